@@ -1,0 +1,1 @@
+"""Feature maps as PyG graphs: nodes, neighbours, edges."""

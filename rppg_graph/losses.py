@@ -1,0 +1,57 @@
+"""Losses between predicted and reference pulse, and the label that the differencing networks learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pearson(prediction: Tensor, reference: Tensor) -> Tensor:
+    """Correlation of each pair of waves, ``r = Σ x̂ŷ`` with x̂, ŷ centred and of unit norm; (B, T), (B, T) → (B,).
+
+    A constant wave correlates with nothing: r = 0, with a gradient of 0.
+    """
+    _check_shapes(prediction, reference)
+    return (_unit(prediction) * _unit(reference)).sum(-1)
+
+
+def neg_pearson(prediction: Tensor, reference: Tensor) -> Tensor:
+    """``mean_b(1 − r_b)`` of waves (B, T), from 0 (the same up to scale and offset) to 2; scalar (STGNet)."""
+    return (1 - pearson(prediction, reference)).mean()
+
+
+def mse(prediction: Tensor, reference: Tensor) -> Tensor:
+    """``mean((x − y)²)`` of waves (B, T), scalar (STREAM-Net, on the differenced label)."""
+    _check_shapes(prediction, reference)
+    return F.mse_loss(prediction, reference)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"neg_pearson": neg_pearson, "mse": mse}
+
+
+def differenced_label(pulse: Tensor) -> Tensor:
+    """``d_t = (p_{t+1} − p_t) / deviation`` of each wave, the last difference 0; (…, T) → (…, T) (STREAM-Net, DeepPhys).
+
+    The same frames as the network's own frame difference; a constant pulse gives zeros.
+    """
+    difference = pulse.diff(dim=-1)
+    return F.pad(difference / _norm(difference) * difference.shape[-1] ** 0.5, (0, 1))
+
+
+def _unit(wave: Tensor) -> Tensor:
+    return (wave - wave.mean(-1, keepdim=True)) / _norm(wave)
+
+
+def _norm(wave: Tensor) -> Tensor:
+    """Norm of the centred wave, (…, T) → (…, 1); infinite where the wave is constant but for rounding."""
+    norm = (wave - wave.mean(-1, keepdim=True)).norm(dim=-1, keepdim=True)
+    rounding = 4 * torch.finfo(wave.dtype).eps * wave.detach().norm(dim=-1, keepdim=True)
+    return torch.where(norm > rounding, norm, torch.inf)
+
+
+def _check_shapes(prediction: Tensor, reference: Tensor) -> None:
+    if prediction.shape != reference.shape:
+        raise ValueError(f"prediction {tuple(prediction.shape)} and reference {tuple(reference.shape)} differ in shape")

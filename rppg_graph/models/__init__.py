@@ -1,0 +1,15 @@
+"""The networks, by name: every entry maps video (B, 3, T, H, W), RGB in [0, 1], to BVP (B, T)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from rppg_graph.models.stgnet import stgnet_paper, stgnet_released, stgnet_small
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "stgnet_paper": stgnet_paper,
+    "stgnet_released": stgnet_released,
+    "stgnet_small": stgnet_small,
+}

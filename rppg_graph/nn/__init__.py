@@ -1,0 +1,1 @@
+"""Operators with weights, one a file, named as the networks' papers name them."""

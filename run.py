@@ -1,0 +1,3 @@
+from rppg_graph.cli import main
+
+raise SystemExit(main())
