@@ -1,0 +1,237 @@
+"""Heart rate of a pulse wave by its spectrum, once or as a track over time; `beats` has it from beat to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
+from scipy.fft import next_fast_len, rfft, rfftfreq
+from scipy.signal.windows import hann
+
+from rppg_graph.errors import InputError
+from rppg_graph.pulse.filters import PULSE_BAND_HZ, as_wave, check_fps, frames_in, is_constant, usable_band
+
+WINDOW_SECONDS = 10.0
+_BLOCK_SAMPLES = 1 << 21  # zero-padded samples transformed at once: bounds the memory of long recordings
+_OVERTONE_REACH_HZ = 0.05
+_OVERTONE_SHARE = 0.4  # of the chosen peak: less is noise at a half or a third of a clean pulse's rate
+_NEIGHBOURHOOD_HZ = 0.1  # 6 bpm either side of a harmonic count as pulse, as in the field's SNR
+
+
+@dataclass(frozen=True)
+class HeartRate:
+    """A heart rate, or the reason why there is none.
+
+    `at_band_edge`: the strongest peak lies at or beyond the edge of the band, so the true rate may be outside.
+    `quality`: 0 (noise) to 1 (a clean pulse), see `rppg_graph.pulse.quality`.
+    `uncertainty_bpm`: the least standard deviation that the noise in the band allows (Cramér–Rao bound of one
+    sinusoid); choosing the wrong peak is not in it.
+    """
+
+    bpm: float | None
+    at_band_edge: bool = False
+    quality: float = 0.0
+    uncertainty_bpm: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class HeartRateTrack:
+    """Heart rate over time; arrays (n,), float64 but for `at_band_edge` (bool). `seconds` are the windows' centres."""
+
+    seconds: np.ndarray
+    bpm: np.ndarray  # NaN where a window carries no heart rate
+    quality: np.ndarray
+    uncertainty_bpm: np.ndarray
+    at_band_edge: np.ndarray
+
+
+def spectrum(windows: np.ndarray, fps: float, limit_hz: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Power spectrum of Hann-tapered windows, zero-padded to bins of at most 1 bpm and an eighth of the resolution.
+
+    Args:
+        windows: (n, T).
+        limit_hz: the highest frequency to return.
+
+    Returns:
+        frequencies in Hz (F,), power (n, F), and the sum of the power over all frequencies up to fps / 2 (n,).
+    """
+    length = windows.shape[1]
+    padded = next_fast_len(max(8 * length, int(np.ceil(60 * fps))), real=True)
+    frequencies = rfftfreq(padded, 1 / fps)
+    kept = int(np.searchsorted(frequencies, limit_hz, side="right"))
+    taper = hann(length + 2)[1:-1]
+    power, total = np.empty((len(windows), kept)), np.empty(len(windows))
+    block = max(1, _BLOCK_SAMPLES // padded)
+    for start in range(0, len(windows), block):
+        part = windows[start : start + block]
+        part = (part - part.mean(axis=1, keepdims=True)) * taper
+        power[start : start + block] = np.abs(rfft(part, padded, axis=1)[:, :kept]) ** 2
+        total[start : start + block] = padded / 2 * (part**2).sum(axis=1)  # Parseval
+    return frequencies[:kept], power, total
+
+
+def cut_windows(wave: np.ndarray, length: int, step: int) -> np.ndarray:
+    """Return the windows of a wave (T,) as a view (n, length), one every `step` samples; none is cut short."""
+    return sliding_window_view(wave, length)[::step]
+
+
+def heart_rate(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE_BAND_HZ) -> HeartRate:
+    """Heart rate by a peak of the spectrum P: the local maximum with the largest f·P(f), unless it is an overtone.
+
+    The weight f whitens the 1/f noise of video. An overtone: at a half or a third of its rate (within 3 bpm) P has a
+    peak no lower than its own, and the other of those two harmonics is there too; then the fundamental counts. The
+    place of the peak is that of P itself, by a parabola through the logarithm of three bins. A wave of more than 10 s
+    gives the mean of the spectra of its 10-s windows (one a second, each of unit power), since the heart rate drifts
+    within a minute and a spectrum of the whole smears it.
+
+    Args:
+        wave: (T,), detrended or filtered.
+        fps: samples per second; a rate above 27·fps bpm is folded back by the sampling and cannot be told.
+        band_hz: where to look.
+
+    Raises:
+        InputError: the wave is empty, not one-dimensional or not finite, or `fps` is not above zero.
+    """
+    signal, reason = _signal_or_reason(wave, fps, band_hz)
+    if reason:
+        return HeartRate(None, reason=reason)
+    band = usable_band(band_hz, fps)
+    length = min(len(signal), frames_in(WINDOW_SECONDS, fps))
+    windows = cut_windows(signal, length, max(1, round(fps)))
+    frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * _NEIGHBOURHOOD_HZ)
+    inside = (frequencies >= band[0]) & (frequencies <= band[1])
+    in_band = power[:, inside].sum(axis=1, keepdims=True)
+    moving = in_band[:, 0] > 1e-12 * in_band.max()
+    if not moving.any():
+        return HeartRate(None, reason=f"nothing moves in the band {band[0]:g}–{band[1]:g} Hz")
+    weights = 1 / (in_band[moving, 0] * moving.sum())
+    return _pick(frequencies, weights @ power[moving], weights @ total[moving], length / fps, band)
+
+
+def heart_rate_track(
+    wave: ArrayLike,
+    fps: float,
+    window_seconds: float = WINDOW_SECONDS,
+    step_seconds: float = 1.0,
+    band_hz: tuple[float, float] = PULSE_BAND_HZ,
+) -> HeartRateTrack:
+    """Heart rate by spectrum in windows of `window_seconds` every `step_seconds`; empty for a shorter wave.
+
+    Raises:
+        InputError: as `heart_rate`, or the window is too short for the band.
+    """
+    signal = one_channel(wave)
+    fps = check_fps(fps)
+    band = usable_band(band_hz, fps)
+    length, step = frames_in(window_seconds, fps), max(1, round(step_seconds * fps))
+    if length < _least_samples(fps, band):
+        raise InputError(
+            f"a window of {window_seconds:g} s is too short for a heart rate: the slowest needs {2 / band[0]:.1f} s"
+        )
+    if length > len(signal):
+        return HeartRateTrack(*np.empty((4, 0)), np.empty(0, dtype=bool))
+    windows = cut_windows(signal, length, step)
+    frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * _NEIGHBOURHOOD_HZ)
+    rates = [
+        HeartRate(None) if is_constant(window) else _pick(frequencies, row, whole, length / fps, band)
+        for window, row, whole in zip(windows, power, total, strict=True)
+    ]
+    return HeartRateTrack(
+        seconds=(np.arange(len(windows)) * step + length / 2) / fps,
+        bpm=np.array([np.nan if rate.bpm is None else rate.bpm for rate in rates]),
+        quality=np.array([rate.quality for rate in rates]),
+        uncertainty_bpm=np.array([np.nan if rate.uncertainty_bpm is None else rate.uncertainty_bpm for rate in rates]),
+        at_band_edge=np.array([rate.at_band_edge for rate in rates]),
+    )
+
+
+def one_channel(wave: ArrayLike) -> np.ndarray:
+    """Return a checked wave (T,); InputError for other shapes."""
+    signal = as_wave(wave)
+    if signal.ndim != 1:
+        raise InputError(f"the wave has shape {signal.shape}: one channel, shape (T,), is needed")
+    return signal
+
+
+def _least_samples(fps: float, band_hz: tuple[float, float]) -> int:
+    return int(np.ceil(2 * fps / band_hz[0]))  # two beats of the slowest rate
+
+
+def _signal_or_reason(wave: ArrayLike, fps: float, band_hz: tuple[float, float]) -> tuple[np.ndarray, str | None]:
+    """Return the checked wave and, where it can carry no heart rate, why."""
+    signal = one_channel(wave)
+    fps = check_fps(fps)
+    try:
+        least = _least_samples(fps, usable_band(band_hz, fps))
+    except InputError as error:
+        return signal, str(error)
+    if len(signal) < least:
+        return signal, f"{len(signal) / fps:.1f} s are too short for a heart rate: {least / fps:.1f} s are needed"
+    return signal, "the wave is constant" if is_constant(signal) else None
+
+
+def _pick(
+    frequencies: np.ndarray, power: np.ndarray, total: float, seconds: float, band_hz: tuple[float, float]
+) -> HeartRate:
+    """Choose the pulse's peak in one spectrum (F,) of a window of `seconds`, and say how far to trust it.
+
+    `total` is the power at all frequencies; that under half of the band's lower edge counts as drift.
+    """
+    low_hz, high_hz = band_hz
+    inside = (frequencies >= low_hz) & (frequencies <= high_hz)
+    around = (frequencies >= 0.5 * low_hz) & (frequencies <= 1.25 * high_hz)
+    if power[inside].sum() <= 0.01 * (total - power[frequencies < 0.5 * low_hz].sum()):
+        return HeartRate(None, reason=f"less than 1 % of the power lies in the band {low_hz:g}–{high_hz:g} Hz")
+    weighted = power * frequencies
+    maxima = 1 + np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:]))
+    candidates = maxima[inside[maxima]]
+    if len(candidates):
+        highest = int(candidates[np.argmax(weighted[candidates])])
+        best = _fundamental(frequencies, power, maxima, inside, highest)
+        peak_hz = _parabola(frequencies, power, best)
+        at_edge = bool(weighted[around].max() > 1.001 * weighted[inside].max())
+    else:
+        best = int(np.argmax(np.where(inside, weighted, -1)))
+        peak_hz, at_edge = float(frequencies[best]), True
+    quality, signal_to_noise = _peak_share(frequencies, power, peak_hz, seconds, band_hz)
+    bound_hz = np.sqrt(6 / ((high_hz - low_hz) * seconds**3 * max(signal_to_noise, 1e-9))) / (2 * np.pi)
+    return HeartRate(60 * peak_hz, at_edge, quality, float(min(60 * bound_hz, 30 * (high_hz - low_hz))))
+
+
+def _fundamental(
+    frequencies: np.ndarray, power: np.ndarray, maxima: np.ndarray, inside: np.ndarray, chosen: int
+) -> int:
+    """Return the peak whose second or third harmonic the chosen one is, or the chosen one, see `heart_rate`."""
+    best = chosen
+    for peak in maxima[inside[maxima] & (power[maxima] >= power[chosen])]:
+        for overtone, other in ((2, 3), (3, 2)):
+            is_overtone = abs(frequencies[chosen] / overtone - frequencies[peak]) <= _OVERTONE_REACH_HZ
+            others = power[maxima[np.abs(frequencies[maxima] / other - frequencies[peak]) <= _OVERTONE_REACH_HZ]]
+            if is_overtone and others.max(initial=0) >= _OVERTONE_SHARE * power[chosen] and power[peak] > power[best]:
+                best = int(peak)
+    return best
+
+
+def _parabola(frequencies: np.ndarray, power: np.ndarray, at: int) -> float:
+    left, middle, right = np.log(np.maximum(power[at - 1 : at + 2], 1e-300))
+    curvature = left - 2 * middle + right
+    offset = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
+    return float(frequencies[at] + np.clip(offset, -0.5, 0.5) * frequencies[1])
+
+
+def _peak_share(
+    frequencies: np.ndarray, power: np.ndarray, peak_hz: float, seconds: float, band_hz: tuple[float, float]
+) -> tuple[float, float]:
+    """Quality (0–1) and signal-to-noise ratio from the first two harmonics' share of the power."""
+    reach_hz = max(_NEIGHBOURHOOD_HZ, 2 / seconds)  # never less than the main lobe of the Hann taper
+    counted = (frequencies >= band_hz[0]) & (frequencies <= band_hz[1])
+    pulse = np.abs(frequencies - peak_hz) <= reach_hz
+    pulse |= np.abs(frequencies - 2 * peak_hz) <= reach_hz
+    counted |= pulse
+    share = power[pulse].sum() / power[counted].sum()
+    by_chance = pulse.sum() / counted.sum()
+    quality = (share - by_chance) / (1 - by_chance) if by_chance < 1 else 0.0
+    return float(np.clip(quality, 0, 1)), float(share / max(1 - share, 1e-12))

@@ -1,0 +1,99 @@
+"""Variability of the intervals between beats; each measure has the shortest recording it needs."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rppg_graph.pulse.beats import find_beats, regular_intervals
+from rppg_graph.pulse.quality import LEAST_QUALITY, signal_quality
+
+LEAST_SECONDS = {
+    "mean_interval_ms": 5.0,
+    "sdnn_ms": 10.0,
+    "rmssd_ms": 10.0,
+    "pnn50_percent": 60.0,
+    "lf_ms2": 120.0,
+    "hf_ms2": 60.0,
+    "lf_hf": 120.0,
+}
+"""Shortest recordings. LF and HF: Task Force of the ESC and NASPE, Circulation 93, 1996 (2 min and 1 min); RMSSD and
+SDNN: the shortest that Munoz et al., PLoS ONE 10(9), 2015 studied (of one 10-s piece SDNN is a rough figure); pNN50:
+Baek et al., Telemedicine and e-Health 21(5), 2015."""
+
+_WORST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class HeartRateVariability:
+    """Measures by name (the keys of `LEAST_SECONDS`), None where there is none, and for those the reason by name."""
+
+    beats_seconds: np.ndarray
+    values: dict[str, float | None]
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, object]:
+        """Values, reasons and number of beats as JSON takes them."""
+        return {"beats": len(self.beats_seconds), **self.values, "reasons": dict(self.reasons)}
+
+
+def heart_rate_variability(wave: ArrayLike, fps: float) -> HeartRateVariability:
+    """Mean interval, SDNN, RMSSD, pNN50, LF (0.04–0.15 Hz), HF (0.15–0.4 Hz) and LF/HF of a pulse wave, by neurokit2.
+
+    Intervals that differ by over 25 % from the median of the 21 around them are left out as missed or false beats.
+
+    Raises:
+        InputError: as `find_beats`.
+    """
+    beats = find_beats(wave, fps)
+    values: dict[str, float | None] = dict.fromkeys(LEAST_SECONDS)
+    quality = signal_quality(wave, fps)
+    intervals = np.diff(beats)
+    regular = regular_intervals(beats)
+    share = 1 - regular.mean() if len(intervals) else 1.0
+    seconds = len(np.asarray(wave)) / fps
+    reason = None
+    if len(beats) < 4:
+        reason = f"{len(beats)} beats were found in {seconds:.1f} s at {fps:g} fps; four are needed"
+    elif quality < LEAST_QUALITY:
+        reason = f"the signal quality is {quality:.2f}, that of noise"
+    elif share > _WORST_SHARE:
+        reason = f"{100 * share:.0f} % of the intervals are irregular, as from missed and false beats"
+    if reason:
+        return HeartRateVariability(beats, values, dict.fromkeys(LEAST_SECONDS, reason))
+    reasons = {
+        name: f"needs {least:g} s and the recording has {seconds:.1f} s"
+        for name, least in LEAST_SECONDS.items()
+        if seconds < least
+    }
+    measured = _measure(
+        1000 * intervals[regular], beats[1:][regular], {"lf_ms2", "hf_ms2", "lf_hf"} - reasons.keys() != set()
+    )
+    for name in LEAST_SECONDS.keys() - reasons.keys():
+        if np.isfinite(measured.get(name, np.nan)):
+            values[name] = float(measured[name])
+        else:
+            reasons[name] = "neurokit2 could not compute it from these beats"
+    return HeartRateVariability(beats, values, reasons)
+
+
+def _measure(intervals_ms: np.ndarray, seconds: np.ndarray, frequency: bool) -> dict[str, float]:
+    import neurokit2
+
+    intervals = {"RRI": intervals_ms, "RRI_Time": seconds}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bands that are too low for the recording and that we do not read
+        time = neurokit2.hrv_time(intervals).iloc[0]
+        measured = {
+            "mean_interval_ms": time["HRV_MeanNN"],
+            "sdnn_ms": time["HRV_SDNN"],
+            "rmssd_ms": time["HRV_RMSSD"],
+            "pnn50_percent": time["HRV_pNN50"],
+        }
+        if frequency:
+            bands = neurokit2.hrv_frequency(intervals, normalize=False).iloc[0]
+            measured |= {"lf_ms2": bands["HRV_LF"], "hf_ms2": bands["HRV_HF"], "lf_hf": bands["HRV_LFHF"]}
+    return measured

@@ -1,0 +1,75 @@
+"""One wave from the waves of overlapping clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class OverlapAdd:
+    """Merge clip predictions, in the order of their frames, into one wave: Σ w·s·z / Σ w, without a seam.
+
+    z is the clip's wave with zero mean and unit deviation (a network trained on a correlation leaves its scale open),
+    s = ±1 the sign that agrees with what is already there, and w a Hann taper. Dividing by Σ w makes the weights sum to
+    1 at every covered frame, whatever the strides. A frame that no clip covers is NaN.
+
+    Memory: two numbers a frame; clips may come as a stream.
+    """
+
+    def __init__(self) -> None:
+        self._sum = np.zeros(0)
+        self._weight = np.zeros(0)
+        self._length = 0
+
+    def add(self, start_frame: int, wave: ArrayLike) -> None:
+        """Add the wave (T,) of the clip that starts at `start_frame`.
+
+        Raises:
+            ValueError: the wave is empty, not one-dimensional or not finite, or the start is negative.
+        """
+        clip = np.asarray(wave, dtype=np.float64)
+        if clip.ndim != 1 or not len(clip):
+            raise ValueError(f"the clip at frame {start_frame} has shape {clip.shape}, wanted (T,) with T ≥ 1")
+        if start_frame < 0:
+            raise ValueError(f"a clip starts at frame {start_frame}; the first frame is 0")
+        if not np.isfinite(clip).all():
+            frame = start_frame + int(np.argmin(np.isfinite(clip)))
+            raise ValueError(f"the prediction of the clip at frame {start_frame} is not finite at frame {frame}")
+        end = start_frame + len(clip)
+        if end > len(self._sum):
+            # grown by doubling, so that a stream of clips costs linear time
+            room = max(end, 2 * len(self._sum))
+            self._sum = np.pad(self._sum, (0, room - len(self._sum)))
+            self._weight = np.pad(self._weight, (0, room - len(self._weight)))
+        self._length = max(self._length, end)
+        deviation = clip.std()
+        clip = (clip - clip.mean()) / deviation if deviation > 1e-12 * np.abs(clip).max() else np.zeros_like(clip)
+        taper = np.sin(np.pi * (np.arange(len(clip)) + 0.5) / len(clip)) ** 2  # Hann, above zero at both ends
+        total, weight = self._sum[start_frame:end], self._weight[start_frame:end]
+        # Σ w·sum is the correlation with the merged wave wherever there is one, and 0 where there is none
+        sign = -1.0 if np.dot(taper * clip, total) < 0 else 1.0
+        total += sign * taper * clip
+        weight += taper
+
+    def result(self) -> np.ndarray:
+        """Return the merged wave (frames,) so far, NaN where no clip was."""
+        length = self._length
+        weight = self._weight[:length]
+        return np.divide(self._sum[:length], weight, out=np.full(length, np.nan), where=weight > 0)
+
+
+def overlap_add(waves: ArrayLike, starts: Iterable[int], length: int) -> np.ndarray:
+    """Merge the waves (n, T) of clips that start at the frames `starts` into one of `length` frames; see `OverlapAdd`.
+
+    Raises:
+        ValueError: a clip is bad or reaches beyond `length`, or the numbers of waves and starts differ.
+    """
+    merged = OverlapAdd()
+    for wave, start in zip(np.asarray(waves, dtype=np.float64), starts, strict=True):
+        merged.add(int(start), wave)
+    wave = merged.result()
+    if len(wave) > length:
+        raise ValueError(f"the clips reach frame {len(wave)}, beyond the {length} frames of the recording")
+    return np.pad(wave, (0, length - len(wave)), constant_values=np.nan)

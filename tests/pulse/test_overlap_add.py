@@ -1,0 +1,76 @@
+"""Clips cut from a wave come back as that wave."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rppg_graph.pulse.overlap_add import OverlapAdd, overlap_add
+
+
+@given(length=st.integers(20, 160), stride=st.integers(1, 160), clips=st.integers(1, 8), seed=st.integers(0, 1000))
+def test_clips_of_unit_waves_come_back_exactly(length, stride, clips, seed):
+    """Weights that sum to 1 leave a wave that all clips agree on as it is, for any stride."""
+    piece = np.random.default_rng(seed).standard_normal(length)
+    stride = min(stride, length)
+    unit = (piece - piece.mean()) / piece.std()
+    merged = OverlapAdd()
+    for _ in range(clips):
+        merged.add(0, 3 * piece + 7)
+    np.testing.assert_allclose(merged.result(), unit, atol=1e-9)
+    whole = overlap_add(np.stack([unit] * clips), [stride * k * 0 for k in range(clips)], length)
+    np.testing.assert_allclose(whole, unit, atol=1e-9)
+
+
+def test_scales_offsets_and_signs_of_clips_leave_no_seam():
+    rng = np.random.default_rng(0)
+    wave = np.sqrt(2) * np.sin(2 * np.pi * np.arange(1000) / 20)  # whole periods in every clip: unit deviation
+    starts = range(0, 841, 60)
+    clips = [rng.choice([-1, 1]) * rng.uniform(0.1, 50) * wave[s : s + 160] + rng.uniform(-9, 9) for s in starts]
+    clips[0] = wave[:160]  # the first sets the sign
+    np.testing.assert_allclose(overlap_add(clips, starts, 1000), wave, atol=1e-9)
+
+
+def test_a_clip_that_disagrees_fades_in_and_out():
+    zero, other = np.tile([1.0, -1.0], 80), np.tile([1.0, 1.0, -1.0, -1.0], 40)
+    merged = overlap_add([zero, other], [0, 60], 220)
+    np.testing.assert_allclose(merged[:60], zero[:60])
+    np.testing.assert_allclose(np.abs(merged[160:]), np.abs(other[100:]))
+    share = np.abs(merged[60:160] - zero[60:160]) / np.abs(
+        other[:100] * np.sign(merged[160] * other[100]) - zero[60:160] + 1e-300
+    )
+    differs = np.abs(other[:100] * np.sign(merged[160] * other[100]) - zero[60:160]) > 1
+    assert (np.diff(share[differs]) > 0).all()
+    assert share[differs][0] < 0.01
+    assert share[differs][-1] > 0.99
+
+
+def test_frames_without_a_clip_are_nan_and_constant_clips_are_zero():
+    merged = overlap_add([np.arange(4.0), np.full(4, 3.3)], [0, 6], 12)
+    assert np.isnan(merged[[4, 5, 10, 11]]).all()
+    assert (merged[6:10] == 0).all()
+    assert np.isfinite(merged[:4]).all()
+    assert len(OverlapAdd().result()) == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "wave", "message"),
+    [
+        (0, [], "T ≥ 1"),
+        (0, [[1.0, 2.0]], "shape"),
+        (-1, [1.0, 2.0], "first frame is 0"),
+        (30, [1.0, np.nan], "not finite at frame 31"),
+    ],
+)
+def test_bad_clips_are_named(start, wave, message):
+    with pytest.raises(ValueError, match=message):
+        OverlapAdd().add(start, wave)
+
+
+def test_clips_beyond_the_recording_and_missing_starts_are_refused():
+    with pytest.raises(ValueError, match="beyond the 5 frames"):
+        overlap_add([np.arange(4.0)], [2], 5)
+    with pytest.raises(ValueError, match="zip"):
+        overlap_add([np.arange(4.0)], [0, 1], 5)
