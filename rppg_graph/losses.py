@@ -33,22 +33,26 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"neg_pearson": neg_pear
 
 
 def differenced_label(pulse: Tensor) -> Tensor:
-    """``d_t = (p_{t+1} − p_t) / deviation`` of each wave, the last difference 0; (…, T) → (…, T) (STREAM-Net, DeepPhys).
+    """``d_t = (p_{t+1} − p_t) / deviation`` of each wave, the last difference 0; (…, T) → (…, T) (DeepPhys).
 
-    The same frames as the network's own frame difference; a constant pulse gives zeros.
+    The same frames as in the difference that the networks see; a pulse without a change of slope gives zeros.
     """
     difference = pulse.diff(dim=-1)
-    return F.pad(difference / _norm(difference) * difference.shape[-1] ** 0.5, (0, 1))
+    return F.pad(difference / _norm(difference, of=pulse) * difference.shape[-1] ** 0.5, (0, 1))
+
+
+# What a network's ``label`` attribute says it predicts → function from the reference pulse (…, T) to that.
+LABELS: dict[str, Callable[[Tensor], Tensor]] = {"wave": lambda pulse: pulse, "differenced": differenced_label}
 
 
 def _unit(wave: Tensor) -> Tensor:
-    return (wave - wave.mean(-1, keepdim=True)) / _norm(wave)
+    return (wave - wave.mean(-1, keepdim=True)) / _norm(wave, of=wave)
 
 
-def _norm(wave: Tensor) -> Tensor:
-    """Norm of the centred wave, (…, T) → (…, 1); infinite where the wave is constant but for rounding."""
+def _norm(wave: Tensor, of: Tensor) -> Tensor:
+    """Norm of the centred wave, (…, T) → (…, 1); infinite where it is but rounding of what it was computed from."""
     norm = (wave - wave.mean(-1, keepdim=True)).norm(dim=-1, keepdim=True)
-    rounding = 4 * torch.finfo(wave.dtype).eps * wave.detach().norm(dim=-1, keepdim=True)
+    rounding = 4 * torch.finfo(wave.dtype).eps * of.detach().norm(dim=-1, keepdim=True)
     return torch.where(norm > rounding, norm, torch.inf)
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -22,3 +27,39 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real recordings (../shared/data) is not beside this checkout")
     return folder
+
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+
+
+def released_parameter(name: str, shape: list[int]) -> torch.Tensor:
+    a = np.random.default_rng([1, zlib.crc32(name.encode())]).standard_normal(shape).astype(np.float32)
+    if name.endswith("num_batches_tracked"):
+        return torch.tensor(1)
+    if name.endswith("running_var"):
+        return torch.tensor(1 + 0.1 * np.abs(a))
+    if name.endswith("running_mean"):
+        return torch.tensor(0.1 * a)
+    if name.endswith("pos_embed"):
+        return torch.tensor(0.02 * a)
+    if len(shape) == 1:
+        return torch.tensor(1 + 0.1 * a if name.endswith("weight") else 0.1 * a)
+    scaled = a.astype(np.float64) * math.sqrt(2 / math.prod(shape[1:]))  # rounded to float32 once, after the product
+    return torch.tensor(scaled.astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def released_state():
+    """Function from a golden file's name to a released ``state_dict``, float32."""
+
+    def make(name: str) -> dict[str, torch.Tensor]:
+        shapes = json.loads((GOLDEN / f"{name}_state_dict_shapes.json").read_text())
+        return {key: released_parameter(key, shape) for key, shape in shapes.items()}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """Function from a golden file's name to its arrays."""
+    return lambda name: np.load(GOLDEN / f"{name}.npz")

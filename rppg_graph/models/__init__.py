@@ -7,9 +7,13 @@ from collections.abc import Callable
 from torch import nn
 
 from rppg_graph.models.stgnet import stgnet_paper, stgnet_released, stgnet_small
+from rppg_graph.models.stream_net import deep_phys, stream_net, ts_can
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "stgnet_paper": stgnet_paper,
     "stgnet_released": stgnet_released,
     "stgnet_small": stgnet_small,
+    "stream_net": stream_net,
+    "ts_can": ts_can,
+    "deep_phys": deep_phys,
 }

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rppg_graph.errors import InputError
 from rppg_graph.graph.feature_map import feature_map_to_graph, graph_to_feature_map
 from rppg_graph.nn.bvp_head import BVPHead
 from rppg_graph.nn.denoise_block import DenoiseBlock
@@ -36,28 +37,48 @@ RELEASED_STAGES = (Stage(2, 64, 1), Stage(3, 32, 2), Stage(2, 16, 1))
 PAPER_STAGES = (*RELEASED_STAGES, Stage(1, 16, 1))
 
 
+def with_neighbours(stages: Sequence[Stage], k: int | Sequence[int] | None) -> list[Stage]:
+    """The stages with k neighbours, one number for all or one for each; as they are for None.
+
+    Raises:
+        InputError: as many numbers as stages are needed, from 1 upwards.
+    """
+    stages = [Stage(*stage) for stage in stages]
+    if k is None:
+        return stages
+    ks = [k] * len(stages) if isinstance(k, int) else list(k)
+    if len(ks) != len(stages) or min(ks) < 1:
+        raise InputError(f"k={k}: give one number of neighbours, or one for each of {len(stages)} stages, from 1 up")
+    return [stage._replace(k=number) for stage, number in zip(stages, ks, strict=True)]
+
+
 class GraphStage(nn.Module):
     """Denoise blocks on the patches of a feature map, then a ROI selection (STGNet, spatio-temporal graph module).
 
     Args:
         stage: number of blocks, neighbours, stride.
         grid: (T, H, W) of the feature map that the positional embeddings are sized for.
-        mask_axes: see :class:`STGNet`.
+        mask_axes, reuse_graph: see :class:`STGNet`.
         block: further keyword arguments of :class:`~rppg_graph.nn.denoise_block.DenoiseBlock`.
 
     Shapes:
         (B, C, T, H, W) → (B, C, T/s, H/s, W/s).
     """
 
-    def __init__(self, stage: Stage, grid: tuple[int, int, int], mask_axes: str, **block: object) -> None:
+    def __init__(
+        self, stage: Stage, grid: tuple[int, int, int], mask_axes: str, reuse_graph: bool, **block: object
+    ) -> None:
         super().__init__()
+        self.reuse_graph = reuse_graph
         self.denoise = nn.ModuleList(DenoiseBlock(CHANNELS, grid, stage.k, **block) for _ in range(stage.blocks))
         self.select = ROISelection(CHANNELS, stage.stride, mask_axes)
 
     def forward(self, feature_map: Tensor) -> Tensor:
         graph = feature_map_to_graph(feature_map)
+        first = self.denoise[0]
+        edges = first.edges(first.placed(graph), graph.grid) if self.reuse_graph else None
         for block in self.denoise:
-            graph.x = block(graph)
+            graph.x = block(graph, edges)
         return self.select(graph_to_feature_map(graph))
 
 
@@ -68,10 +89,13 @@ class STGNet(nn.Module):
 
     Args:
         stages: blocks, k and stride of each stage.
+        k: neighbours, for all stages or for each, in place of those in ``stages``.
         clip_frames, size: T and H = W in pixels that the positional embeddings are sized for; another clip length or
             crop size works, with the embeddings interpolated.
         mask_axes: ``height-width`` or ``time-height``, what the attention masks are normalised over.
         conv: graph convolution, a name of ``nn.graph_conv.GRAPH_CONVS``.
+        graph, graph_options: how neighbours are chosen, a name of ``graph.constructors.GRAPHS``, and its own options.
+        reuse_graph: whether the blocks of a stage share the graph of its first block; each builds its own if not.
         loop: whether a node is its own neighbour.
         drop_path: rate of DropPath in every denoise block.
         head_dropout: rate of a dropout in the head; the published network has none.
@@ -87,10 +111,14 @@ class STGNet(nn.Module):
         self,
         *,
         stages: Sequence[Stage] = PAPER_STAGES,
+        k: int | Sequence[int] | None = None,
         clip_frames: int = 160,
         size: int = 64,
         mask_axes: Literal["height-width", "time-height"] = "height-width",
         conv: str = "average_relative",
+        graph: str = "knn",
+        graph_options: Mapping[str, object] | None = None,
+        reuse_graph: bool = False,
         loop: bool = True,
         drop_path: float = 0.25,
         head_dropout: float = 0.0,
@@ -101,9 +129,10 @@ class STGNet(nn.Module):
         self.stem = Stem(mask_axes)
         self.stages = nn.ModuleList()
         grid = tuple(math.ceil(n / stride) for n, stride in zip((clip_frames, size, size), STEM_STRIDE, strict=True))
-        for stage in map(Stage._make, stages):
+        for stage in with_neighbours(stages, k):
             block = {"conv": conv, "loop": loop, "drop_path": drop_path, "backend": backend}
-            self.stages.append(GraphStage(stage, grid, mask_axes, **block))
+            block |= {"graph": graph, "graph_options": graph_options}
+            self.stages.append(GraphStage(stage, grid, mask_axes, reuse_graph, **block))
             grid = tuple(math.ceil(n / stage.stride) for n in grid)
         self.head = BVPHead(CHANNELS, head_dropout)
 
@@ -132,7 +161,7 @@ def stgnet_released(**options: object) -> STGNet:
 
 
 def stgnet_small(**options: object) -> STGNet:
-    """The paper's network for crops of 32 px (640 nodes a clip): a quarter of the cost, for two cores and for live use."""
+    """The paper's network for crops of 32 px (640 nodes a clip): a fraction of the cost, for two cores."""
     return STGNet(**{"size": 32} | options)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """Drop a branch for whole clips: ``y_b = x_b · m_b / (1 − p)``, m_b ~ Bernoulli(1 − p) (stochastic depth, 1603.09382).
+    """Drop a branch for whole clips: ``y_b = x_b · m_b / (1 − p)``, m_b ~ Bernoulli(1 − p) (arXiv 1603.09382).
 
     Args:
         p: the rate, 0 ≤ p < 1; in evaluation mode nothing is dropped.

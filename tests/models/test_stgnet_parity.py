@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -103,9 +106,6 @@ def test_training_loss_and_every_gradient_norm_in_float64(network, clip, golden)
 
 
 def _released_shapes(names) -> dict[str, list[int]]:
-    import json
-    from pathlib import Path
-
     path = Path(__file__).resolve().parents[1] / "golden" / "stgnet_released_state_dict_shapes.json"
     shapes = json.loads(path.read_text())
     return {name: shapes[name] for name in names}

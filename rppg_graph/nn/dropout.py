@@ -1,0 +1,30 @@
+"""Dropout whose mask costs little on a CPU."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEVELS = 2**15
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout``: ``y = x · m / (1 − p)``, m ~ Bernoulli(1 − p) elementwise; several times faster on a CPU.
+
+    torch draws every element of a CPU mask from the generator by itself; here one 63-bit number decides four elements
+    by 15 bits each, so that the rate is p to within 2⁻¹⁶. Seeded by torch's generator like any other.
+
+    Shapes:
+        any → the same.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        threshold = round(self.p * LEVELS)
+        if x.device.type != "cpu" or not self.training or threshold in (0, LEVELS):
+            return F.dropout(x, self.p, self.training)
+        numbers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_().view(torch.int16)  # the sign bit is free
+        bits = numbers[: x.numel()].bitwise_and_(LEVELS - 1)
+        mask = torch.ge(bits, threshold, out=torch.empty(x.numel(), dtype=x.dtype)).mul_(LEVELS / (LEVELS - threshold))
+        layout = torch.empty_like(x)  # dense, in the memory format of x
+        return x * mask.as_strided(layout.shape, layout.stride())

@@ -1,0 +1,91 @@
+"""Monte-Carlo dropout: how far a network's predictions scatter when its dropout layers stay on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from rppg_graph.errors import InputError
+from rppg_graph.nn.drop_path import DropPath
+
+DROPOUT_LAYERS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, DropPath)
+THIRDS = {0.25: 0.06, 0.5: 0.16}  # "about a third", as STREAM-Net rounds it
+RATES: dict[str, Callable[[float], float]] = {
+    "half": lambda trained: trained / 2,
+    "third": lambda trained: THIRDS.get(trained, trained / 3),
+}
+GROUP_BYTES = 16 * 2**20  # of repeated state: samples of short clips run together, those of long ones in turn
+
+
+def sample(model: nn.Module, video: Tensor, samples: int, rate: float | str, seed: int = 0) -> Tensor:
+    """Predictions with the dropout layers alone switched on (Gal and Ghahramani, 1506.02142; STREAM-Net).
+
+    Everything else, batch norm above all, stays in evaluation mode. What comes before the first dropout runs once. The
+    prediction is ``mean_s``, the uncertainty of a frame the unbiased variance over s: ``torch.var_mean(waves, 0)``.
+
+    Args:
+        model: ``model(video)`` is ``model.after_dropout(model.before_dropout(video), frames=T)``; what passes between
+            the two is a tensor (B, …) or a tuple of such.
+        video: (B, 3, T, H, W) in [0, 1].
+        samples: S ≥ 2.
+        rate: p for every dropout layer, or ``half`` or ``third`` of the rates that the network trains with.
+        seed: the same seed gives the same samples; torch's own generators are left as they were.
+
+    Returns:
+        (S, B, T) without gradient; the mode and the rate of every layer are as before.
+
+    Raises:
+        InputError: a number of samples or a rate that is not to be had, a network without dropout.
+    """
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
+        raise InputError(f"samples={samples!r}: a variance needs at least 2 samples")
+    devices = [video.device] if video.is_cuda else []
+    with torch.no_grad(), torch.random.fork_rng(devices), dropout_alone(model, rate):
+        torch.manual_seed(seed)
+        state = model.before_dropout(video)
+        tensors = state if isinstance(state, tuple) else (state,)
+        group = max(1, GROUP_BYTES // sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+        waves = []
+        for first in range(0, samples, group):
+            size = min(group, samples - first)
+            repeated = tuple(_repeat(tensor, size) for tensor in tensors)  # (S'·B, …)
+            wave = model.after_dropout(repeated if isinstance(state, tuple) else repeated[0], frames=video.shape[2])
+            waves.append(wave.unflatten(0, (size, -1)))  # (S', B, T)
+        return torch.cat(waves)
+
+
+@contextmanager
+def dropout_alone(model: nn.Module, rate: float | str) -> Iterator[None]:
+    """A network in evaluation mode but for its dropout layers, which drop at ``rate``; all is restored on leaving."""
+    layers = [module for module in model.modules() if isinstance(module, DROPOUT_LAYERS)]
+    if not layers:
+        raise InputError(f"{type(model).__name__} has no dropout layer, and so no Monte-Carlo dropout")
+    modes = [(module, module.training) for module in model.modules()]
+    trained = [layer.p for layer in layers]
+    rates = [_rate(rate, p) for p in trained]
+    try:
+        model.eval()
+        for layer, p in zip(layers, rates, strict=True):
+            layer.p = p
+            layer.training = True
+        yield
+    finally:
+        for layer, p in zip(layers, trained, strict=True):
+            layer.p = p
+        for module, mode in modes:
+            module.training = mode
+
+
+def _rate(rate: float | str, trained: float) -> float:
+    if isinstance(rate, str) and rate in RATES:
+        return RATES[rate](trained)
+    if isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < 1:
+        return float(rate)
+    raise InputError(f"rate={rate!r}: must be a number above 0 and below 1, or one of {', '.join(RATES)}")
+
+
+def _repeat(tensor: Tensor, times: int) -> Tensor:
+    return tensor.repeat(times, *[1] * (tensor.ndim - 1)) if times > 1 else tensor
