@@ -1,0 +1,106 @@
+"""MMPD: `subject1/p1_0.mat` with `video` (T, H, W, 3), double in [0, 1] or uint8, and `GT_ppg`, 30 frames a second.
+
+`GT_ppg` covers the video from end to end, in most files with one sample a frame. The files are MATLAB's v5, which no
+library reads in parts: the whole array is in memory while frames are read. Files saved as v7.3 are streamed.
+
+Source: Tang et al., "MMPD: multi-domain mobile video physiology dataset", EMBC 2023.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+from rppg_graph.data.recordings.folders import Folder
+from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, uniform_seconds
+from rppg_graph.data.recordings.matlab import array_named, check_video_shape, open_hdf5, stream_transposed
+from rppg_graph.data.recordings.recording import Layout, Recording, Reference
+from rppg_graph.data.recordings.sources import Frames, frames_to_uint8
+from rppg_graph.errors import InputError
+
+FPS = 30.0
+# What scipy.io lets out for files that are cut off or no MAT files at all.
+MAT_ERRORS = (MatReadError, OSError, ValueError, TypeError, LookupError, NotImplementedError, zlib.error, MemoryError)
+
+
+def collect(folders: list[Folder]) -> list[Recording]:
+    """One recording for each p<subject>_<n>.mat."""
+    return [_recording(path) for folder in folders for path in folder.matching(r"p[0-9]+_[0-9]+\.mat")]
+
+
+def _recording(path: Path) -> Recording:
+    return Recording(
+        name=path.stem,
+        subject=re.match(r"p([0-9]+)", path.stem).group(1),
+        layout="mmpd",
+        files=(path,),
+        frames=partial(_frames, path),
+        reference=partial(read_reference, path),
+        frame_seconds=partial(_seconds, path),
+    )
+
+
+def _frames(path: Path) -> Frames:
+    if h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            yield from stream_transposed(array_named(file, ("video",), path), FPS, path)
+        return
+    video = _load(path, "video")
+    check_video_shape(video.shape, path)
+    brightest = float(np.nanmax(video[0]))
+    for i in range(len(video)):
+        yield i / FPS, frames_to_uint8(video[i : i + 1], brightest, path, i)[0]
+
+
+def _load(path: Path, name: str) -> np.ndarray:
+    try:
+        array = scipy.io.loadmat(path, variable_names=[name])[name]
+    except KeyError:
+        raise InputError(f"{path}: no array {name} in it. {LEAVE_OUT}") from None
+    except MAT_ERRORS as error:
+        raise InputError(f"{path}: cannot be read as a MATLAB file ({error}). {LEAVE_OUT}") from error
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {name} holds {array.dtype}, not numbers. {LEAVE_OUT}")
+    return array
+
+
+def _video_shape(path: Path) -> tuple[int, ...]:
+    if h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            return array_named(file, ("video",), path).shape[::-1]
+    try:
+        shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
+    except MAT_ERRORS as error:
+        raise InputError(f"{path}: cannot be read as a MATLAB file ({error}). {LEAVE_OUT}") from error
+    return shapes.get("video", ())
+
+
+def _seconds(path: Path) -> np.ndarray:
+    shape = _video_shape(path)
+    check_video_shape(shape, path)
+    return uniform_seconds(shape[0], FPS)
+
+
+def read_reference(path: Path) -> Reference:
+    """The array `GT_ppg`, spread over the duration of the video.
+
+    Raises:
+        InputError: no MATLAB file, no such array, or what make_reference refuses.
+    """
+    if h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            pulse = array_named(file, ("GT_ppg",), path)[()].reshape(-1)
+    else:
+        pulse = _load(path, "GT_ppg").reshape(-1)
+    frames = len(_seconds(path))
+    return make_reference(path, uniform_seconds(len(pulse), FPS * len(pulse) / frames), pulse)
+
+
+LAYOUT = Layout("MMPD: subject<n>/p<n>_<m>.mat with video and GT_ppg", collect)

@@ -1,0 +1,126 @@
+"""Where frames come from: a video file, a folder of images, an array in a MATLAB file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from rppg_graph.data.video import read_video
+from rppg_graph.errors import InputError
+
+Frames = Iterator[tuple[float, np.ndarray]]
+VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".mpg", ".mpeg", ".webm", ".wmv")
+
+
+def is_video(name: str) -> bool:
+    """Whether the file name has one of the suffixes of a video, in any case."""
+    return name.lower().endswith(VIDEO_SUFFIXES)
+
+
+def the_video(folder: Path, candidates: Sequence[str]) -> Path:
+    """The one video of a recording's folder, by the names that its layout allows.
+
+    Raises:
+        InputError: none of them is there, or more than one.
+    """
+    present = [folder / name for name in candidates if (folder / name).is_file()]
+    if len(present) != 1:
+        seen = "both " + " and ".join(path.name for path in present) if present else "none of them"
+        wanted = " or ".join(candidates)
+        raise InputError(f"{folder}: one video ({wanted}) belongs here; {seen} found. Mend the folder.")
+    return present[0]
+
+
+def read_candidates(folder: Path, candidates: Sequence[str]) -> Frames:
+    """The frames of the one video among the candidates; see the_video and data.video.read_video."""
+    yield from read_video(the_video(folder, candidates))
+
+
+def candidate_seconds(folder: Path, candidates: Sequence[str]) -> np.ndarray:
+    """(T,) frame times of the one video among the candidates, without decoding."""
+    return video_seconds(the_video(folder, candidates))
+
+
+def video_seconds(path: Path) -> np.ndarray:
+    """(T,) float64 times of a video's frames from the first on, from its packets, without decoding.
+
+    Raises:
+        InputError: not a video, or one without timestamps.
+    """
+    try:
+        with av.open(f"file:{path}") as container:
+            stream = container.streams.video[0]
+            base = float(stream.time_base)
+            stamps = [
+                packet.pts if packet.pts is not None else packet.dts
+                for packet in container.demux(stream)
+                if packet.size
+            ]
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise InputError(f"{path}: no video can be read from it ({error}). Restore the file.") from error
+    known = np.sort(np.array([stamp for stamp in stamps if stamp is not None], dtype=np.float64)) * base
+    if not len(known):
+        raise InputError(f"{path}: a video without frames. Restore the file or leave this recording out.")
+    return known - known[0]
+
+
+def image_seconds(paths: Sequence[Path]) -> np.ndarray:
+    """(T,) float64 seconds from the first image, from the nanoseconds in names like Image1392643993642815000.png."""
+    stamps = [int(re.search(r"([0-9]+)\.[A-Za-z]+$", path.name).group(1)) for path in paths]
+    return np.array([(stamp - stamps[0]) / 1e9 for stamp in stamps])
+
+
+def read_images(paths: Sequence[Path], seconds: np.ndarray) -> Frames:
+    """The images one after the other, each with its time.
+
+    An image that cannot be read is refused, not skipped: whoever wants to go on without it deletes the file, and its
+    time then is a gap like any other.
+
+    Raises:
+        InputError: an image that cannot be decoded or has another size than the first, with its number and name.
+    """
+    size = None
+    for frame, (path, when) in enumerate(zip(paths, seconds, strict=True)):
+        try:
+            data = np.fromfile(path, dtype=np.uint8)
+        except OSError as error:
+            raise InputError(f"{path}: frame {frame}: {error.strerror or error}. Restore the image.") from error
+        # imdecode instead of imread: any file name, and 16-bit or grey images come out as 8-bit BGR.
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        if image is None:
+            raise InputError(
+                f"{path}: frame {frame} ({len(data)} bytes) is not a readable image. Copy it again from the dataset; "
+                f"or delete it, and the recording has a gap of one frame there."
+            )
+        size = size or image.shape
+        if image.shape != size:
+            raise InputError(
+                f"{path}: frame {frame} is {image.shape[1]}×{image.shape[0]} pixels, the frames before it "
+                f"{size[1]}×{size[0]}. Restore the image."
+            )
+        yield float(when), cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def frames_to_uint8(frames: np.ndarray, brightest: float, path: Path, first: int) -> np.ndarray:
+    """Frames (t, H, W, 3) of a MATLAB array as uint8: as they are, or rounded from [0, 1] or [0, 255].
+
+    Args:
+        brightest: the largest value at the start of the video; above 1 it says that the range is [0, 255].
+        first: the number of the first of these frames, for messages.
+
+    Raises:
+        InputError: a value that is not finite, with its frame.
+    """
+    if frames.dtype == np.uint8:
+        return np.ascontiguousarray(frames)
+    finite = np.isfinite(frames).all(axis=(1, 2, 3))
+    if not finite.all():
+        frame = first + int(np.argmin(finite))
+        raise InputError(f"{path}: frame {frame} has pixels that are not finite. Restore the file.")
+    scale = 1.0 if brightest > 1 else 255.0
+    return np.clip(np.rint(frames * scale), 0, 255).astype(np.uint8)

@@ -1,0 +1,191 @@
+"""Which subjects train and which test: by subject, never by clip, written out as files that name the subjects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from rppg_graph.data.recordings.folders import natural_order
+from rppg_graph.errors import InputError
+
+# Recordings that STGNet's authors left out of training and testing, by layout. Off unless asked for, so that nobody's
+# results are better than the data; named whenever they are used.
+REMOVED_BY_STGNET: dict[str, tuple[str, ...]] = {
+    "ubfc-rppg": ("subject11", "subject18", "subject20", "subject24"),
+    "pure": ("07-02",),
+}
+PARTS = 5
+TRAIN_SHARE = 0.8
+SIDES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One way to divide subjects: each is on one side only.
+
+    Args:
+        name: says which fold it is, e.g. "modulo5-2".
+        train, validation, test: subjects.
+
+    Raises:
+        InputError: a subject on two sides, or no subject to train or to test.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        everybody = [subject for side in SIDES for subject in getattr(self, side)]
+        twice = sorted({subject for subject in everybody if everybody.count(subject) > 1})
+        if twice:
+            raise InputError(f"split {self.name}: subject {twice[0]!r} is named twice; every subject has one side.")
+        if not self.train or not self.test:
+            raise InputError(f"split {self.name}: no subject to {'train' if not self.train else 'test'}; add some.")
+
+    def side(self, subject: str) -> str | None:
+        """ "train", "validation" or "test"; None for a subject that the split leaves out."""
+        return next((side for side in SIDES if subject in getattr(self, side)), None)
+
+
+def modulo5(subjects: Iterable[str]) -> list[Split]:
+    """Five folds: fold i tests the subjects whose number modulo 5 is i, and trains on the others (STGNet).
+
+    Folds without a subject are left out.
+
+    Raises:
+        InputError: a subject without a number in its name, or all subjects in one part.
+    """
+    subjects = _in_order(subjects)
+    part = {subject: _number(subject) % PARTS for subject in subjects}
+    return [
+        _fold(f"modulo5-{i}", subjects, [subject for subject in subjects if part[subject] == i])
+        for i in sorted(set(part.values()))
+    ]
+
+
+def sorted_80_20(subjects: Iterable[str]) -> list[Split]:
+    """One fold: of the subjects in natural order the first 80 % (rounded down) train, the rest test (rPPG-Toolbox)."""
+    subjects = _in_order(subjects)
+    return [_fold("sorted-80-20", subjects, subjects[int(TRAIN_SHARE * len(subjects)) :])]
+
+
+def leave_one_subject_out(subjects: Iterable[str]) -> list[Split]:
+    """A fold for each subject, that tests on it and trains on all others."""
+    subjects = _in_order(subjects)
+    return [_fold(f"leave-out-{subject}", subjects, [subject]) for subject in subjects]
+
+
+def from_file(subjects: Iterable[str], path: Path | str) -> list[Split]:
+    """The folds in a file of write_splits' form, which has to name exactly the subjects that there are.
+
+    Subjects that take no part are listed in the file under `left_out`, so that none is lost by an oversight.
+
+    Raises:
+        InputError: not such a file; a subject on two sides; a subject that the file does not name, or that it names
+            and is not there.
+    """
+    path = Path(path)
+    content = _yaml(path)
+    if not isinstance(content, dict) or not isinstance(content.get("folds"), list) or not content["folds"]:
+        raise InputError(f"{path}: no list under 'folds'; each fold has lists of subjects under 'train' and 'test'.")
+    left_out = set(_subjects(content.get("left_out", []), "left_out", path))
+    there = set(subjects)
+    splits = []
+    for i, fold in enumerate(content["folds"]):
+        place = f"fold {i + 1}"
+        unknown = set(fold) - {"name", *SIDES} if isinstance(fold, dict) else {"no mapping"}
+        if unknown:
+            raise InputError(f"{path}: {place}: {sorted(map(str, unknown))[0]!r}; a fold has name, {', '.join(SIDES)}.")
+        sides = {side: _subjects(fold.get(side, []), f"{place}, {side}", path) for side in SIDES}
+        try:
+            split = Split(str(fold.get("name", f"{path.stem}-{i}")), **sides)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        named = {subject for side in sides.values() for subject in side} | left_out
+        if there - named:
+            raise InputError(f"{path}: {place} does not name {_listed(there - named)}; add to a side or to 'left_out'.")
+        if named - there - left_out:
+            raise InputError(f"{path}: {place} names {_listed(named - there)}, not in the data; remove from the file.")
+        splits.append(split)
+    return splits
+
+
+SPLITS: dict[str, Callable[..., list[Split]]] = {
+    "modulo5": modulo5,
+    "sorted-80-20": sorted_80_20,
+    "leave-one-subject-out": leave_one_subject_out,
+    "file": from_file,  # takes the path as well
+}
+
+
+def hold_out(split: Split, share: float) -> Split:
+    """The split with the last ``share`` of its training subjects (one at least) set aside for validation.
+
+    A split that names its validation subjects stays as it is.
+
+    Raises:
+        InputError: fewer than two subjects to train.
+    """
+    if split.validation:
+        return split
+    if len(split.train) < 2:
+        raise InputError(f"split {split.name}: one subject trains, so none can be set aside for validation; add some.")
+    held = max(1, min(len(split.train) - 1, round(share * len(split.train))))
+    return Split(split.name, train=split.train[:-held], validation=split.train[-held:], test=split.test)
+
+
+def write_splits(path: Path | str, splits: Sequence[Split], left_out: Iterable[str] = ()) -> Path:
+    """Write folds as a YAML file that names the subjects of each side; from_file reads it."""
+    folds = [
+        {"name": split.name, **{side: list(getattr(split, side)) for side in SIDES if getattr(split, side)}}
+        for split in splits
+    ]
+    content = {"folds": folds, "left_out": list(left_out)}
+    Path(path).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return Path(path)
+
+
+def _in_order(subjects: Iterable[str]) -> list[str]:
+    found = sorted(set(subjects), key=natural_order)
+    if len(found) < 2:
+        raise InputError(f"{len(found)} subject(s) cannot be split; at least two are needed ({', '.join(found)}).")
+    return found
+
+
+def _fold(name: str, subjects: list[str], test: list[str]) -> Split:
+    return Split(name, train=tuple(subject for subject in subjects if subject not in test), test=tuple(test))
+
+
+def _number(subject: str) -> int:
+    digits = re.search(r"[0-9]+", subject)
+    if digits is None:
+        raise InputError(f"subject {subject!r} has no number, so modulo5 cannot place it; use another split.")
+    return int(digits.group())
+
+
+def _yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}. Name a file that write_splits made.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not YAML ({error}). Mend it, or write it anew.") from error
+
+
+def _subjects(names: object, place: str, path: Path) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        odd = next((name for name in names if not isinstance(name, str)), names) if isinstance(names, list) else names
+        raise InputError(
+            f"{path}: {place}: {odd!r}; subjects are a list of texts, in quotes if they look like numbers."
+        )
+    return tuple(names)
+
+
+def _listed(subjects: set[str]) -> str:
+    return "subject " + ", ".join(sorted(subjects, key=natural_order)[:5])
