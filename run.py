@@ -1,3 +1,4 @@
 from rppg_graph.cli import main
 
-raise SystemExit(main())
+if __name__ == "__main__":  # worker processes import this file
+    raise SystemExit(main())

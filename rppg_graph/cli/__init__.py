@@ -1,0 +1,83 @@
+"""The command line: ``run.py COMMAND`` in a checkout, ``rppg-graph COMMAND`` where the package is installed.
+
+A command is one module here: ``HELP`` (one line), ``EXAMPLES`` (shown by ``--help``), ``add_arguments(parser)`` and
+``run(args)``, which loads what is named, calls one function and prints one result; it may return an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from rppg_graph import __version__
+from rppg_graph.errors import InputError
+
+# Modules are imported when their command is asked for: `--help` answers at once, without loading torch.
+COMMANDS: dict[str, str] = {
+    "predict": "heart rate and pulse wave of a face video",
+    "train": "fit a network to recordings with a reference pulse",
+    "eval": "measure checkpoints and classical methods against reference pulses",
+    "synth": "write face videos with a known pulse, in the layout of a real dataset",
+    "check-data": "say what a folder of recordings holds, and what is missing or odd",
+    "preprocess": "cut the faces out of a dataset, once",
+    "score": "score pulse waves of any origin (.npz) under a protocol",
+    "demo": "synthetic data, train, evaluate, predict, plot: everything on one machine in minutes",
+    "doctor": "versions, devices, usable backends, and what to type for those that are not",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; exit code 0 for success, 1 for a finding, 2 for a mistake in what was given."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    parser = _parser(command)
+    args, rest = parser.parse_known_args(arguments)
+    if hasattr(args, "overrides"):  # argparse leaves over those that stand behind an option
+        args.overrides += [word for word in rest if _is_override(word)]
+        rest = [word for word in rest if not _is_override(word)]
+    if rest:
+        parser.error(f"{command} does not know {' '.join(rest)}")
+    try:
+        return args.run(args) or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _is_override(word: str) -> bool:
+    return "=" in word and not word.startswith("-")
+
+
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py",
+        description="Pulse from face video with graph neural networks. A research tool, not a medical device.",
+        epilog="`run.py COMMAND --help` shows a command's options with examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"rppg_graph {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, help_line in COMMANDS.items():
+        if name == command:
+            module = import_module(f"rppg_graph.cli.{name.replace('-', '_')}")
+            subparser = subparsers.add_parser(
+                name,
+                help=help_line,
+                description=f"{help_line[0].upper()}{help_line[1:]}.",
+                epilog=f"examples:\n{module.EXAMPLES}",
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+        else:
+            subparsers.add_parser(name, help=help_line)
+    return parser

@@ -1,0 +1,116 @@
+"""``run.py eval``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from rppg_graph.checkpoint import load
+from rppg_graph.cli.recordings import cached_recordings, split_of
+from rppg_graph.config import Config, CropConfig, DataConfig, choose, validate
+from rppg_graph.errors import InputError
+from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, write_results
+from rppg_graph.predict import ClassicalMethod, Method, NetworkMethod, recording_wave
+from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
+from rppg_graph.pulse.measure import Wave
+from rppg_graph.pulse.protocols import PROTOCOLS
+
+EXAMPLES = """\
+  run.py eval runs/ubfc/best.pt                              its own test subjects
+  run.py eval runs/ubfc/best.pt --method pos --method chrom  beside classical methods, paired
+  run.py eval runs/ubfc/best.pt --data /data/PURE            another dataset, all of its subjects
+  run.py eval --method pos --data my_videos --out runs/pos"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT", help="trained networks")
+    parser.add_argument("--method", action="append", default=[], help=f"classical: {', '.join(CLASSICAL)}")
+    parser.add_argument("--data", type=Path, metavar="ROOT", help="recordings (default: the first checkpoint's own)")
+    parser.add_argument("--layout", help="of ROOT, if it is not to be recognised")
+    parser.add_argument(
+        "--subjects",
+        choices=["test", "validation", "train", "all"],
+        help="side of the first checkpoint's split (default: test; all with --data)",
+    )
+    parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
+    parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of the windows (default: 10)")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording to do without")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write results.json, recordings.csv and the waves")
+
+
+class Contestant(NamedTuple):
+    """A method with the face crops it wants, and the mean heart rate of what it was trained on, if it was."""
+
+    name: str
+    method: Method
+    crop: CropConfig
+    mean_bpm: float | None
+
+
+def run(args: argparse.Namespace) -> None:
+    choose("protocol", PROTOCOLS, args.protocol)
+    contestants, config = _contestants(args)
+    if args.data is None and config is None:
+        raise InputError("classical methods have no recordings of their own: name some with --data ROOT")
+    side = args.subjects or ("all" if args.data else "test")
+    if side != "all" and config is None:
+        raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
+    data = config.data if args.data is None else DataConfig(root=args.data, layout=args.layout)
+    data = data.model_copy(update={"leave_out": (*data.leave_out, *args.leave_out)})
+    waves = {c.name: _waves(c, data, side, config) for c in contestants}
+    evaluations = {name: evaluate_waves(w, args.protocol, args.window) for name, w in waves.items()}
+    mean_bpm = next((c.mean_bpm for c in contestants if c.mean_bpm is not None), None)
+    if mean_bpm is not None:
+        evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
+    _print(evaluations, args)
+    if args.out:
+        about = {"data": str(data.root), "subjects": side, "protocol": args.protocol, "window_seconds": args.window}
+        write_results(args.out, evaluations, waves, about)
+        print(f"\n{args.out}: results.json, recordings.csv and the waves")
+
+
+def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | None]:
+    contestants: list[Contestant] = []
+    first: Config | None = None
+    for path in args.checkpoints:
+        checkpoint = load(path)
+        config = validate(Config, checkpoint.config, str(path))
+        first = first or config
+        method = NetworkMethod.from_checkpoint(checkpoint)
+        name = method.name if len(args.checkpoints) == 1 else f"{method.name} ({path.parent.name})"
+        contestants.append(Contestant(name, method, config.data.crop, checkpoint.mean_bpm))
+    for name in args.method:
+        choose("classical method", CLASSICAL, name)
+        contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(), None))
+    names = [contestant.name for contestant in contestants]
+    if not names or len(set(names)) < len(names):
+        raise InputError("name at least one checkpoint or --method, and none twice")
+    return contestants, first
+
+
+def _waves(contestant: Contestant, data: DataConfig, side: str, config: Config | None) -> list[Wave]:
+    recordings = cached_recordings(data.model_copy(update={"crop": contestant.crop, "cache": None}))
+    if side != "all":
+        split = split_of(recordings, config.data)
+        recordings = [recording for recording in recordings if split.side(recording.subject) == side]
+    without = [recording.name for recording in recordings if recording.pulse is None and recording.bpm is None]
+    if without:
+        raise InputError(f"{', '.join(without)}: no reference pulse to measure against; name them with --leave-out")
+    progress = tqdm(recordings, desc=contestant.name, unit="recording", leave=False)
+    return [recording_wave(recording, contestant.method) for recording in progress]
+
+
+def _print(evaluations: dict[str, Evaluation], args: argparse.Namespace) -> None:
+    print(f"protocol {args.protocol}, whole recordings (± standard error)\n{table(evaluations)}")
+    if any(evaluation.windows for evaluation in evaluations.values()):
+        print(f"\nwindows of {args.window:g} s\n{table(evaluations, windows=True)}")
+    for name, evaluation in evaluations.items():
+        for row in evaluation.failed:
+            print(f"{name}: {row.name} has no error: {row.reason}")
+    if len(evaluations) > 1:
+        print("\npaired differences of the absolute error; below zero, the first one is better")
+        print("\n".join(comparison_lines(comparisons(evaluations))))

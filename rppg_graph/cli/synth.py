@@ -1,0 +1,38 @@
+"""``run.py synth``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rppg_graph.data.synthetic import LAYOUTS, PRESETS, contact_sheet, write_dataset
+
+EXAMPLES = """\
+  run.py synth data/synthetic --preset easy --subjects 8
+  run.py synth data/synthetic --preset hard --layout pure --subjects 4 --seconds 20
+  run.py synth pictures --show"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder")
+    parser.add_argument("--preset", default="easy", help=f"one of {', '.join(PRESETS)} (default: easy)")
+    parser.add_argument("--layout", default="ubfc-rppg", help=f"one of {', '.join(LAYOUTS)} (default: ubfc-rppg)")
+    parser.add_argument("--subjects", type=int, default=8, help="number of people (default: 8)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of a recording (default: 30)")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames per second (default: 30)")
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default: 1)")
+    parser.add_argument("--show", action="store_true", help="write a contact sheet of every preset to OUT instead")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.show:
+        args.out.mkdir(parents=True, exist_ok=True)
+        for preset in PRESETS:
+            contact_sheet(args.out / f"{preset}.png", preset, seed=args.seed)
+        print(f"{args.out}: {', '.join(f'{preset}.png' for preset in PRESETS)}")
+        return
+    recordings = write_dataset(
+        args.out, layout=args.layout, preset=args.preset, subjects=args.subjects, seed=args.seed,
+        seconds=args.seconds, fps=args.fps,
+    )  # fmt: skip
+    print(f"{args.out}: {len(recordings)} recordings of {args.seconds:g} s, preset {args.preset}, layout {args.layout}")

@@ -1,0 +1,115 @@
+"""``run.py train``."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+from pathlib import Path
+from typing import get_type_hints
+
+import numpy as np
+import torch
+import yaml
+
+from rppg_graph.checkpoint import load
+from rppg_graph.cli.doctor import examine
+from rppg_graph.cli.recordings import cached_recordings, split_of
+from rppg_graph.config import Config, ModelConfig, choose, load_config, validate_options
+from rppg_graph.data.augment import Augment
+from rppg_graph.data.cache import CachedRecording
+from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.splits import write_splits
+from rppg_graph.errors import InputError
+from rppg_graph.models import MODELS
+from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.report.plots import plot_learning
+from rppg_graph.train import Trainer, read_metrics
+
+EXAMPLES = """\
+  run.py train configs/stgnet_ubfc_rppg.yaml --out runs/ubfc data.root=/data/UBFC-rPPG/DATASET_2
+  run.py train configs/demo.yaml --out runs/quick train.steps=100 train.learning_rate=1e-3
+  run.py train --resume runs/ubfc"""
+OWN_LOSS = {"wave": "neg_pearson", "differenced": "mse"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, nargs="?", help="a YAML file of configs/")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, for example train.steps=200")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run (default: runs/<config>)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on where a stopped run left off")
+
+
+def run(args: argparse.Namespace) -> None:
+    if (args.config is None) == (args.resume is None):
+        raise InputError("name either a config to start from or, with --resume, a run to go on with")
+    if args.resume:
+        folder = args.resume
+        config = load_config(folder / "config.yaml")
+    else:
+        config = size_model(load_config(args.config, args.overrides))
+        folder = args.out or Path("runs") / args.config.stem
+        _start(folder, config)
+    train(config, folder, resume=args.resume is not None)
+
+
+def train(config: Config, folder: Path, resume: bool = False) -> None:
+    """Preprocess what is missing, fit the network, and leave a run folder."""
+    torch.manual_seed(config.seed)
+    model = MODELS[config.model.name](**config.model.options)
+    recordings = cached_recordings(config.data)
+    split = split_of(recordings, config.data)
+    write_splits(folder / "split.yaml", [split])
+    sides = {side: [r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation")}
+    clips = {"clip_frames": config.data.clip_frames, "stride": config.data.stride}
+    augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
+    options = config.train.model_dump(exclude={"augment", "loss"})
+    loss = config.train.loss or OWN_LOSS[model.label]
+    trainer = Trainer(
+        model,
+        loss,
+        ClipDataset(sides["train"], augment=augment or None, seed=config.seed, **clips),
+        ClipDataset(sides["validation"], **clips),
+        seed=config.seed,
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        **options,
+    )
+    if resume and (folder / "last.pt").exists():
+        last = load(folder / "last.pt")
+        model.load_state_dict(last.model.state_dict())
+        trainer.resume(last.training)
+    fps = float(np.median([recording.fps for recording in sides["train"]]))
+    trainer.run(folder, config.model_dump(mode="json"), fps, mean_reference_bpm(sides["train"]))
+    rows = read_metrics(folder)
+    plot_learning(folder / "loss.png", rows, loss)
+    best = min(rows, key=lambda row: row["validation_loss"])
+    print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
+
+
+def size_model(config: Config) -> Config:
+    """The config with its network sized for its clips; options that the network does not take are refused."""
+    network = get_type_hints(choose("model", MODELS, config.model.name))["return"]
+    sized = {"size": config.data.crop.size, "clip_frames": config.data.clip_frames}
+    options = {key: value for key, value in sized.items() if key in inspect.signature(network).parameters}
+    options |= validate_options(network, config.model.options, "model.options")
+    return config.model_copy(update={"model": ModelConfig(name=config.model.name, options=options)})
+
+
+def mean_reference_bpm(recordings: list[CachedRecording]) -> float:
+    """Mean of the recordings' reference heart rates: all that a network knows that has learnt nothing else."""
+    rates = []
+    for recording in recordings:
+        pulse = recording.pulse[np.isfinite(recording.pulse)]
+        rate = heart_rate(prepare_native(pulse, recording.fps), recording.fps).bpm
+        if rate is not None:
+            rates.append(rate)
+    return float(np.mean(rates))
+
+
+def _start(folder: Path, config: Config) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or name another with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    (folder / "versions.json").write_text(json.dumps(examine(), indent=2) + "\n")

@@ -1,0 +1,182 @@
+"""The schema of an experiment: every key, its default and what it means, in one place."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, create_model
+
+from rppg_graph.errors import InputError
+
+
+class Section(BaseModel):
+    """A mapping of the YAML file: no key that is not named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CropConfig(Section):
+    """How a face is cut out; a change rebuilds the cache."""
+
+    size: int = Field(64, ge=8, le=512, description="pixels, height = width, of the crop")
+    detector: str = Field("ultra-light", description="a name of data.face.FACE_DETECTORS")
+    policy: Literal["fail", "skip", "full-frame"] = Field("fail", description="a recording without enough of a face")
+
+
+class DataConfig(Section):
+    """Which recordings, and how clips are cut from them."""
+
+    root: Path = Field(description="folder of the recordings")
+    layout: str | None = Field(None, description="a name of data.recordings.RECORDINGS; recognised if null")
+    cache: Path | None = Field(None, description="folder of the face crops; one under cache/ if null")
+    crop: CropConfig = CropConfig()
+    split: str = Field("modulo5", description="a name of data.splits.SPLITS, or a YAML file that names the subjects")
+    fold: int = Field(0, ge=0, description="which fold of the split")
+    validation_share: float = Field(0.2, gt=0, lt=1, description="of the training subjects, if the split names none")
+    leave_out: tuple[str, ...] = Field((), description="recordings to do without, by name")
+    clip_frames: PositiveInt = Field(160, description="frames of a clip, T")
+    stride: PositiveInt = Field(60, description="frames from one training clip to the next")
+
+
+class AugmentConfig(Section):
+    """Augmentations of a training clip, STGNet's recipe by default (arguments of data.augment.Augment)."""
+
+    speed: tuple[PositiveFloat, PositiveFloat] = Field((0.8, 1.25), description="range of the speed factor; (1, 1) off")
+    crop_area: tuple[PositiveFloat, PositiveFloat] = Field(
+        (0.5, 1.0), description="range of the resized crop's share of the area; (1, 1) off"
+    )
+    flip_probability: float = Field(0.5, ge=0, le=1, description="of a horizontal flip")
+    illumination: float = Field(10.0, ge=0, description="sd of a clip's brightness offset, in 1/255")
+    noise: float = Field(2.0, ge=0, description="sd of the pixel noise, in 1/255")
+
+
+class ModelConfig(Section):
+    """Which network, and its constructor's keyword arguments."""
+
+    name: str = Field("stgnet_paper", description="a name of models.MODELS")
+    options: dict[str, Any] = Field({}, description="keyword arguments of the network")
+
+
+class TrainConfig(Section):
+    """How to fit it."""
+
+    steps: PositiveInt = Field(10_000, description="optimiser steps")
+    batch: PositiveInt = Field(4, description="clips of a step")
+    loss: str | None = Field(None, description="a name of losses.LOSSES; the network's own if null")
+    learning_rate: PositiveFloat = 1e-4
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    validate_every: PositiveInt = Field(200, description="steps between validations, which also write a checkpoint")
+    workers: int = Field(1, ge=0, description="processes that load clips; 0 loads in the training process")
+    augment: AugmentConfig | None = Field(AugmentConfig(), description="null trains on the clips as they are")
+
+
+class Config(Section):
+    """One experiment."""
+
+    seed: int = Field(1, ge=0)
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read an experiment from YAML and apply ``key.path=value`` overrides (values are YAML as well).
+
+    Raises:
+        InputError: no such file, not YAML, an override without ``=``, or keys and values that the schema refuses, each
+            with its path, its value and, for an unknown key, the nearest valid one.
+    """
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the config {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a YAML file: {error}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} must hold a mapping such as `data: {{root: …}}`, it holds {tree!r}")
+    for override in overrides:
+        _apply(tree, override)
+    return validate(Config, tree, str(path))
+
+
+def validate(schema: type[Section], tree: dict[str, Any], where: str) -> Any:
+    """Check a tree against a schema; ``where`` names its origin in the message of the InputError."""
+    try:
+        return schema.model_validate(tree)
+    except ValidationError as error:
+        lines = [f"{where}: {_explain(schema, problem)}" for problem in error.errors()]
+        raise InputError("\n".join(lines)) from error
+
+
+def validate_options(constructor: type, options: dict[str, Any], where: str) -> dict[str, Any]:
+    """Check keyword arguments against a constructor's own signature: names, types, and what its annotations allow."""
+    hints = get_type_hints(constructor.__init__)
+    parameters = inspect.signature(constructor).parameters
+    fields = {name: (hints[name], parameter.default) for name, parameter in parameters.items()}
+    checked = validate(create_model(constructor.__name__, __base__=Section, **fields), options, where)
+    return {name: getattr(checked, name) for name in options}
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    path, separator, value = override.partition("=")
+    if not separator or not path:
+        raise InputError(f"override {override!r} must read key.path=value, for example train.steps=200")
+    *parents, last = path.split(".")
+    for depth, key in enumerate(parents):
+        if tree.get(key) is None:
+            tree[key] = {}
+        if not isinstance(tree[key], dict):
+            raise InputError(f"override {override!r}: {'.'.join(parents[: depth + 1])} is a value, not a section")
+        tree = tree[key]
+    try:
+        tree[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"override {override!r}: {value!r} is not a YAML value") from error
+
+
+def _explain(schema: type[Section], problem: Any) -> str:
+    path = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {path} (value {problem['input']!r}){_nearest(path, list(key_paths(schema)))}"
+    if problem["type"] == "missing":
+        return f"{path} is missing: {describe(schema).get(path, '')}"
+    return f"{path} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; valid: {', '.join(names)}"
+
+
+def key_paths(schema: type[Section], prefix: str = "") -> list[str]:
+    """Every key of the schema as ``section.key``."""
+    return list(describe(schema, prefix))
+
+
+def describe(schema: type[Section], prefix: str = "") -> dict[str, str]:
+    """Every key of the schema with its description, for messages and ``--help``."""
+    table: dict[str, str] = {}
+    for name, field in schema.model_fields.items():
+        table[prefix + name] = field.description or ""
+        kind = field.annotation
+        section = next((t for t in (kind, *getattr(kind, "__args__", ())) if _is_section(t)), None)
+        if section is not None:
+            table |= describe(section, f"{prefix}{name}.")
+    return table
+
+
+def _is_section(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def choose(family: str, registry: dict[str, Any], name: str) -> Any:
+    """The member of a registry, or an InputError that names the nearest one."""
+    if name not in registry:
+        raise InputError(f"unknown {family} {name!r}{_nearest(name, list(registry))}")
+    return registry[name]

@@ -1,0 +1,107 @@
+"""Evaluations of several methods on the same recordings: the table, and the files of a result."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rppg_graph.pulse.evaluation import Evaluation, compare
+from rppg_graph.pulse.measure import Wave
+from rppg_graph.pulse.metrics import Metric, summarise
+
+UNITS = {"MAE": "bpm", "RMSE": "bpm", "MAPE": "%", "r": "", "SNR": "dB", "MACC": ""}
+
+
+def mean_predictor(evaluation: Evaluation, bpm: float) -> Evaluation:
+    """The same recordings and windows, each predicted to have ``bpm``: what a network that has learnt nothing gets."""
+
+    def rows(measured: list) -> list:
+        return [replace(row, bpm=bpm, snr_db=None, macc=None, quality=0.0, uncertainty_bpm=None) for row in measured]
+
+    recordings, windows = rows(evaluation.recordings), rows(evaluation.windows)
+    return replace(
+        evaluation,
+        recordings=recordings,
+        metrics=summarise([row.sample() for row in recordings]),
+        windows=windows,
+        window_metrics=summarise([row.sample() for row in windows]) if windows else {},
+    )
+
+
+def table(evaluations: Mapping[str, Evaluation], windows: bool = False) -> str:
+    """One line a method: every metric ± its standard error, over whole recordings or over windows."""
+    rows = [["method", *(f"{name} ({unit})" if unit else name for name, unit in UNITS.items()), "n"]]
+    for method, evaluation in evaluations.items():
+        metrics = evaluation.window_metrics if windows else evaluation.metrics
+        rows.append([method, *(_cell(metrics[name]) for name in UNITS), str(metrics["MAE"].n)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def comparisons(evaluations: Mapping[str, Evaluation]) -> dict[str, dict[str, Metric]]:
+    """Paired differences of absolute errors from the first method, in bpm; below zero, the first is worse."""
+    (first, base), *others = evaluations.items()
+    return {f"{name} − {first}": compare(base, evaluation) for name, evaluation in others}
+
+
+def comparison_lines(differences: Mapping[str, Mapping[str, Metric]]) -> list[str]:
+    """The same in words, one line a pair."""
+    lines = []
+    for pair, metrics in differences.items():
+        for what, metric in metrics.items():
+            if metric.value is None:
+                lines.append(f"{pair}, {what}: {metric.reason}")
+                continue
+            interval = f" (95 % {metric.low:+.2f} to {metric.high:+.2f})" if metric.low is not None else ""
+            lines.append(f"{pair}, {what}: {metric.value:+.2f} bpm{interval}, n = {metric.n}")
+    return lines
+
+
+def write_results(
+    folder: Path, evaluations: Mapping[str, Evaluation], waves: Mapping[str, Sequence[Wave]], about: dict[str, Any]
+) -> None:
+    """Write ``results.json``, ``recordings.csv`` and, for every method with waves, ``waves-METHOD.npz``.
+
+    The ``.npz`` files are in the form that ``run.py score`` reads.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    differences = comparisons(evaluations)
+    results = about | {
+        "methods": {name: evaluation.to_dict() for name, evaluation in evaluations.items()},
+        "differences": {k: {n: m.to_dict() for n, m in metrics.items()} for k, metrics in differences.items()},
+    }
+    (folder / "results.json").write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with (folder / "recordings.csv").open("w", newline="", encoding="utf-8") as file:
+        writer: csv.DictWriter | None = None
+        for name, evaluation in evaluations.items():
+            for span, rows in (("recording", evaluation.recordings), ("window", evaluation.windows)):
+                for row in rows:
+                    record = {"method": name, "span": span, **row.to_dict()}
+                    if writer is None:
+                        writer = csv.DictWriter(file, record)
+                        writer.writeheader()
+                    writer.writerow(record)
+    for name, method_waves in waves.items():
+        _write_waves(folder / f"waves-{name}.npz", method_waves)
+
+
+def _write_waves(path: Path, waves: Sequence[Wave]) -> None:
+    arrays: dict[str, Any] = {"fs": np.median([wave.fps for wave in waves]), "label_type": "Raw"}
+    for wave in waves:
+        if wave.label is not None:
+            arrays |= {f"{wave.name}_pred": wave.prediction, f"{wave.name}_label": wave.label}
+    np.savez_compressed(path, **arrays)
+
+
+def _cell(metric: Metric) -> str:
+    if metric.value is None:
+        return "–"
+    error = f" ± {metric.standard_error:.2f}" if metric.standard_error is not None else ""
+    return f"{metric.value:.2f}{error}"

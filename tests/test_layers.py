@@ -1,0 +1,83 @@
+"""Who may import whom: the architecture of the tree, held by a test."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
+
+# layer → layers of ours that it may import, besides itself and `errors`.
+LAYERS: dict[str, set[str]] = {
+    "cli": {"config", "train", "evaluate", "predict", "checkpoint", "data", "models", "nn", "graph", "pulse", "losses",
+            "report"},
+    "train": {"checkpoint", "losses", "data"},
+    "predict": {"checkpoint", "models", "nn", "data", "pulse"},
+    "evaluate": {"pulse"},
+    "checkpoint": {"models"},
+    "report": {"evaluate", "pulse"},
+    "models": {"nn", "graph"},
+    "nn": {"graph"},
+    "data": {"pulse"},
+    "graph": set(),
+    "pulse": set(),
+    "losses": set(),
+    "config": set(),
+    "errors": set(),
+}  # fmt: skip
+
+# outside package → the layers that may import it.
+OUTSIDE: dict[str, set[str]] = {
+    "cv2": {"data"},
+    "av": {"data"},
+    "torch_geometric": {"graph", "nn"},
+    "torch_cluster": {"graph"},
+    "torch_scatter": {"graph"},
+}
+
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def layer_of(module: Path) -> str:
+    return module.parts[0].removesuffix(".py")
+
+
+def imports(module: Path) -> list[ast.Import | ast.ImportFrom]:
+    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def imported_names(module: Path) -> list[str]:
+    names: list[str] = []
+    for node in imports(module):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} imports relatively"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            names += [alias.name for alias in node.names]
+    return names
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != Path("__init__.py")], ids=str)
+def test_imports_respect_the_layers(module):
+    layer = layer_of(module)
+    for name in imported_names(module):
+        package, *rest = name.split(".")
+        if package == "rppg_graph":
+            target = rest[0]
+            allowed = LAYERS[layer] | {layer, "errors", "__version__"}
+            assert target in allowed, f"{module} imports rppg_graph.{target}; {layer} may import {sorted(allowed)}"
+        elif package in OUTSIDE:
+            assert layer in OUTSIDE[package], f"{module} imports {package}, which belongs in {sorted(OUTSIDE[package])}"
+
+
+@pytest.mark.parametrize("package", ["torch_cluster", "torch_scatter"])
+def test_compiled_extras_are_imported_lazily(package):
+    for module in MODULES:
+        tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+        for node in tree.body:  # the top level only
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] == package for name in names), f"{module} imports {package} at its top"
