@@ -38,7 +38,7 @@ def label_figures(reference: Reference) -> LabelFigures:
     if reference.pulse is None or np.ptp(reference.seconds) < WINDOW_SECONDS + 1 / GRID_HZ:
         return LabelFigures(None if device is None else (float(np.nanmin(device)), float(np.nanmax(device))), None)
     seconds, pulse = resample(reference.seconds, reference.pulse, GRID_HZ)
-    track = heart_rate_track(_in_band(pulse), GRID_HZ)
+    track = heart_rate_track(_in_band(pulse), GRID_HZ, contact=True)
     known = np.isfinite(track.bpm)
     if not known.any():
         return LabelFigures(None, None)

@@ -78,7 +78,9 @@ def cut_windows(wave: np.ndarray, length: int, step: int) -> np.ndarray:
     return sliding_window_view(wave, length)[::step]
 
 
-def heart_rate(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE_BAND_HZ) -> HeartRate:
+def heart_rate(
+    wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE_BAND_HZ, contact: bool = False
+) -> HeartRate:
     """Heart rate by a peak of the spectrum P: the local maximum with the largest f·P(f), unless it is an overtone.
 
     The weight f whitens the 1/f noise of video. An overtone: at a half or a third of its rate (within 3 bpm) P has a
@@ -91,6 +93,7 @@ def heart_rate(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE
         wave: (T,), detrended or filtered.
         fps: samples per second; a rate above 27·fps bpm is folded back by the sampling and cannot be told.
         band_hz: where to look.
+        contact: the wave is a contact sensor's, which has no 1/f noise but strong overtones: the peak of P itself.
 
     Raises:
         InputError: the wave is empty, not one-dimensional or not finite, or `fps` is not above zero.
@@ -108,7 +111,7 @@ def heart_rate(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE
     if not moving.any():
         return HeartRate(None, reason=f"nothing moves in the band {band[0]:g}–{band[1]:g} Hz")
     weights = 1 / (in_band[moving, 0] * moving.sum())
-    return _pick(frequencies, weights @ power[moving], weights @ total[moving], length / fps, band)
+    return _pick(frequencies, weights @ power[moving], weights @ total[moving], length / fps, band, contact)
 
 
 def heart_rate_track(
@@ -117,6 +120,7 @@ def heart_rate_track(
     window_seconds: float = WINDOW_SECONDS,
     step_seconds: float = 1.0,
     band_hz: tuple[float, float] = PULSE_BAND_HZ,
+    contact: bool = False,
 ) -> HeartRateTrack:
     """Heart rate by spectrum in windows of `window_seconds` every `step_seconds`; empty for a shorter wave.
 
@@ -136,7 +140,7 @@ def heart_rate_track(
     windows = cut_windows(signal, length, step)
     frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * _NEIGHBOURHOOD_HZ)
     rates = [
-        HeartRate(None) if is_constant(window) else _pick(frequencies, row, whole, length / fps, band)
+        HeartRate(None) if is_constant(window) else _pick(frequencies, row, whole, length / fps, band, contact)
         for window, row, whole in zip(windows, power, total, strict=True)
     ]
     return HeartRateTrack(
@@ -174,7 +178,7 @@ def _signal_or_reason(wave: ArrayLike, fps: float, band_hz: tuple[float, float])
 
 
 def _pick(
-    frequencies: np.ndarray, power: np.ndarray, total: float, seconds: float, band_hz: tuple[float, float]
+    frequencies: np.ndarray, power: np.ndarray, total: float, seconds: float, band_hz: tuple[float, float], contact: bool
 ) -> HeartRate:
     """Choose the pulse's peak in one spectrum (F,) of a window of `seconds`, and say how far to trust it.
 
@@ -185,7 +189,7 @@ def _pick(
     around = (frequencies >= 0.5 * low_hz) & (frequencies <= 1.25 * high_hz)
     if power[inside].sum() <= 0.01 * (total - power[frequencies < 0.5 * low_hz].sum()):
         return HeartRate(None, reason=f"less than 1 % of the power lies in the band {low_hz:g}–{high_hz:g} Hz")
-    weighted = power * frequencies
+    weighted = power if contact else power * frequencies
     maxima = 1 + np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:]))
     candidates = maxima[inside[maxima]]
     if len(candidates):

@@ -92,14 +92,14 @@ def measure(wave: Wave, protocol: Protocol, method: str, window_seconds: float |
     filter_first = protocol.windows_of_filtered
     prediction = _side(wave, wave.prediction, protocol if filter_first else None, "prediction")
     label = _side(wave, wave.label, protocol if filter_first else None, "label")
-    rate = protocol.heart_rate_by(method)
+    rate, reference_rate = protocol.heart_rate_by(method), protocol.reference_rates[method]
     rows = []
     for start, end in _spans(len(wave.prediction), length, protocol, window_seconds is None):
         sides = []
         for side in (prediction, label):
             part = side if side.wave is None else _Side(side.wave[start:end])
             sides.append(part if filter_first else _filtered(part, protocol, wave.fps))
-        rows.append(_row(wave, protocol, rate, start, end, *sides))
+        rows.append(_row(wave, protocol, rate, reference_rate, start, end, *sides))
     return rows
 
 
@@ -144,6 +144,7 @@ def _row(
     wave: Wave,
     protocol: Protocol,
     rate: Callable[[np.ndarray, float], HeartRate],
+    reference_rate: Callable[[np.ndarray, float], HeartRate],
     start: int,
     end: int,
     prediction: _Side,
@@ -152,7 +153,7 @@ def _row(
     found = (
         rate(prediction.wave, wave.fps) if prediction.wave is not None else HeartRate(None, reason=prediction.reason)
     )
-    reference = _reference(wave, rate, start, end, label)
+    reference = _reference(wave, reference_rate, start, end, label)
     both = prediction.wave is not None and label.wave is not None
     has_snr = prediction.wave is not None and reference.bpm is not None
     return Measurement(

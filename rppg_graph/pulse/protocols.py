@@ -23,7 +23,8 @@ NATIVE_CUTOFF_HZ = 0.5
 class Protocol:
     """How waves are filtered, cut into windows and measured.
 
-    `prepare(wave, fps)` filters one wave; `heart_rates` holds one measure (wave, fps) → HeartRate for each method;
+    `prepare(wave, fps)` filters one wave; `heart_rates` holds one measure (wave, fps) → HeartRate for each method, and
+    `reference_rates` the same for the contact sensor's wave;
     `snr(wave, fps, bpm)` is in dB. With `windows_of_filtered`, the whole recording is filtered and then cut, and a
     remainder shorter than a window is left out; without it each window is filtered by itself, the remainder included.
     """
@@ -33,6 +34,7 @@ class Protocol:
     band_hz: tuple[float, float]
     prepare: Callable[[np.ndarray, float], np.ndarray]
     heart_rates: dict[str, Callable[[np.ndarray, float], HeartRate]]
+    reference_rates: dict[str, Callable[[np.ndarray, float], HeartRate]]
     snr: Callable[[np.ndarray, float, float], float | None]
     windows_of_filtered: bool
     least_window_frames: int
@@ -74,6 +76,10 @@ def _native_snr(wave: np.ndarray, fps: float, bpm: float) -> float | None:
 
 
 def _toolbox(year: str, band_hz: tuple[float, float]) -> Protocol:
+    heart_rates = {
+        "fft": partial(toolbox.fft_heart_rate, band_hz=band_hz),
+        "peak": partial(toolbox.peak_heart_rate, band_hz=band_hz),
+    }
     return Protocol(
         name=f"toolbox-{year}",
         settings={
@@ -84,10 +90,8 @@ def _toolbox(year: str, band_hz: tuple[float, float]) -> Protocol:
         },
         band_hz=band_hz,
         prepare=partial(toolbox.prepare, band_hz=band_hz),
-        heart_rates={
-            "fft": partial(toolbox.fft_heart_rate, band_hz=band_hz),
-            "peak": partial(toolbox.peak_heart_rate, band_hz=band_hz),
-        },
+        heart_rates=heart_rates,
+        reference_rates=heart_rates,
         snr=partial(toolbox.snr, band_hz=band_hz),
         windows_of_filtered=False,
         least_window_frames=9,
@@ -99,12 +103,14 @@ _NATIVE = Protocol(
     settings={
         "detrending": f"smoothness priors, half amplitude at {NATIVE_CUTOFF_HZ} Hz",
         "filter": "Butterworth of order 2, forward and backward",
-        "heart_rate": "highest interpolated peak of f·P(f), P the mean spectrum of 10-s Hann windows; or regular beats",
+        "heart_rate": "highest interpolated peak of f·P(f), P the mean spectrum of 10-s Hann windows "
+        "(of a contact reference, of P itself); or regular beats",
         "windows": "cut from the filtered recording, whole ones only",
     },
     band_hz=PULSE_BAND_HZ,
     prepare=prepare_native,
     heart_rates={"fft": heart_rate, "peak": heart_rate_by_peaks},
+    reference_rates={"fft": partial(heart_rate, contact=True), "peak": heart_rate_by_peaks},
     snr=_native_snr,
     windows_of_filtered=True,
     least_window_frames=1,

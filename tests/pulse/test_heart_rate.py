@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.beats import find_beats, heart_rate_by_peaks
+from rppg_graph.pulse.evaluation import evaluate_waves
 from rppg_graph.pulse.heart_rate import heart_rate, heart_rate_track
+from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import PROTOCOLS, prepare_native
 from rppg_graph.pulse.quality import signal_quality, snr_db
 
@@ -198,3 +200,15 @@ def test_contact_pulse_with_its_own_columns(shared_data):
     own = columns["hr_ppg"][-1]  # a running mean over the last ten beats; the first rows' beats precede the file
     assert heart_rate(columns["ppg"], 30).bpm == pytest.approx(own, abs=1)
     assert heart_rate_by_peaks(columns["ppg"], 30).bpm == pytest.approx(own, abs=1)
+
+
+def test_a_contact_pulse_with_a_strong_overtone_keeps_its_rate():
+    # A finger's pulse at rest: the dicrotic wave puts 0.8 of the fundamental's power on twice its rate. Found on a
+    # generated recording of 55 bpm whose reference was read as 110.
+    seconds = np.arange(360) / 30
+    wave = np.sin(2 * np.pi * 55 / 60 * seconds) + np.sqrt(0.8) * np.sin(2 * np.pi * 110 / 60 * seconds + 1)
+    assert heart_rate(wave, 30).bpm == pytest.approx(110, abs=0.5)  # on video, 1/f noise is the likelier reason
+    assert heart_rate(wave, 30, contact=True).bpm == pytest.approx(55, abs=0.5)
+    assert np.allclose(heart_rate_track(wave, 30, contact=True).bpm, 55, atol=0.5)
+    evaluation = evaluate_waves([Wave("a", "1", np.sin(2 * np.pi * 55 / 60 * seconds), wave, 30.0)])
+    assert evaluation.recordings[0].reference_bpm == pytest.approx(55, abs=0.5)
