@@ -142,7 +142,7 @@ class Trainer:
             keys = range(first, min(first + self.batch, len(self.validation_clips)))
             clips = [self.validation_clips[(i, 0)] for i in keys]
             video, pulse = (torch.stack(part).to(self.device) for part in zip(*clips, strict=True))
-            losses += [float(self.loss(self.model(video), self.label(pulse)))] * len(clips)
+            losses += [self.loss(self.model(video), self.label(pulse)).item()] * len(clips)
         return sum(losses) / len(losses)
 
     def _batches(self) -> DataLoader:
@@ -154,7 +154,7 @@ class Trainer:
         torch.manual_seed(1_000_003 * self.seed + self.step)  # a resumed run drops the same paths
         self.optimiser.zero_grad(set_to_none=True)
         loss = self.loss(self.model(video.to(self.device)), self.label(pulse.to(self.device)))
-        value = float(loss)
+        value = loss.item()
         if value != value:
             raise InputError(f"the loss is not a number at step {self.step}; lower train.learning_rate")
         loss.backward()

@@ -11,7 +11,7 @@ from rppg_graph.errors import InputError
 
 EXAMPLES = "  run.py demo runs/demo"
 CONFIG = Path("configs/demo.yaml")
-SUBJECTS, UNSEEN_SEED = 15, 1001
+SUBJECTS, SECONDS, UNSEEN_SEED = 30, 12, 1001
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> None:
     data, unseen, train = out / "data", out / "unseen", out / "train"
     best, video = train / "best.pt", unseen / "subject1" / "vid.mp4"
     steps: list[tuple[str, list[str], Path]] = [
-        (f"{SUBJECTS} synthetic people of 20 s each",
-         ["synth", str(data), "--subjects", str(SUBJECTS), "--seconds", "20"], data),
+        (f"{SUBJECTS} synthetic people, {SECONDS} s each",
+         ["synth", str(data), "--subjects", str(SUBJECTS), "--seconds", str(SECONDS)], data),
         ("a person of another seed, for the end",
          ["synth", str(unseen), "--subjects", "1", "--seconds", "20", "--seed", str(UNSEEN_SEED)], unseen),
         ("train STGNet (preset stgnet_small: crops of 32 px)",

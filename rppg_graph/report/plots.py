@@ -33,7 +33,7 @@ def figure(path: Path, rows: int, caption: str, theme: str = "light", height: fl
         axes = canvas.figure.subplots(rows, 1, squeeze=False)[:, 0]
         yield list(axes)
         canvas.figure.supxlabel(caption, fontsize=8, x=0.01, ha="left", wrap=True)
-        canvas.figure.savefig(path, dpi=130)
+        canvas.figure.savefig(path, format="png", dpi=130)
 
 
 def plot_prediction(

@@ -1,0 +1,220 @@
+"""The command line as a user types it: results, files, exit codes, and words for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from rppg_graph import cli
+from rppg_graph.data.video_writer import write_video
+
+TINY = [
+    "data.crop.size=16", "data.clip_frames=32", "data.stride=32", "model.options.stages=[[1, 4, 2]]", "train.steps=4",
+    "train.batch=2", "train.validate_every=2", "train.workers=0",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory) -> Path:
+    """Five generated people of 8 s in the layout of UBFC-rPPG."""
+    out = tmp_path_factory.mktemp("synthetic") / "data"
+    arguments = ["--subjects", "5", "--seconds", "8", "--fps", "15"]
+    assert cli.main(["synth", str(out), *arguments]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def config(dataset, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    tree = {"data": {"root": str(dataset), "split": "sorted-80-20"}, "model": {"name": "stgnet_small"}}
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_folder(config, tmp_path_factory) -> Path:
+    """A trained run; its working directory, where the cache goes, is its parent."""
+    folder = tmp_path_factory.mktemp("runs")
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert cli.main(["train", str(config), "--out", "run", *TINY]) == 0
+    finally:
+        os.chdir(here)
+    return folder / "run"
+
+
+@pytest.fixture
+def at(run_folder, monkeypatch) -> Path:
+    monkeypatch.chdir(run_folder.parent)
+    return run_folder
+
+
+def test_train_leaves_a_whole_run_folder(run_folder):
+    names = {path.name for path in run_folder.iterdir()}
+    assert names >= {"config.yaml", "versions.json", "split.yaml", "metrics.jsonl", "best.pt", "last.pt", "loss.png"}
+    config = yaml.safe_load((run_folder / "config.yaml").read_text())
+    assert config["model"]["options"]["size"] == 16
+    assert config["seed"] == 1
+    assert [json.loads(line)["step"] for line in (run_folder / "metrics.jsonl").read_text().splitlines()] == [2, 4]
+    assert (run_folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_resume_goes_on(at, capsys):
+    text = (at / "config.yaml").read_text()
+    (at / "config.yaml").write_text(text.replace("steps: 4", "steps: 6"))
+    assert cli.main(["train", "--resume", str(at)]) == 0
+    assert [json.loads(line)["step"] for line in (at / "metrics.jsonl").read_text().splitlines()] == [2, 4, 6]
+
+
+def test_a_second_run_into_the_same_folder_is_refused(at, config, capsys):
+    assert cli.main(["train", str(config), "--out", str(at), *TINY]) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_eval_shows_a_table_and_writes_files(at, tmp_path, capsys):
+    out = tmp_path / "result"
+    assert cli.main(["eval", str(at / "best.pt"), "--method", "pos", "--window", "5", "--out", str(out)]) == 0
+    screen = capsys.readouterr().out
+    for words in ("protocol native", "MAE (bpm)", "stgnet_small", "pos", "mean of training", "windows of 5 s"):
+        assert words in screen
+    results = json.loads((out / "results.json").read_text())
+    assert set(results["methods"]) == {"stgnet_small", "pos", "mean of training"}
+    assert results["methods"]["pos"]["recordings"][0]["name"] == "subject5"
+    assert (out / "report.html").exists()
+    with np.load(out / "waves-pos.npz") as waves:
+        assert {"fs", "label_type", "subject5_pred", "subject5_label"} <= set(waves.files)
+    assert cli.main(["score", str(out / "waves-pos.npz")]) == 0
+    assert "waves-pos" in capsys.readouterr().out
+
+
+def test_eval_of_classical_methods_on_any_recordings(at, dataset, capsys):
+    assert cli.main(["eval", "--method", "pos", "--method", "green", "--data", str(dataset), "--window", "5"]) == 0
+    assert "green − pos, recordings" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("with_checkpoint", [True, False])
+def test_predict_writes_what_is_asked_for(at, dataset, tmp_path, capsys, with_checkpoint):
+    video = dataset / "subject1" / "vid.mp4"
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "csv", "plot")}
+    arguments = [word for kind, path in files.items() for word in (f"--{kind}", str(path))]
+    if with_checkpoint:
+        arguments += ["--checkpoint", str(at / "best.pt")]
+    assert cli.main(["predict", str(video), *arguments]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert ("network stgnet_small" if with_checkpoint else "classical method pos") in first
+    result = json.loads(files["json"].read_text())
+    assert result["method"] == ("stgnet_small" if with_checkpoint else "pos")
+    assert (result["frames"], result["frames_with_face"]) == (120, 120)
+    rows = files["csv"].read_text().splitlines()
+    assert rows[0] == "seconds,bvp,bpm"
+    assert len(rows) == 121
+    assert files["plot"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_check_data_and_preprocess(at, dataset, config, tmp_path, capsys):
+    assert cli.main(["check-data", str(dataset), "--quick", "--json", str(tmp_path / "c.json")]) == 0
+    assert "subject5" in capsys.readouterr().out
+    assert cli.main(["preprocess", str(config), "data.crop.size=16", "--sheets"]) == 0
+    assert "5 recordings" in capsys.readouterr().out
+
+
+def test_help_teaches_with_an_example(capsys):
+    for command in cli.COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([command, "--help"])
+        assert stop.value.code == 0
+        assert f"run.py {command}" in capsys.readouterr().out
+
+
+def test_installed_command_and_run_py_are_the_same(repository):
+    commands = ([sys.executable, str(repository / "run.py")], [str(Path(sys.executable).parent / "rppg-graph")])
+    helps = [subprocess.run([*c, "--help"], capture_output=True, text=True, check=True).stdout for c in commands]
+    assert helps[0] == helps[1]
+
+
+def test_doctor_says_what_is_usable_and_what_to_type(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch_cluster", None)  # what an import sees where it is not installed
+    assert cli.main(["doctor", "--json", str(tmp_path / "d.json")]) == 0
+    findings = json.loads((tmp_path / "d.json").read_text())
+    assert findings["backends"]["dense"] == "usable"
+    assert "pip install" in findings["backends"]["torch_cluster"]
+    assert findings["packages"]["torch"]
+
+
+def bad_video(kind: str, folder: Path, dataset: Path) -> Path:
+    path = folder / f"{kind}.mp4"
+    whole = (dataset / "subject1" / "vid.mp4").read_bytes()
+    if kind == "text":
+        path.write_text("not a video")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "truncated":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "no-face":
+        noise = np.random.default_rng(0).integers(0, 60, (120, 160, 3), dtype=np.uint8)
+        write_video(path, [noise] * 90, 30)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "empty", "truncated", "folder", "no-face"])
+def test_bad_videos_end_with_a_message_and_leave_nothing(kind, dataset, tmp_path, capsys):
+    path = bad_video(kind, tmp_path, dataset)
+    outputs = [tmp_path / "out.json", tmp_path / "out.csv", tmp_path / "out.png"]
+    flags = zip(("--json", "--csv", "--plot"), map(str, outputs), strict=True)
+    assert cli.main(["predict", str(path), *(word for pair in flags for word in pair)]) == 2
+    error = capsys.readouterr().err
+    assert "error: " in error
+    assert path.name in error
+    assert "Traceback" not in error
+    assert not any(output.exists() for output in outputs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "VIDEO", "--method", "poss"], ["poss", "did you mean pos"]),
+        (["predict", "VIDEO", "--checkpoint", "none.pt"], ["none.pt"]),
+        (["predict", "VIDEO", "--json", "nowhere/out.json"], ["nowhere", "does not exist"]),
+        (["eval", "--method", "pos"], ["--data"]),
+        (["eval", "--method", "pos", "--data", "nowhere"], ["nowhere"]),
+        (["eval", "--method", "pos", "--data", "DATA", "--protocol", "toolbox"], ["toolbox", "did you mean"]),
+        (["eval"], ["--method"]),
+        (["train"], ["--resume"]),
+        (["train", "none.yaml"], ["none.yaml"]),
+        (["train", "CONFIG", "--out", "OUT", "model.name=stgnet"], ["stgnet", "did you mean stgnet_"]),
+        (["train", "CONFIG", "--out", "OUT", "model.options.kk=3"], ["model.options", "kk", "did you mean k"]),
+        (["train", "CONFIG", "--out", "OUT", "model.options.k=many"], ["model.options", "k", "many"]),
+        (["train", "CONFIG", "--out", "OUT", "data.root=nowhere"], ["nowhere"]),
+        (["train", "CONFIG", "--out", "OUT", "data.split=thirds"], ["thirds", "modulo5"]),
+        (["train", "CONFIG", "--out", "OUT", "data.fold=7"], ["data.fold = 7"]),
+        (["synth", "DATA"], ["data"]),
+        (["synth", "OUT", "--preset", "esy"], ["esy", "easy"]),
+        (["score", "none.npz"], ["none.npz"]),
+        (["check-data", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_mistakes_are_named(arguments, words, dataset, config, at, tmp_path, capsys):
+    places = {"VIDEO": dataset / "subject1" / "vid.mp4", "DATA": dataset, "CONFIG": config, "OUT": tmp_path / "out"}
+    assert cli.main([str(places.get(word, word)) for word in arguments]) == 2
+    error = capsys.readouterr().err
+    for word in words:
+        assert word in error
+    assert "Traceback" not in error
+
+
+def test_an_unknown_command_or_option_is_refused(capsys):
+    for arguments in (["predct"], ["predict", "x.mp4", "--jsn", "y"]):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(arguments)
+        assert stop.value.code == 2
+        assert "usage" in capsys.readouterr().err
