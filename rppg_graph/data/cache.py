@@ -1,0 +1,138 @@
+"""The cache of face crops: cut once, in parallel, restartable; refused when anything is missing from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rppg_graph.data.cache_builder import PARTIAL, folder_name, is_current, write_whole
+from rppg_graph.data.cache_workers import build_all
+from rppg_graph.data.cached_recording import (
+    FORMAT_VERSION,
+    CachedRecording,
+    CropSettings,
+    read_metadata,
+    read_recording,
+)
+from rppg_graph.data.recordings import Recording
+from rppg_graph.errors import InputError
+
+__all__ = ["CachedRecording", "CropSettings", "load_cache", "preprocess"]
+
+MANIFEST_FILE = "manifest.json"
+
+
+def preprocess(
+    recordings: Iterable[Recording], out: str | Path, settings: CropSettings, workers: int | None = None
+) -> Path:
+    """Cut the faces out of the recordings into one folder each under `out`; return the manifest's path.
+
+    What `out` holds already, from the same source files and settings, stays as it is; so a run that was stopped
+    goes on, and a second run does nothing. One run at a time may write to a folder.
+
+    Args:
+        recordings: with different names; they become what the cache is expected to hold.
+        out: the cache folder; created.
+        settings: how to crop.
+        workers: processes; by default one a core, fewer where memory is short.
+
+    Raises:
+        InputError: after all others are done, naming each recording that failed, its files and the reason; or at
+            once when `out` cannot be written, or two recordings have one name.
+    """
+    recordings, out = list(recordings), Path(out)
+    _check_names(recordings)
+    manifest = {recording.name: {"folder": folder_name(recording.name), "done": False} for recording in recordings}
+    _prepare(out)
+    todo = []
+    for recording in recordings:
+        manifest[recording.name]["done"] = is_current(recording, out, settings)
+        if not manifest[recording.name]["done"]:
+            todo.append(recording)
+
+    def finished(recording: Recording) -> None:
+        manifest[recording.name]["done"] = True
+        _write_manifest(out, settings, manifest)
+
+    _write_manifest(out, settings, manifest)
+    failures = build_all(todo, out, settings, workers, finished)
+    if failures:
+        lines = [f"  {recording.name} ({recording.files[0].parent}): {error}" for recording, error in failures]
+        message = f"{len(failures)} of {len(recordings)} recordings could not be preprocessed:\n" + "\n".join(lines)
+        unexpected = [error for _, error in failures if not isinstance(error, InputError)]
+        if unexpected:
+            raise RuntimeError(message) from unexpected[0]
+        raise InputError(f"{message}\nMend them, or leave them out by name; the others are done.")
+    return out / MANIFEST_FILE
+
+
+def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRecording]:
+    """The recordings that the manifest of a cache expects, without those left out by name.
+
+    Raises:
+        InputError: no cache there, or a recording that the manifest expects is missing, not whole, or made with other
+            settings than the manifest's.
+    """
+    out, leave_out = Path(out), set(leave_out)
+    manifest = _read_manifest(out)
+    expected = {name: out / entry["folder"] for name, entry in manifest["recordings"].items() if name not in leave_out}
+    holes = [name for name, folder in expected.items() if not _fits(read_metadata(folder), name, manifest["settings"])]
+    if holes:
+        raise InputError(
+            f"{out}: {len(holes)} of {len(manifest['recordings'])} recordings are not in the cache: "
+            f"{', '.join(holes)}. Run preprocess again, or leave them out by name."
+        )
+    return [read_recording(folder) for folder in expected.values()]
+
+
+def _fits(content: dict[str, Any] | None, name: str, settings: dict[str, Any]) -> bool:
+    return content is not None and content["name"] == name and content["settings"] == settings
+
+
+def _check_names(recordings: list[Recording]) -> None:
+    if not recordings:
+        raise InputError("there is no recording to preprocess")
+    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
+
+
+def _prepare(out: Path) -> None:
+    """Make the folder, and clear what a stopped run left half-written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for partial in out.glob(PARTIAL + "*"):
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+    except OSError as error:
+        raise _not_writable(out, error) from None
+
+
+def _write_manifest(out: Path, settings: CropSettings, recordings: dict[str, dict[str, Any]]) -> None:
+    content = {"format_version": FORMAT_VERSION, "settings": asdict(settings), "recordings": recordings}
+    try:
+        write_whole(out / MANIFEST_FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    except OSError as error:
+        raise _not_writable(out, error) from None
+
+
+def _not_writable(out: Path, error: OSError) -> InputError:
+    reason = error.strerror or error
+    return InputError(f"{out}: the cache folder cannot be written ({reason}); free some space or name another folder")
+
+
+def _read_manifest(out: Path) -> dict[str, Any]:
+    path = out / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{out}: no cache of face crops there ({MANIFEST_FILE} is missing); run preprocess") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run preprocess again") from None
+    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"{path}: not a manifest of format version {FORMAT_VERSION}; run preprocess again")
+    return manifest

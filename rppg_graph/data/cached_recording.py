@@ -1,0 +1,142 @@
+"""One recording in the cache: a folder of face crops with all that training and evaluation need beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rppg_graph.data.face import DEFAULT_DETECTOR
+from rppg_graph.errors import InputError
+
+FORMAT_VERSION = 1  # goes up with any change of the files' form or of how a crop is computed
+FRAMES_FILE, RECORDING_FILE, SHEET_FILE = "frames.npy", "recording.json", "contact_sheet.png"
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """How faces are cut out (arguments of `data.face.FaceCropper`); a change rebuilds the cache."""
+
+    size: int = 64
+    detector: str = DEFAULT_DETECTOR
+    policy: str = "fail"
+
+
+@dataclass(frozen=True, eq=False)
+class CachedRecording:
+    """The face crops of one recording, with its reference at the frames' own timestamps.
+
+    Args:
+        folder: where it lies.
+        name, subject, layout: those of the `Recording` that it was made from.
+        seconds: (T,) float64 times from the first frame on.
+        face: (T,) bool; False where there is no crop (the frame is black).
+        boxes: (T, 4) float64 x, y, w, h of the crop in the upright frame, in pixels; NaN without a crop.
+        pulse: (T,) float64 reference pulse, NaN where the reference does not reach; None without one.
+        bpm: (T,) float64 heart rate by the device, likewise.
+        detection_rate: share of the frames in which the face was found.
+        notes: what was odd or repaired while reading, one sentence each.
+    """
+
+    folder: Path
+    name: str
+    subject: str
+    layout: str
+    seconds: np.ndarray
+    face: np.ndarray
+    boxes: np.ndarray
+    pulse: np.ndarray | None
+    bpm: np.ndarray | None
+    detection_rate: float
+    notes: tuple[str, ...]
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """(T, S, S, 3) uint8 RGB, memory-mapped, read only."""
+        return np.load(self.folder / FRAMES_FILE, mmap_mode="r")
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, by the median of their distances."""
+        return float(1.0 / np.median(np.diff(self.seconds)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the frames: a pickled memory map is a copy of the whole array."""
+        return {key: value for key, value in self.__dict__.items() if key != "frames"}
+
+
+def recording_to_json(recording: CachedRecording, settings: CropSettings, source: dict[str, str]) -> str:
+    """The text of recording.json; NaN becomes null."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "settings": asdict(settings),
+        "source": source,
+        "name": recording.name,
+        "subject": recording.subject,
+        "layout": recording.layout,
+        "frames": len(recording.seconds),
+        "detection_rate": recording.detection_rate,
+        "notes": list(recording.notes),
+        "seconds": recording.seconds.tolist(),
+        "face": recording.face.tolist(),
+        "boxes": [None if np.isnan(box[0]) else box.round(2).tolist() for box in recording.boxes],
+        "pulse": _nullable(recording.pulse),
+        "bpm": _nullable(recording.bpm),
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_metadata(folder: Path) -> dict[str, Any] | None:
+    """The content of a whole folder's recording.json; None where anything is missing, cut off or of another format."""
+    try:
+        content = json.loads((folder / RECORDING_FILE).read_text(encoding="utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            return None
+        with (folder / FRAMES_FILE).open("rb") as file:
+            header_and_pixels = _header_bytes(file) + content["frames"] * content["settings"]["size"] ** 2 * 3
+            return content if os.fstat(file.fileno()).st_size == header_and_pixels else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_recording(folder: Path) -> CachedRecording:
+    """The recording of a cache folder.
+
+    Raises:
+        InputError: the folder is not a whole recording of this format version.
+    """
+    content = read_metadata(folder)
+    if content is None:
+        raise InputError(f"{folder}: not a whole recording of the cache; run preprocess again")
+    return CachedRecording(
+        folder=folder,
+        name=content["name"],
+        subject=content["subject"],
+        layout=content["layout"],
+        seconds=np.array(content["seconds"], dtype=np.float64),
+        face=np.array(content["face"], dtype=bool),
+        boxes=np.array([box or [np.nan] * 4 for box in content["boxes"]], dtype=np.float64).reshape(-1, 4),
+        pulse=_array(content["pulse"]),
+        bpm=_array(content["bpm"]),
+        detection_rate=content["detection_rate"],
+        notes=tuple(content["notes"]),
+    )
+
+
+def _header_bytes(file) -> int:
+    np.lib.format.read_magic(file)
+    np.lib.format.read_array_header_1_0(file)
+    return file.tell()
+
+
+def _nullable(values: np.ndarray | None) -> list[float | None] | None:
+    return None if values is None else [value if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _array(values: list[float | None] | None) -> np.ndarray | None:
+    return None if values is None else np.array(values, dtype=np.float64)

@@ -1,0 +1,200 @@
+"""Video files: frames with their own timestamps, streamed one by one; `video_writer` writes them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from rppg_graph.data.video_writer import CODECS, write_video
+from rppg_graph.errors import InputError
+
+__all__ = ["CODECS", "VideoInfo", "probe", "read_video", "write_video"]
+
+# Rotation by metadata is in degrees counter-clockwise, as FFmpeg's display matrix has it.
+QUARTER_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+# FFmpeg opens text as ANSI art and pictures as videos of one frame.
+NOT_VIDEO_FORMATS = {"tty", "bin", "xbin", "idf", "image2"}
+TOLERATED_LOSS_SECONDS = 0.5
+TOLERATED_ASPECT_CHANGE = 0.02
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file declares; width and height are those of the frames as `read_video` yields them."""
+
+    path: Path
+    width: int
+    height: int
+    fps: float
+    frames: int | None
+    seconds: float | None
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Size, rate and length of a video by its header and first frame.
+
+    Raises:
+        InputError: no such file, no permission, not a video, no video stream, or no frame that can be decoded.
+    """
+    path = Path(path)
+    with _opened(path) as (container, stream):
+        frame = next((frame for frame in _decoded(container, stream, []) if frame is not None), None)
+        if frame is None:
+            raise InputError(f"{path}: the video holds no frame that can be decoded; record or export it again")
+        width, height = (frame.width, frame.height) if frame.rotation % 180 == 0 else (frame.height, frame.width)
+        return VideoInfo(path, width, height, _fps(stream), stream.frames or None, _declared_seconds(container, stream))
+
+
+def read_video(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield `(seconds since the first frame, RGB uint8 (H, W, 3))` of each frame, one frame in memory at a time.
+
+    The seconds are the file's own timestamps, so a variable rate is kept. Rotation by metadata is applied; every pixel
+    format (grey, 10 and 16 bit, with alpha) becomes RGB uint8. When the resolution changes within the video, frames
+    are scaled to the size of the first. A frame whose timestamp does not follow that of the frame before is left out
+    with a warning.
+
+    Raises:
+        InputError: what `probe` refuses; a change of the aspect ratio within the video; and, after the last frame,
+            a video of which over half a second is missing against the length its header declares (a truncated or
+            damaged file; a smaller loss is a warning), or one without any frame.
+    """
+    path = Path(path)
+    with _opened(path) as (container, stream):
+        fps, declared = _fps(stream), _declared_seconds(container, stream)
+        undecodable: list[str] = []
+        first = size = None
+        seconds, end, frames, backwards, scaled = -1.0, 0.0, 0, 0, 0
+        for frame in _decoded(container, stream, undecodable):
+            at = _timestamp(container, frame, (first or 0.0) + end)
+            first = at if first is None else first
+            if at - first <= seconds:
+                backwards += 1
+                continue
+            seconds = at - first
+            end = seconds + (float(frame.duration * frame.time_base) if frame.duration else 1.0 / fps)
+            rgb = _upright_rgb(frame)
+            size = size or (rgb.shape[1], rgb.shape[0])
+            if (rgb.shape[1], rgb.shape[0]) != size:
+                rgb, scaled = _rescaled(rgb, size, f"{path}, frame {frames} ({seconds:.2f} s)"), scaled + 1
+            yield seconds, rgb
+            frames += 1
+        if scaled:
+            warnings.warn(f"{path}: the resolution changes; {scaled} frames were scaled to {size}", stacklevel=2)
+        if backwards:
+            warnings.warn(f"{path}: {backwards} frames whose timestamps do not rise were left out", stacklevel=2)
+        _check_whole(path, frames, end, declared, fps, undecodable)
+
+
+def _check_whole(
+    path: Path, frames: int, end: float, declared: float | None, fps: float, undecodable: list[str]
+) -> None:
+    if frames == 0:
+        detail = f" ({undecodable[0]})" if undecodable else ""
+        raise InputError(f"{path}: the video holds no frame that can be decoded{detail}; record or export it again")
+    missing = max(0.0, (declared or 0.0) - end) + len(undecodable) / fps
+    if missing <= 3.0 / fps:
+        return
+    detail = f"; {len(undecodable)} packets cannot be decoded, the first {undecodable[0]}" if undecodable else ""
+    message = (
+        f"{path}: {missing:.1f} s of the video are missing: it decodes to frame {frames - 1} ({end:.1f} s)"
+        + (f" of {declared:.1f} s that its header declares" if declared else "")
+        + detail
+    )
+    if missing > TOLERATED_LOSS_SECONDS:
+        raise InputError(
+            f"{message}. The file is truncated or damaged: copy it again from its source, or cut it to the part that "
+            "plays and re-export it"
+        )
+    warnings.warn(message, stacklevel=3)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not path.is_file():
+        raise InputError(f"{path}: not a file; name one video file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty (0 bytes); copy or record it again")
+    try:
+        container = av.open(f"file:{path}")  # the prefix keeps a name such as "a:b.mp4" from being read as a protocol
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read it; change its mode or owner") from None
+    except (av.error.FFmpegError, OSError) as error:
+        hint = "; an MP4 whose recording was cut off looks like this" if path.suffix.lower() in (".mp4", ".mov") else ""
+        raise InputError(f"{path}: not a readable video ({error.strerror or error}){hint}") from None
+    with container:
+        formats = set(container.format.name.split(","))
+        if formats & NOT_VIDEO_FORMATS or container.format.name.endswith("_pipe"):
+            raise InputError(f"{path}: not a video (FFmpeg takes it for {container.format.name})")
+        if not container.streams.video:
+            held = "audio only" if container.streams.audio else "no video stream"
+            raise InputError(f"{path}: {held}; a video of a face is needed")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _decoded(container, stream, undecodable: list[str]) -> Iterator[av.VideoFrame]:
+    """Frames until the file ends or stops being readable; errors of single packets are noted in `undecodable`."""
+    packets, packet_number = container.demux(stream), 0
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.error.FFmpegError, OSError) as error:
+            undecodable.append(f"number {packet_number}: {error}")
+            return
+        try:
+            yield from packet.decode()
+        except av.error.FFmpegError as error:
+            undecodable.append(f"number {packet_number}: {error.strerror or error}")
+        packet_number += 1
+
+
+def _timestamp(container, frame: av.VideoFrame, expected: float) -> float:
+    """Seconds on the file's clock; `expected` where the file has none."""
+    # AVI stores no presentation time. FFmpeg makes one up that jumps about where there are B-frames; frames come out
+    # in the order of presentation, so the decoding times, which rise, fit them.
+    ticks = frame.dts if container.format.name == "avi" else frame.pts
+    return expected if ticks is None else float(ticks * frame.time_base)
+
+
+def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
+    rgb = frame.to_ndarray(format="rgb24")
+    turn = round(frame.rotation / 90) * 90 % 360
+    return cv2.rotate(rgb, QUARTER_TURNS[turn]) if turn else rgb
+
+
+def _rescaled(rgb: np.ndarray, size: tuple[int, int], place: str) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    if abs(width / height * size[1] / size[0] - 1.0) > TOLERATED_ASPECT_CHANGE:
+        raise InputError(
+            f"{place}: the frame size changes from {size[0]}×{size[1]} to {width}×{height}, another aspect ratio; "
+            "cut the video there, or export it at one size"
+        )
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if width > size[0] else cv2.INTER_CUBIC)
+
+
+def _fps(stream) -> float:
+    """The average rate that the file declares, or its base rate, or 30 where the container holds neither."""
+    return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 30)
+
+
+def _declared_seconds(container, stream) -> float | None:
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        return float(stream.frames / stream.average_rate)  # FFmpeg shortens the duration of a truncated AVI
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    # Matroska declares the length of the whole file only, which an audio stream may extend.
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return None

@@ -1,0 +1,123 @@
+"""Real video files out of frames; read them back with `video.read_video`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from rppg_graph.errors import InputError
+
+
+@dataclass(frozen=True)
+class Codec:
+    """An FFmpeg encoder, the pixel format it is given, and its options."""
+
+    encoder: str
+    pixel_format: str
+    options: dict[str, str]
+
+
+CODECS = {
+    # With both switched on, libx264 gives other bytes now and then; video calls use neither.
+    "h264": Codec("libx264", "yuv420p", {"preset": "veryfast", "x264-params": "bframes=0:mbtree=0"}),
+    "mpeg4": Codec("mpeg4", "yuv420p", {}),
+    "mjpeg": Codec("mjpeg", "yuvj420p", {}),
+    "ffv1": Codec("ffv1", "bgr0", {}),
+    "rawvideo": Codec("rawvideo", "bgr24", {}),
+}
+
+FINE_BITS_PER_PIXEL = 2.0  # where mpeg4 and mjpeg are given no bit rate; FFmpeg's own default is very coarse
+
+
+def write_video(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    *,
+    codec: str = "h264",
+    crf: float | None = None,
+    kbit_per_second: float | None = None,
+    seconds: Iterable[float] | None = None,
+) -> Path:
+    """Write RGB uint8 (H, W, 3) frames to a video file; the suffix of `path` names the container.
+
+    The file appears under its name only when it is whole: it is written beside it and moved into place. The same
+    frames give the same bytes. `codec` is one of `CODECS`; "ffv1" and "rawvideo" are lossless. `crf` (h264; 23
+    by default) or `kbit_per_second` (h264, mpeg4, mjpeg; nearly no loss by default for the latter two) sets the
+    compression. `seconds`, rising from any start, gives each frame its
+    own timestamp (containers .mp4, .mov, .mkv).
+
+    Raises:
+        InputError: the folder is missing, not writable or full.
+        ValueError: an unknown codec, no frame, frames of different shape or dtype, or of an odd size (h264, mpeg4).
+    """
+    path = Path(path)
+    if codec not in CODECS:
+        raise ValueError(f"codec {codec!r} is not one of {sorted(CODECS)}")
+    if seconds is not None and path.suffix.lower() == ".avi":
+        raise ValueError(f"{path.name}: AVI cannot hold a timestamp of each frame; use .mp4, .mov or .mkv")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        _encode(partial, frames, fps, CODECS[codec], crf, kbit_per_second, seconds)
+        os.replace(partial, path)
+    except (OSError, av.error.FFmpegError) as error:
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _encode(partial: Path, frames, fps: float, codec: Codec, crf, kbit_per_second, seconds) -> None:
+    rate = Fraction(fps).limit_denominator(60000)
+    clock = iter(seconds) if seconds is not None else None
+    container = av.open(f"file:{partial}", "w", options={"fflags": "bitexact"})
+    try:
+        stream, shape, start = None, None, None
+        for number, rgb in enumerate(frames):
+            if stream is None:
+                shape, variable = rgb.shape, clock is not None
+                stream = _new_stream(container, shape, rate, codec, crf, kbit_per_second, variable)
+            if rgb.shape != shape or rgb.dtype != np.uint8:
+                raise ValueError(f"frame {number} is {rgb.dtype} {rgb.shape}, wanted uint8 {shape}")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+            if clock is None:
+                frame.pts, frame.time_base = number, 1 / rate
+            else:
+                at = next(clock)
+                start = at if start is None else start
+                frame.pts, frame.time_base = round((at - start) * 90000), Fraction(1, 90000)
+            container.mux(stream.encode(frame))
+        if stream is None:
+            raise ValueError("no frame to write: a video has at least one")
+        container.mux(stream.encode(None))
+        container.close()
+    except BaseException:
+        with suppress(Exception):  # the first error says more than what closing a broken file adds
+            container.close()
+        raise
+
+
+def _new_stream(container, shape: tuple[int, ...], rate: Fraction, codec: Codec, crf, kbit_per_second, variable: bool):
+    if codec.pixel_format == "yuv420p" and (shape[0] % 2 or shape[1] % 2):
+        raise ValueError(f"{codec.encoder} takes even widths and heights, not {shape[1]}×{shape[0]}")
+    options = dict(codec.options) | ({"crf": str(crf)} if crf is not None else {})
+    stream = container.add_stream(codec.encoder, rate=rate, options=options)
+    stream.height, stream.width = shape[:2]
+    stream.pix_fmt = codec.pixel_format
+    stream.codec_context.thread_count = 1  # with more, the bytes depend on the number of cores
+    stream.codec_context.time_base = Fraction(1, 90000) if variable else 1 / rate
+    if kbit_per_second is not None:
+        stream.bit_rate = round(kbit_per_second * 1000)
+    elif codec.encoder in ("mpeg4", "mjpeg"):
+        stream.bit_rate = round(FINE_BITS_PER_PIXEL * shape[0] * shape[1] * rate)
+    return stream

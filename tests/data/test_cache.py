@@ -1,0 +1,395 @@
+"""The cache of face crops: whole, restartable, never silently incomplete."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, preprocess
+from rppg_graph.data.cache_workers import default_workers
+from rppg_graph.data.contact_sheet import contact_sheet
+from rppg_graph.data.face import FaceCropper
+from rppg_graph.data.recordings import Recording, Reference, find_recordings
+from rppg_graph.data.video import read_video, write_video
+from rppg_graph.errors import InputError
+
+FPS, COUNT = 25.0, 40
+SETTINGS = CropSettings(size=32)
+
+
+def reference_of(path: Path) -> Reference:
+    """From half a second before the first frame to half a second before the last."""
+    seconds = np.arange(-0.5, (COUNT - 1) / FPS - 0.5, 1 / 60)
+    return Reference(seconds, np.sin(2 * np.pi * 1.2 * seconds), np.full(len(seconds), 72.0))
+
+
+def no_reference() -> None:
+    return None
+
+
+def as_recording(path: Path, **changes) -> Recording:
+    recording = Recording(
+        name=path.stem,
+        subject=path.stem[-1],
+        layout="folder",
+        files=(path,),
+        frames=partial(read_video, path),
+        reference=partial(reference_of, path),
+    )
+    return replace(recording, **changes)
+
+
+@pytest.fixture
+def videos(tmp_path, moving_portrait) -> list[Path]:
+    """Three videos of a face; the names are not the simplest."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    names = ("subject 1", "müller/2".replace("/", "-"), "s3")
+    return [
+        write_video(folder / f"{name}.avi", moving_portrait(COUNT, seed), FPS, codec="mjpeg")
+        for seed, name in enumerate(names)
+    ]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def times_of_change(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
+
+
+def test_cached_recording_is_what_the_cropper_gives(videos, tmp_path):
+    preprocess(map(as_recording, videos), tmp_path / "cache", SETTINGS, workers=1)
+    cached = load_cache(tmp_path / "cache")
+    assert [(c.name, c.subject, c.layout) for c in cached] == [(v.stem, v.stem[-1], "folder") for v in videos]
+    for recording, video in zip(cached, videos, strict=True):
+        direct = list(FaceCropper(size=32).crops(read_video(video)))
+        np.testing.assert_array_equal(recording.frames, np.array([frame.crop for frame in direct]))
+        np.testing.assert_array_equal(recording.seconds, [frame.seconds for frame in direct])
+        np.testing.assert_allclose(recording.boxes, [frame.box for frame in direct], atol=0.006)
+        assert recording.frames.dtype == np.uint8
+        assert isinstance(recording.frames, np.memmap)
+        assert recording.face.all()
+        assert recording.detection_rate == 1.0
+        assert recording.fps == pytest.approx(FPS)
+
+
+def test_reference_is_at_the_frames_own_times(videos, tmp_path):
+    preprocess([as_recording(videos[0])], tmp_path, SETTINGS)
+    [cached] = load_cache(tmp_path)
+    inside = cached.seconds <= reference_of(videos[0]).seconds[-1]
+    assert 5 < (~inside).sum() < 20
+    expected = np.sin(2 * np.pi * 1.2 * cached.seconds)
+    np.testing.assert_allclose(cached.pulse[inside], expected[inside], atol=2e-3)
+    assert np.isnan(cached.pulse[~inside]).all()
+    assert (cached.bpm[inside] == 72).all()
+    assert np.isnan(cached.bpm[~inside]).all()
+    assert f"{(~inside).sum()} of {COUNT} frames have no reference pulse" in cached.notes
+
+
+def test_recording_without_reference(videos, tmp_path):
+    preprocess([as_recording(videos[0], reference=no_reference)], tmp_path, SETTINGS)
+    [cached] = load_cache(tmp_path)
+    assert cached.pulse is None
+    assert cached.bpm is None
+
+
+def test_frames_without_a_face_are_marked(tmp_path, portrait, faceless):
+    shown = [portrait] * 50 + [faceless] * 45
+    video = write_video(tmp_path / "a.avi", shown, FPS, codec="mjpeg")
+    preprocess([as_recording(video)], tmp_path / "cache", SETTINGS)
+    [cached] = load_cache(tmp_path / "cache")
+    assert cached.face[:50].all()
+    assert not cached.face[76:].any(), "a box is held for a second"
+    assert (cached.frames[76:] == 0).all()
+    assert np.isnan(cached.boxes[76:]).all()
+    assert cached.detection_rate == pytest.approx(50 / 95, abs=0.06)
+
+
+def test_what_was_odd_in_the_video_is_noted(videos, tmp_path):
+    data = videos[0].read_bytes()
+    videos[0].write_bytes(data[: -len(data) // 8])
+    preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
+    [cached] = load_cache(tmp_path / "cache")
+    assert any("s of the video are missing" in note for note in cached.notes)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_bytes(videos, tmp_path):
+    preprocess(map(as_recording, videos), tmp_path / "one", SETTINGS, workers=1)
+    preprocess(map(as_recording, videos), tmp_path / "two", SETTINGS, workers=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_second_run_does_nothing(videos, tmp_path):
+    preprocess(map(as_recording, videos), tmp_path / "cache", SETTINGS, workers=1)
+    before = times_of_change(tmp_path / "cache")
+    unreadable = [as_recording(video, frames=None, reference=None) for video in videos]
+    preprocess(unreadable, tmp_path / "cache", SETTINGS, workers=1)
+    assert times_of_change(tmp_path / "cache") == before
+
+
+def test_a_touched_source_is_told_by_its_content(videos, tmp_path):
+    preprocess(map(as_recording, videos), tmp_path / "cache", SETTINGS, workers=1)
+    before = times_of_change(tmp_path / "cache")
+    os.utime(videos[0], (0, 0))
+    unreadable = [as_recording(video, frames=None, reference=None) for video in videos]
+    for _ in range(2):
+        preprocess(unreadable, tmp_path / "cache", SETTINGS, workers=1)
+    assert times_of_change(tmp_path / "cache") == before
+    assert len(load_cache(tmp_path / "cache")) == 3
+
+
+def test_a_changed_source_rebuilds_just_itself(videos, tmp_path, moving_portrait):
+    preprocess(map(as_recording, videos), tmp_path / "cache", SETTINGS, workers=1)
+    before = times_of_change(tmp_path / "cache")
+    write_video(videos[1], moving_portrait(COUNT - 5, 9), FPS, codec="mjpeg")
+    preprocess(map(as_recording, videos), tmp_path / "cache", SETTINGS, workers=1)
+    after = times_of_change(tmp_path / "cache")
+    assert [path for path in after if after[path] != before[path]] == [path for path in after if "ller" in path]
+    assert [len(recording.frames) for recording in load_cache(tmp_path / "cache")] == [COUNT, COUNT - 5, COUNT]
+
+
+@pytest.mark.parametrize("change", [{"size": 24}, {"detector": "haar"}, {"policy": "skip"}])
+def test_other_settings_rebuild(videos, tmp_path, change):
+    settings = replace(SETTINGS, **change)
+    preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
+    preprocess([as_recording(videos[0])], tmp_path / "cache", settings)
+    preprocess([as_recording(videos[0])], tmp_path / "fresh", settings)
+    assert contents(tmp_path / "cache") == contents(tmp_path / "fresh")
+
+
+def test_one_failure_is_named_after_the_others_are_done(videos, tmp_path, faceless):
+    write_video(videos[1], [faceless] * 30, FPS, codec="mjpeg")
+    with pytest.raises(InputError, match=r"1 of 3 .*\n  müller-2 \(.*raw\): müller-2: no face in any of the 30 frames"):
+        preprocess(map(as_recording, videos), tmp_path / "cache", SETTINGS, workers=1)
+    with pytest.raises(InputError, match="1 of 3 recordings are not in the cache: müller-2"):
+        load_cache(tmp_path / "cache")
+    assert [recording.name for recording in load_cache(tmp_path / "cache", ["müller-2"])] == ["subject 1", "s3"]
+    manifest = json.loads((tmp_path / "cache" / "manifest.json").read_text())
+    assert [entry["done"] for entry in manifest["recordings"].values()] == [True, False, True]
+
+
+@pytest.mark.slow
+def test_failures_in_processes_are_named_too(videos, tmp_path):
+    videos[0].write_bytes(b"nothing of a video")
+    broken = as_recording(videos[2], reference=partial(int, "no number"))
+    with pytest.raises(RuntimeError, match=r"(?s)2 of 3 .*subject 1\.avi: not a.*s3 .*invalid literal"):
+        preprocess([as_recording(videos[0]), as_recording(videos[1]), broken], tmp_path / "cache", SETTINGS, workers=2)
+    assert len(load_cache(tmp_path / "cache", ["subject 1", "s3"])) == 1
+
+
+def test_old_crops_survive_a_source_that_became_bad(videos, tmp_path):
+    preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
+    before = contents(tmp_path / "cache")
+    good = videos[0].read_bytes()
+    videos[0].write_bytes(good[: len(good) // 2])
+    with pytest.raises(InputError, match="missing"):
+        preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
+    after = contents(tmp_path / "cache")
+    assert {path: data for path, data in after.items() if "manifest" not in path} == {
+        path: data for path, data in before.items() if "manifest" not in path
+    }
+
+
+def test_a_source_that_changes_while_it_is_read(videos, tmp_path):
+    def growing():
+        yield from read_video(videos[0])
+        os.utime(videos[0], (0, 0))
+
+    with pytest.raises(InputError, match="changed while it was read"):
+        preprocess([as_recording(videos[0], frames=growing)], tmp_path / "cache", SETTINGS)
+    assert list(contents(tmp_path / "cache")) == ["manifest.json"]
+
+
+@pytest.mark.parametrize("damage", ["frames.npy", "recording.json"])
+@pytest.mark.parametrize("how", ["cut", "gone", "empty"])
+def test_damaged_folder_is_a_hole_and_is_rebuilt(videos, tmp_path, damage, how):
+    out = tmp_path / "cache"
+    preprocess([as_recording(videos[2])], out, SETTINGS)
+    whole = contents(out)
+    path = out / "s3" / damage
+    data = path.read_bytes()
+    path.unlink() if how == "gone" else path.write_bytes(data[:-1] if how == "cut" else b"")
+    if (damage, how) == ("recording.json", "cut"):
+        path.write_bytes(data[:-100])
+    with pytest.raises(InputError, match="1 of 1 recordings are not in the cache: s3"):
+        load_cache(out)
+    preprocess([as_recording(videos[2])], out, SETTINGS)
+    assert contents(out) == whole
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"format_version": 0}'])
+def test_manifest_that_is_none(videos, tmp_path, text):
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match=r"run preprocess"):
+        load_cache(tmp_path)
+
+
+def test_names_that_no_folder_can_have(videos, tmp_path):
+    names = ["a/b", "a_b", "../up", "line\nbreak", "ü" * 200, "CON:", "."]
+    preprocess([as_recording(videos[0], name=name) for name in names], tmp_path / "out" / "cache", SETTINGS, workers=1)
+    assert [recording.name for recording in load_cache(tmp_path / "out" / "cache")] == names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cache"]
+
+
+def test_two_recordings_of_one_name(videos, tmp_path):
+    with pytest.raises(InputError, match="2 recordings have the name 's3'"):
+        preprocess([as_recording(videos[2])] * 2, tmp_path, SETTINGS)
+
+
+def test_nothing_to_do(tmp_path):
+    with pytest.raises(InputError, match="no recording"):
+        preprocess([], tmp_path, SETTINGS)
+
+
+def test_folder_that_cannot_be_made(videos, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        preprocess([as_recording(videos[0])], tmp_path / "file" / "cache", SETTINGS)
+
+
+def test_pickled_recording_does_not_carry_its_frames(videos, tmp_path):
+    preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
+    [cached] = load_cache(tmp_path / "cache")
+    frames = np.array(cached.frames)
+    pickled = pickle.dumps(cached)
+    assert len(pickled) < frames.nbytes / 4
+    np.testing.assert_array_equal(pickle.loads(pickled).frames, frames)
+
+
+def test_contact_sheet_shows_the_crops(videos, tmp_path):
+    preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
+    [cached] = load_cache(tmp_path / "cache")
+    made = (cached.folder / "contact_sheet.png").read_bytes()
+    assert contact_sheet(cached).read_bytes() == made
+    sheet = cv2.imread(str(cached.folder / "contact_sheet.png"))[..., ::-1]
+    np.testing.assert_array_equal(sheet[28:156:4, :128:4], cached.frames[0])
+    np.testing.assert_array_equal(sheet[28 + 3 * 146 : 156 + 3 * 146 : 4, 512::4], cached.frames[-1])
+
+
+def test_workers_by_cores_and_memory():
+    assert 1 <= default_workers() <= os.cpu_count()
+
+
+RUN = """
+import resource, signal, sys
+from rppg_graph.data.cache import CropSettings, preprocess
+from rppg_graph.data.recordings import find_recordings
+from rppg_graph.errors import InputError
+
+def main(root, out, workers, file_bytes):
+    if int(file_bytes):
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_bytes), int(file_bytes)))
+    print("started", flush=True)
+    try:
+        preprocess(find_recordings(root), out, CropSettings(size=32), int(workers))
+    except InputError as error:
+        print(error)
+        sys.exit(2)
+    print("finished", flush=True)
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def script(tmp_path) -> Path:
+    path = tmp_path / "run_preprocess.py"
+    path.write_text(RUN)
+    return path
+
+
+def command(script: Path, videos: list[Path], out: Path, workers: int = 1, file_bytes: int = 0) -> list[str]:
+    return [sys.executable, str(script), str(videos[0].parent), str(out), str(workers), str(file_bytes)]
+
+
+def started(script: Path, videos: list[Path], out: Path, workers: int) -> subprocess.Popen:
+    """The run, when its imports are done; its workers inherit the mark in its environment."""
+    run = command(script, videos, out, workers)
+    marked = os.environ | {"RUN_OF": str(out)}
+    process = subprocess.Popen(run, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], env=marked)
+    process.stdout.readline()
+    return process
+
+
+def test_full_disk(videos, tmp_path, script):
+    """The limit on a file's size stands for the full disk: the system refuses to write the crops."""
+    out = tmp_path / "cache"
+    run = command(script, videos, out, file_bytes=20_000)
+    done = subprocess.run(run, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 2, done.stderr
+    assert "3 of 3 recordings could not be preprocessed" in done.stdout
+    assert "free some space" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert list(contents(out)) == ["manifest.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_at_any_point_and_started_again(videos, tmp_path, script, workers):
+    """SIGKILL at random moments between the start and the end of an undisturbed run, ten with one process."""
+    undisturbed = started(script, videos, tmp_path / "whole", workers)
+    began = time.monotonic()
+    assert undisturbed.stdout.readline() == b"finished\n"
+    lasted = time.monotonic() - began
+    assert undisturbed.wait() == 0
+    whole = contents(tmp_path / "whole")
+    rng = np.random.default_rng(workers)
+    killed = 0
+    for moment in rng.uniform(0.0, lasted, 10 if workers == 1 else 3):
+        out = tmp_path / f"killed-{killed}"
+        process = started(script, videos, out, workers)
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        wait_for_orphans(out)
+        for folder in (path for path in out.glob("*") if path.is_dir() and not path.name.startswith(".partial-")):
+            assert {f"{folder.name}/{name}": data for name, data in contents(folder).items()}.items() <= whole.items()
+        preprocess(find_recordings(videos[0].parent), out, SETTINGS, workers=1)
+        assert contents(out) == whole
+        killed += 1
+    assert killed == (10 if workers == 1 else 3)
+
+
+def wait_for_orphans(out: Path, seconds: float = 10.0) -> None:
+    """Until no worker of a killed run is left: they end themselves when their parent is gone."""
+    deadline = time.monotonic() + seconds
+    while any(str(out).encode() in environment for environment in environments()):
+        assert time.monotonic() < deadline, "a worker of the killed run lives on"
+        time.sleep(0.05)
+
+
+def environments() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it ended meanwhile, or is another user's
+            yield path.read_bytes()
+
+
+@pytest.mark.slow
+def test_real_recordings(shared_data, tmp_path):
+    [recording] = find_recordings(shared_data / "ubfc_subject1_clip")
+    preprocess([recording], tmp_path, CropSettings())
+    [cached] = load_cache(tmp_path)
+    assert isinstance(cached, CachedRecording)
+    assert cached.frames.shape == (74, 64, 64, 3)
+    assert cached.detection_rate == 1.0
+    assert np.isfinite(cached.pulse).all()

@@ -1,0 +1,317 @@
+"""Real video files, written and read back, good and bad."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+import wave
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from rppg_graph.data.video import CODECS, probe, read_video, write_video
+from rppg_graph.errors import InputError
+
+FPS = 29.97
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    """Sixty RGB uint8 (48, 64, 3) frames: smooth in space, each of another brightness."""
+    rng = np.random.default_rng(5)
+    texture = cv2.resize(rng.uniform(0, 40, (6, 8, 3)), (64, 48), interpolation=cv2.INTER_CUBIC)
+    return [np.clip(texture + 3 * number + 20, 0, 255).astype(np.uint8) for number in range(60)]
+
+
+def encoded(path, pictures, *, encoder="libx264", pixel_format="yuv420p", options=None, container_options=None):
+    """A file written by PyAV directly, for what write_video does not make; pictures are av.VideoFrames."""
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream = container.add_stream(encoder, rate=30, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = pictures[0].width, pictures[0].height, pixel_format
+        for number, picture in enumerate(pictures):
+            picture.pts, picture.time_base = number, Fraction(1, 30)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def pictures_of(frames) -> list[av.VideoFrame]:
+    return [av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in frames]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        *[("ffv1", ".mkv"), ("ffv1", ".avi"), ("rawvideo", ".avi"), ("mjpeg", ".avi"), ("mjpeg", ".mov")],
+        *[("mpeg4", ".avi"), ("mpeg4", ".mp4"), ("h264", ".mp4"), ("h264", ".mkv"), ("h264", ".avi")],
+    ],
+)
+def test_round_trip(tmp_path, frames, codec, suffix):
+    path = write_video(tmp_path / f"a{suffix}", frames, FPS, codec=codec)
+    seconds, read = zip(*read_video(path), strict=True)
+    assert len(read) == 60
+    resolution = 1e-3 if suffix == ".mkv" else 1e-6  # Matroska counts in milliseconds
+    np.testing.assert_allclose(seconds, np.arange(60) / FPS, atol=resolution)
+    difference = np.abs(np.array(read, dtype=float) - np.array(frames))
+    assert difference.mean() == 0 if codec in ("ffv1", "rawvideo") else difference.mean() < 3
+    assert all(frame.dtype == np.uint8 and frame.flags.c_contiguous for frame in read)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_same_frames_give_the_same_bytes(tmp_path, frames, codec):
+    suffix = ".avi" if codec == "rawvideo" else ".mp4" if codec != "ffv1" else ".mkv"
+    written = [write_video(tmp_path / f"{n}{suffix}", frames, FPS, codec=codec).read_bytes() for n in range(3)]
+    assert written[0] == written[1] == written[2]
+
+
+def test_compression_is_controlled(tmp_path, frames):
+    noisy = [np.random.default_rng(n).integers(0, 256, (48, 64, 3)).astype(np.uint8) for n in range(60)]
+    size = {crf: write_video(tmp_path / f"{crf}.mp4", noisy, 30, crf=crf).stat().st_size for crf in (10, 40)}
+    assert size[40] < size[10] / 3
+    at_rate = write_video(tmp_path / "rate.mp4", noisy, 30, kbit_per_second=150).stat().st_size
+    assert 0.5 < at_rate * 8 / 2.0 / 150e3 < 1.5  # two seconds
+
+
+@pytest.mark.parametrize(("suffix", "resolution"), [(".mp4", 2e-5), (".mov", 2e-5), (".mkv", 1e-3)])
+def test_variable_rate_is_kept(tmp_path, frames, suffix, resolution):
+    stamps = 1000.0 + np.cumsum(np.random.default_rng(3).uniform(0.015, 0.09, 60))
+    path = write_video(tmp_path / f"a{suffix}", frames, 30, seconds=stamps)
+    np.testing.assert_allclose([at for at, _ in read_video(path)], stamps - stamps[0], atol=resolution)
+
+
+def test_b_frames_in_avi_keep_their_order(tmp_path, frames):
+    path = encoded(tmp_path / "a.avi", pictures_of(frames), options={"bf": "3", "x264-params": "b-adapt=0"})
+    with av.open(str(path)) as container:
+        assert any(frame.pict_type == 3 for frame in container.decode(video=0)), "the file is to hold B-frames"
+    seconds, read = zip(*read_video(path), strict=True)
+    np.testing.assert_allclose(seconds, np.arange(60) / 30, atol=1e-6)
+    assert (np.diff([frame.mean() for frame in read]) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("matrix", "turns"),  # of the track header: a, b, c, d in 16.16; quarter turns counter-clockwise to show it
+    [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)],
+)
+def test_rotation_by_metadata(tmp_path, frames, matrix, turns):
+    plain = write_video(tmp_path / "plain.mp4", frames, 30)
+    data = bytearray(plain.read_bytes())
+    header = data.index(b"tkhd")  # version 0: the matrix begins 44 bytes after the name
+    for position, value in zip((44, 48, 56, 60), matrix, strict=True):
+        data[header + position : header + position + 4] = (value * 65536).to_bytes(4, "big", signed=True)
+    rotated = tmp_path / "rotated.mp4"
+    rotated.write_bytes(data)
+    for (_, frame), (_, upright) in zip(read_video(rotated), read_video(plain), strict=True):
+        np.testing.assert_array_equal(frame, np.rot90(upright, turns))
+    info = probe(rotated)
+    assert (info.width, info.height) == ((48, 64) if turns % 2 else (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "dtype", "scale"),
+    [("gray", np.uint8, 1), ("gray16le", np.uint16, 257), ("gray10le", np.uint16, 4)],
+)
+def test_grey_and_deep_video_becomes_rgb_uint8(tmp_path, pixel_format, dtype, scale):
+    ramp = np.tile(np.arange(0, 256, 4), (48, 1))
+    pictures = [av.VideoFrame.from_ndarray((ramp * scale).astype(dtype), format=pixel_format) for _ in range(3)]
+    path = encoded(tmp_path / "a.mkv", pictures, encoder="ffv1", pixel_format=pixel_format)
+    for _, frame in read_video(path):
+        assert frame.shape == (48, 64, 3)
+        assert frame.dtype == np.uint8
+        np.testing.assert_allclose(frame, np.repeat(ramp[..., np.newaxis], 3, axis=2), atol=1)
+
+
+def test_sixteen_bit_colour_becomes_uint8(tmp_path, frames):
+    deep = [av.VideoFrame.from_ndarray(frame.astype(np.uint16) * 257, format="rgb48le") for frame in frames[:3]]
+    path = encoded(tmp_path / "a.mkv", deep, encoder="ffv1", pixel_format="gbrp16le")
+    for (_, read), frame in zip(read_video(path), frames[:3], strict=True):
+        np.testing.assert_allclose(read, frame, atol=1)
+
+
+def motion_jpeg(path, frames):
+    path.write_bytes(b"".join(cv2.imencode(".jpg", frame[..., ::-1])[1].tobytes() for frame in frames))
+    return path
+
+
+def test_change_of_resolution_is_scaled_to_the_first_frame(tmp_path, frames):
+    larger = [cv2.resize(frame, (128, 96)) for frame in frames[30:]]
+    path = motion_jpeg(tmp_path / "a.mjpeg", frames[:30] + larger)
+    with pytest.warns(UserWarning, match="30 frames were scaled"):
+        read = [frame for _, frame in read_video(path)]
+    assert {frame.shape for frame in read} == {(48, 64, 3)}
+    assert np.abs(read[45].astype(float) - frames[45]).mean() < 4
+
+
+def test_change_of_aspect_ratio_is_refused(tmp_path, frames):
+    turned = [np.ascontiguousarray(frame.transpose(1, 0, 2)) for frame in frames[30:]]
+    with pytest.raises(InputError, match=r"frame 30 .*from 64×48 to 48×64"):
+        list(read_video(motion_jpeg(tmp_path / "a.mjpeg", frames[:30] + turned)))
+
+
+@pytest.mark.parametrize("name", ["Ärger mit\nUmbruch.mp4", "a:b c%d.mp4", "-x.mp4", "file:a.mp4"])
+def test_any_file_name(tmp_path, frames, name):
+    assert len(list(read_video(write_video(tmp_path / name, frames, 30)))) == 60
+
+
+def test_probe(tmp_path, frames):
+    info = probe(write_video(tmp_path / "a.mp4", frames, 25))
+    assert (info.width, info.height, info.fps, info.frames, info.seconds) == (64, 48, 25.0, 60, 2.4)
+
+
+def text_file(path):
+    path.write_text("0.1 0.2 0.3\n" * 1000)
+
+
+def wave_file(path):
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+
+
+def video_without_frames(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        container.start_encoding()
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("absent.mp4", lambda path: None, "no such file"),
+        ("folder.mp4", lambda path: path.mkdir(), "not a file"),
+        ("empty.mp4", lambda path: path.touch(), "empty"),
+        ("text.mp4", text_file, "not a"),
+        ("ground_truth.txt", text_file, "not a video"),
+        ("random.avi", lambda path: path.write_bytes(np.random.default_rng(0).bytes(50000)), "not a"),
+        ("picture.png", lambda path: cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8)), "not a video"),
+        ("sound.wav", wave_file, "audio only"),
+        ("no_frames.avi", video_without_frames, "no frame"),
+    ],
+)
+@pytest.mark.parametrize("read", [probe, lambda path: list(read_video(path))], ids=["probe", "read"])
+def test_bad_files_are_refused_by_name(tmp_path, name, make, message, read):
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(InputError, match=message) as refusal:
+        read(path)
+    assert name in str(refusal.value)
+
+
+def test_no_read_permission(tmp_path, frames):
+    path = write_video(tmp_path / "a.mp4", frames, 30)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user (root) may read files without permission")
+    with pytest.raises(InputError, match="no permission"):
+        probe(path)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("h264", ".mp4"), ("mjpeg", ".mov"), ("ffv1", ".mkv"), ("mjpeg", ".avi"), ("mpeg4", ".avi"), ("rawvideo", ".avi")],
+)
+def test_truncated_files_are_refused(tmp_path, frames, codec, suffix):
+    path = write_video(tmp_path / f"a{suffix}", frames, FPS, codec=codec)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"a\.\w+: (not a readable video|.* s of the video are missing)"):
+        list(read_video(path))
+
+
+def test_truncation_after_the_header_says_where(tmp_path, frames):
+    faststart = {"movflags": "faststart"}
+    pictures = pictures_of(frames)
+    path = encoded(tmp_path / "a.mov", pictures, encoder="mjpeg", pixel_format="yuvj420p", container_options=faststart)
+    path.write_bytes(path.read_bytes()[: round(path.stat().st_size * 0.6)])
+    read = []
+    with pytest.raises(InputError, match=r"decodes to frame \d+ \(\d\.\d s\) of 2\.0 s that its header declares"):
+        read.extend(read_video(path))
+    assert 10 < len(read) < 50, "what can be decoded is yielded before the refusal"
+
+
+def test_a_few_frames_lost_at_the_end_are_a_warning(tmp_path, frames):
+    path = write_video(tmp_path / "a.avi", frames, FPS, codec="rawvideo")
+    path.write_bytes(path.read_bytes()[: -8 * 48 * 64 * 3])
+    with pytest.warns(UserWarning, match=r"0\.\d s of the video are missing"):
+        assert 50 <= len(list(read_video(path))) < 56
+
+
+def test_a_whole_file_gives_no_warning(tmp_path, frames):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(read_video(write_video(tmp_path / "a.mp4", frames, FPS)))
+
+
+def test_nothing_half_written_stays(tmp_path, frames):
+    path = write_video(tmp_path / "a.mp4", frames, 30)
+    before = path.read_bytes()
+
+    def failing():
+        yield from frames[:20]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_video(path, failing(), 30)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+DISK_FULL = """
+import resource, signal, sys
+import numpy as np
+from rppg_graph.data.video import write_video
+from rppg_graph.errors import InputError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # the system then refuses to write, as a full disk does
+try:
+    write_video(sys.argv[1], (np.zeros((48, 64, 3), np.uint8) for _ in range(200)), 30, codec="rawvideo")
+except InputError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+
+def test_full_disk(tmp_path):
+    path = tmp_path / "a.avi"
+    path.write_bytes(b"was good before")
+    done = subprocess.run([sys.executable, "-c", DISK_FULL, str(path)], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "a.avi: cannot be written" in done.stdout
+    assert path.read_bytes() == b"was good before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_that_is_not_there(tmp_path, frames):
+    with pytest.raises(InputError, match="does not exist"):
+        write_video(tmp_path / "none" / "a.mp4", frames, 30)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frames: [], "at least one"),
+        (lambda frames: [*frames, frames[0][:40]], "frame 60"),
+        (lambda frames: [frame.astype(float) for frame in frames], "float64"),
+        (lambda frames: [frame[:, :63] for frame in frames], "even"),
+    ],
+)
+def test_frames_that_make_no_video(tmp_path, frames, change, message):
+    with pytest.raises(ValueError, match=message):
+        write_video(tmp_path / "a.mp4", change(frames), 30)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_short_real_video_is_whole(shared_data):
+    assert len(list(read_video(shared_data / "ubfc_subject1_clip" / "vid.avi"))) == 74
+
+
+def test_real_portrait_video_stands_upright(shared_data):
+    path = shared_data / "clips" / "headturn_half_faces.mp4"
+    assert (probe(path).width, probe(path).height) == (576, 1024)
+    assert next(read_video(path))[1].shape == (1024, 576, 3)
