@@ -8,7 +8,7 @@ import numpy as np
 # Middle of the crop (rows, columns) that cheeks, nose and lips fill; its median is taken for the skin's colour.
 CENTRE = (slice(3, 8), slice(3, 7))  # tenths of the side
 CHROMA_TOLERANCE = 14.0
-LEAST_BRIGHTNESS = 0.6  # of the skin's: darker are hair, brows, nostrils, background
+LEAST_BRIGHTNESS = 0.75  # of the skin's: darker are hair, brows, nostrils, background
 MOST_BRIGHTNESS = 2.0  # likewise: a white wall has the chroma of dark skin
 MOST_LUMA = 250.0  # above, the sensor is saturated and the pulse is clipped
 LEAST_SKIN_SHARE = 0.1
@@ -17,7 +17,7 @@ LEAST_SKIN_SHARE = 0.1
 def mean_rgb(crop: np.ndarray, skin: bool = True) -> np.ndarray:
     """Mean (3,) float64 colour of a crop's skin pixels, or of all pixels; crop (S, S, 3) uint8 RGB.
 
-    Skin is what has the chroma (Cb and Cr of BT.601, within ±14) of the middle of the crop and 60 to 200 % of its
+    Skin is what has the chroma (Cb and Cr of BT.601, within ±14) of the middle of the crop and 75 to 200 % of its
     brightness, so that the rule is the same for every tone of skin and colour of light. Where under a tenth of the
     crop is skin by this rule, the mean is over all pixels.
     """

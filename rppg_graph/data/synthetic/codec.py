@@ -1,0 +1,73 @@
+"""Real codecs in memory: what a decoder makes of frames that were compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from rppg_graph.data import video
+
+LOSSY = ("h264", "mpeg4", "mjpeg")  # of video.CODECS
+CODECS = ("none", *LOSSY)
+FINE_CRF = 8.0  # of h264 where no bit rate is given
+FINE_KBIT_PER_PIXEL = 0.06  # of the others, a second
+
+
+def quality_options(codec: str, kbit_per_second: float | None, size: tuple[int, int]) -> dict[str, float]:
+    """The options of `video.write_video` for a bit rate, or for nearly no loss (None)."""
+    if kbit_per_second is not None:
+        return {"kbit_per_second": kbit_per_second}
+    return {"crf": FINE_CRF} if codec == "h264" else {"kbit_per_second": FINE_KBIT_PER_PIXEL * size[0] * size[1]}
+
+
+def through_codec(
+    frames: Iterable[np.ndarray], fps: float, codec: str, kbit_per_second: float | None
+) -> Iterator[np.ndarray]:
+    """Encode and decode frames as they come, with the encoder settings of `video.write_video`.
+
+    Args:
+        frames: RGB uint8 (H, W, 3), H and W even.
+        codec: one of CODECS.
+        kbit_per_second: bit rate; None is nearly lossless.
+
+    Yields:
+        RGB uint8 (H, W, 3), as many as came in.
+    """
+    if codec == "none":
+        yield from frames
+        return
+    decoder = av.CodecContext.create(codec, "r")
+    decoder.thread_count = 1
+    encoder = None
+    for index, frame in enumerate(frames):
+        encoder = encoder or _open_encoder(codec, frame.shape[:2], fps, kbit_per_second)
+        picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+        picture.pts, picture.time_base = index, encoder.time_base
+        for packet in encoder.encode(picture):
+            yield from _decoded(decoder, packet)
+    if encoder is not None:
+        for packet in encoder.encode(None):
+            yield from _decoded(decoder, packet)
+        yield from _decoded(decoder, None)
+
+
+def _open_encoder(codec: str, size: tuple[int, int], fps: float, kbit_per_second: float | None) -> av.VideoCodecContext:
+    settings, quality = video.CODECS[codec], quality_options(codec, kbit_per_second, size)
+    encoder = av.CodecContext.create(settings.encoder, "w")
+    encoder.height, encoder.width = size
+    encoder.pix_fmt = settings.pixel_format
+    rate = Fraction(fps).limit_denominator(60000)
+    encoder.time_base, encoder.framerate = 1 / rate, rate
+    encoder.thread_count = 1  # with more, the bytes depend on the number of cores
+    encoder.options = dict(settings.options) | ({"crf": str(quality["crf"])} if "crf" in quality else {})
+    if "kbit_per_second" in quality:
+        encoder.bit_rate = round(quality["kbit_per_second"] * 1000)
+    return encoder
+
+
+def _decoded(decoder: av.VideoCodecContext, packet: av.Packet | None) -> Iterator[np.ndarray]:
+    for picture in decoder.decode(packet):
+        yield picture.to_ndarray(format="rgb24")
