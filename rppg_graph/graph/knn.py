@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import torch
@@ -9,38 +10,55 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rppg_graph.errors import InputError
+from rppg_graph.graph.knn_cpu import blocked
+
+LOG = logging.getLogger(__name__)
+
+DENSE_VALUES = 2**26  # of one product of `dense`: 256 MB of float32
+SMALL_GRAPH = 256  # nodes under which `dense` beats `blocked` on the CPU, whose threads take 0.1 ms to set to work
 
 
-def reference(x: Tensor, k: int) -> Tensor:
+def reference(x: Tensor, k: int, loop: bool) -> Tensor:
     """All squared distances by their definition, a stable sort, the first k: ten lines that anybody can check.
 
     ``d_ij = Σ_c (x_ic − x_jc)²``; ties go to the lower index because the sort is stable.
 
     Args:
         x: (B, N, C) features of B graphs of N nodes.
-        k: neighbours per node, the node itself included.
+        k: neighbours per node.
+        loop: whether a node may be its own neighbour.
 
     Returns:
         (B, N, K) int64, neighbours by rising distance.
     """
     distances = torch.stack([(graph[:, None] - graph[None]).square().sum(-1) for graph in x])  # (B, N, N)
+    if not loop:
+        distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
     return distances.argsort(dim=-1, stable=True)[..., :k]
 
 
-def dense(x: Tensor, k: int) -> Tensor:
-    """Batched matrix product and top-k.
+def dense(x: Tensor, k: int, loop: bool) -> Tensor:
+    """Batched products of all nodes, or of as many rows as memory allows, and top-k; the choice on CUDA.
 
     Equals the reference because ``d_ij = |x_i|² − 2 x_i·x_j + |x_j|²`` and |x_i|² is the same for all j of a row.
     """
-    closeness = torch.baddbmm(x.square().sum(-1)[:, None], x, x.transpose(1, 2), beta=-0.5)  # (B, N, N)
-    return closeness.topk(k, dim=-1).indices
+    graphs, nodes, _ = x.shape
+    rows = max(1, DENSE_VALUES // (graphs * nodes))
+    squares = x.square().sum(-1)[:, None]  # (B, 1, N)
+    found = []
+    for start in range(0, nodes, rows):
+        closeness = torch.baddbmm(squares, x[:, start : start + rows], x.transpose(1, 2), beta=-0.5)  # (B, rows, N)
+        if not loop:
+            closeness.diagonal(start, dim1=1, dim2=2).fill_(-torch.inf)
+        found.append(closeness.topk(k, dim=-1, sorted=False).indices)
+    return torch.cat(found, dim=1)
 
 
-def torch_cluster(x: Tensor, k: int) -> Tensor:
+def torch_cluster(x: Tensor, k: int, loop: bool) -> Tensor:
     """``torch_cluster.knn``: a KD-tree on the CPU, brute force on CUDA (there, k at most 100).
 
     Equals the reference because it searches the same Euclidean distances exactly. It silently gives fewer than k
-    neighbours where points coincide in its tree, which is refused here.
+    neighbours where a feature is NaN, which is refused here.
     """
     try:
         from torch_cluster import knn as cluster_knn
@@ -51,23 +69,55 @@ def torch_cluster(x: Tensor, k: int) -> Tensor:
             "or use backend='dense', which needs nothing"
         ) from error
     graphs, nodes, channels = x.shape
+    wanted = k if loop else k + 1  # the node itself, or in its place one of those that coincide with it, is taken out
     flat = x.reshape(-1, channels)  # (B·N, C)
     batch = torch.arange(graphs, device=x.device).repeat_interleave(nodes)
-    _, neighbours = cluster_knn(flat, flat, k, batch, batch)
-    if neighbours.numel() != graphs * nodes * k:
+    _, neighbours = cluster_knn(flat, flat, wanted, batch, batch)
+    if neighbours.numel() != graphs * nodes * wanted:
         raise RuntimeError(
-            f"torch_cluster.knn returned {neighbours.numel()} neighbours for {graphs * nodes} nodes with k={k}, "
-            "as it does for duplicate points; use backend='dense'"
+            f"torch_cluster.knn returned {neighbours.numel()} neighbours for {graphs * nodes} nodes with k={wanted}, "
+            "as it does for features that are NaN; look for them, or use backend='dense'"
         )
     first = torch.arange(graphs, device=x.device).view(-1, 1, 1) * nodes
-    return neighbours.view(graphs, nodes, k) - first
+    neighbours = neighbours.view(graphs, nodes, wanted) - first
+    return neighbours if loop else _without_self(neighbours)
 
 
-BACKENDS: dict[str, Callable[[Tensor, int], Tensor]] = {
+def _without_self(neighbours: Tensor) -> Tensor:
+    """Take the node itself out of (B, N, K + 1) neighbours, or the last where the node is not among them."""
+    graphs, nodes, wanted = neighbours.shape
+    taken = neighbours == torch.arange(nodes, device=neighbours.device)[:, None]  # (B, N, K + 1)
+    taken[..., -1] |= ~taken.any(-1)
+    return neighbours[~taken].view(graphs, nodes, wanted - 1)
+
+
+# (x (B, N, C) float32 or float64, k, loop) -> (B, N, K) int64, counted within each graph.
+BACKENDS: dict[str, Callable[[Tensor, int, bool], Tensor]] = {
     "reference": reference,
     "dense": dense,
     "torch_cluster": torch_cluster,
+    "blocked": blocked,
 }
+
+
+def _cosine(x: Tensor) -> Tensor:
+    return F.normalize(x, dim=-1)
+
+
+def _euclidean(x: Tensor) -> Tensor:
+    return x
+
+
+METRICS: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "euclidean": _euclidean}
+
+
+def choose_backend(x: Tensor) -> str:
+    """The fastest exact backend for features x (B, N, C) by measurement (``benchmarks/README.md``).
+
+    On the CPU ``blocked`` wins from ``SMALL_GRAPH`` nodes on, whatever C, k and dtype; elsewhere ``dense`` is the one
+    that runs.
+    """
+    return "blocked" if x.device.type == "cpu" and x.shape[1] >= SMALL_GRAPH else "dense"
 
 
 @torch.no_grad()
@@ -79,23 +129,104 @@ def knn(
     Distances are squared Euclidean, of the L2-normalised features for ``metric="cosine"`` (so, cosine order).
 
     Args:
-        x: (M, C) float features of all nodes.
-        k: neighbours per node, from 1 to the smallest graph's number of nodes.
+        x: (M, C) features of all nodes: float64, float32, or bfloat16 and float16, which are widened to float32.
+        k: neighbours per node, from 1 to the smallest graph's number of nodes, less one without ``loop``.
         batch: (M,) graph number of each node, sorted; one graph if None.
-        metric: ``cosine`` or ``euclidean``.
-        loop: whether a node may be its own neighbour (it then is, as the nearest).
-        backend: a name of ``BACKENDS`` or ``auto``.
+        metric: a name of ``METRICS``.
+        loop: whether a node may be its own neighbour (it then is, unless more than k nodes coincide).
+        backend: a name of ``BACKENDS`` or ``auto`` (:func:`choose_backend`).
 
     Returns:
-        (M, K) int64: global node indices, by rising distance.
+        (M, K) int64: global node indices, those of a node in no particular order. Where distances are equal the
+        backends may differ in which of the nodes they take.
 
     Raises:
-        ValueError: k out of range, an unsorted batch vector, features that are not finite.
+        InputError: k out of range, an unsorted batch vector, features that are not finite, or an unknown name.
+        TypeError: features that are not floats.
     """
-    x = F.normalize(x, dim=-1) if metric == "cosine" else x
-    select = dense if backend == "auto" else BACKENDS[backend]
-    sizes = [x.shape[0]] if batch is None else torch.bincount(batch).tolist()
-    graphs = x.view(len(sizes), -1, x.shape[-1])
-    neighbours = select(graphs, k)
-    first = torch.arange(len(sizes), device=x.device).view(-1, 1, 1) * graphs.shape[1]
-    return (neighbours + first).view(-1, k)
+    sizes = _graph_sizes(x, batch)
+    _check_k(k, min(sizes, default=0), loop)
+    if not sizes:
+        return torch.empty(0, k, dtype=torch.int64, device=x.device)
+    if len(set(sizes)) == 1:
+        neighbours = knn_of_graphs(x.view(len(sizes), sizes[0], -1), k, metric=metric, loop=loop, backend=backend)
+        return to_global(neighbours)
+    found, first = [], 0
+    for graph in x.split(sizes):
+        found.append(knn_of_graphs(graph[None], k, metric=metric, loop=loop, backend=backend)[0] + first)
+        first += len(graph)
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def knn_of_graphs(x: Tensor, k: int, *, metric: str = "cosine", loop: bool = True, backend: str = "auto") -> Tensor:
+    """:func:`knn` of equally large graphs x (B, N, C) → (B, N, K) int64, counted within each graph."""
+    _check_k(k, x.shape[1], loop)
+    with torch.autocast(x.device.type, enabled=False):
+        points = comparable(x, metric)
+        if backend == "auto":
+            backend = choose_backend(points)
+            LOG.debug("KNN of %s, k=%d, %s on %s: backend %r", tuple(x.shape), k, x.dtype, x.device, backend)
+        return named(BACKENDS, backend, "KNN backend")(points, k, loop)
+
+
+def comparable(x: Tensor, metric: str) -> Tensor:
+    """Features (B, N, C) whose squared Euclidean distances are what the metric compares, in float32 or float64.
+
+    Each graph is moved to its centre of mass: no distance changes, but where all features share a large part, as after
+    a GELU, the products that distances are computed from would lose it to rounding.
+    """
+    if not x.is_floating_point():
+        raise TypeError(f"KNN needs float features, got {x.dtype}: convert them with x.float()")
+    x = x.detach().to(torch.promote_types(x.dtype, torch.float32))
+    squares = x.square().sum(-1)  # (B, N)
+    if not (squares < torch.finfo(x.dtype).max / 16).all():  # false for NaN too
+        graph, node = (~(squares < torch.finfo(x.dtype).max / 16)).nonzero()[0].tolist()
+        raise InputError(
+            f"KNN features of node {node} of graph {graph} are NaN, infinite or too large for {x.dtype} "
+            f"(sum of squares {squares[graph, node].item()}): look for a diverged network or a bad input frame"
+        )
+    points = named(METRICS, metric, "KNN metric")(x)
+    return points - points.mean(dim=1, keepdim=True)
+
+
+def to_global(neighbours: Tensor) -> Tensor:
+    """Neighbours (B, N, K) counted within each graph → (B·N, K) counted over all of them."""
+    graphs, nodes, k = neighbours.shape
+    if graphs > 1:
+        neighbours = neighbours + torch.arange(0, graphs * nodes, nodes, device=neighbours.device).view(-1, 1, 1)
+    return neighbours.reshape(-1, k)
+
+
+def _graph_sizes(x: Tensor, batch: Tensor | None) -> list[int]:
+    """Numbers of nodes of the graphs that have any."""
+    if x.dim() != 2:
+        raise ValueError(f"KNN features must have 2 dimensions (M, C), got shape {tuple(x.shape)}")
+    if batch is None:
+        return [len(x)] if len(x) else []
+    if batch.shape != (len(x),) or batch.device != x.device:
+        raise ValueError(
+            f"batch must hold the graph number of each of the {len(x)} nodes on {x.device}, "
+            f"got shape {tuple(batch.shape)} on {batch.device}"
+        )
+    falls = (batch[1:] < batch[:-1]).nonzero()
+    if len(falls):
+        node = int(falls[0]) + 1
+        raise InputError(
+            f"batch is not sorted: node {node} is of graph {int(batch[node])} after one of graph "
+            f"{int(batch[node - 1])}; sort the nodes by graph, neighbours are only looked for in consecutive rows"
+        )
+    return torch.unique_consecutive(batch, return_counts=True)[1].tolist()
+
+
+def _check_k(k: int, nodes: int, loop: bool) -> None:
+    most = nodes if loop else nodes - 1
+    if k < 1 or (nodes and k > most):
+        without = "" if loop else " without the node itself (loop=False)"
+        raise InputError(f"k={k} neighbours asked for, but the smallest graph has {most}{without}: use 1 ≤ k ≤ {most}")
+
+
+def named(registry: dict[str, Callable], name: str, kind: str) -> Callable:
+    if name not in registry:
+        raise InputError(f"unknown {kind} {name!r}; there are: {', '.join(registry)}")
+    return registry[name]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch
 
-from rppg_graph.graph.edges import neighbours_to_edge_index
-from rppg_graph.graph.knn import knn
+from rppg_graph.errors import InputError
+from rppg_graph.graph.constructors import graph_constructor
+from rppg_graph.graph.edges import CompleteGraph, neighbours_to_edge_index
 from rppg_graph.nn.drop_path import DropPath
 from rppg_graph.nn.graph_conv import GRAPH_CONVS
+from rppg_graph.nn.relative_conv import RelativeConv
 
 
 class DenoiseBlock(nn.Module):
@@ -24,41 +28,51 @@ class DenoiseBlock(nn.Module):
         channels: C.
         grid: (T, H, W) of the feature map that the positional embedding P is sized for.
         k: neighbours of a node, the node itself among them when ``loop``; a smaller graph uses all its nodes.
+        graph: how the neighbours are chosen, a name of ``graph.constructors.GRAPHS``.
+        graph_options: that constructor's own options.
         conv: a name of ``graph_conv.GRAPH_CONVS``.
         loop: whether a node is its own neighbour.
         drop_path: rate of DropPath.
-        backend: a name of ``knn.BACKENDS`` or ``auto``.
+        backend: a name of ``graph.knn.BACKENDS`` or ``auto``.
 
     Shapes:
-        a batch of B graphs with nodes x (B·N, C) → nodes (B·N, C).
+        a batch of B graphs with nodes x (B·N, C) → nodes (B·N, C). Edges that are there already, as those of an earlier
+        block of the stage, are used instead of being built.
     """
 
     def __init__(
-        self, channels: int, grid: tuple[int, int, int], k: int, *, conv: str = "average_relative", loop: bool = True,
-        drop_path: float = 0.25, backend: str = "auto",
+        self, channels: int, grid: tuple[int, int, int], k: int, *, conv: str = "average_relative", graph: str = "knn",
+        graph_options: Mapping[str, object] | None = None, loop: bool = True, drop_path: float = 0.25,
+        backend: str = "auto",
     ) -> None:  # fmt: skip
         super().__init__()
-        self.grid, self.k, self.loop, self.backend = grid, k, loop, backend
+        self.grid, self.k = grid, k
+        self.constructor = graph_constructor(graph, loop=loop, backend=backend, options=graph_options)
         self.position = nn.Parameter(torch.zeros(grid[0] * grid[1] * grid[2], channels))  # (N, C)
         self.conv = GRAPH_CONVS[conv](channels, 2 * channels)
         self.conv_norm = nn.BatchNorm1d(2 * channels)
         self.shrink = nn.Sequential(nn.Linear(2 * channels, channels), nn.BatchNorm1d(channels), nn.GELU())
         self.mlp = nn.Sequential(nn.Linear(channels, channels), nn.BatchNorm1d(channels), nn.GELU())
         self.drop_path = DropPath(drop_path)
+        if graph == "complete" and not isinstance(self.conv, RelativeConv):
+            raise InputError(f"graph 'complete' has no edges for {conv=} to use: take average_relative or max_relative")
 
-    def forward(self, graph: Batch) -> Tensor:
-        clips = graph.ptr.numel() - 1
-        x = graph.x.view(clips, -1, graph.x.shape[1]) + self.positions(graph.grid)  # (B, N, C)
-        x = x.view(graph.x.shape)  # (B·N, C)
-        h = F.gelu(self.conv_norm(self.conv(x, self.edges(x, graph.batch, clips))))
+    def forward(self, graph: Batch, edges: EdgeIndex | CompleteGraph | None = None) -> Tensor:
+        x = self.placed(graph)
+        h = F.gelu(self.conv_norm(self.conv(x, self.edges(x, graph.grid) if edges is None else edges)))
         s = self.shrink(h)
+        clips = graph.ptr.numel() - 1
         return s + self.drop_path(self.mlp(s).view(clips, -1, s.shape[1])).view(s.shape)
 
-    def edges(self, x: Tensor, batch: Tensor, clips: int) -> EdgeIndex:
-        """Edges from the nearest neighbours of x (B·N, C); without the node itself at most N − 1 are to be had."""
-        nodes = len(x) // clips
-        k = min(self.k, nodes if self.loop else nodes - 1)
-        return neighbours_to_edge_index(knn(x, k, batch=batch, loop=self.loop, backend=self.backend))
+    def placed(self, graph: Batch) -> Tensor:
+        """The nodes with their positional embedding, x + P (B·N, C)."""
+        position = self.positions(graph.grid)  # (N, C)
+        return (graph.x.view(-1, *position.shape) + position).view(graph.x.shape)
+
+    def edges(self, x: Tensor, grid: tuple[int, int, int]) -> EdgeIndex | CompleteGraph:
+        """Who is whose neighbour among the nodes x + P (B·N, C)."""
+        neighbours = self.constructor(x, self.k, grid)
+        return neighbours if isinstance(neighbours, CompleteGraph) else neighbours_to_edge_index(neighbours)
 
     def positions(self, grid: tuple[int, int, int]) -> Tensor:
         """The positional embedding (N, C), interpolated in time and space where the clip is not of the built size."""

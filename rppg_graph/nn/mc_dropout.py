@@ -40,8 +40,7 @@ def sample(model: nn.Module, video: Tensor, samples: int, rate: float | str, see
     Raises:
         InputError: a number of samples or a rate that is not to be had, a network without dropout.
     """
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
-        raise InputError(f"samples={samples!r}: a variance needs at least 2 samples")
+    check_samples(samples)
     devices = [video.device] if video.is_cuda else []
     with torch.no_grad(), torch.random.fork_rng(devices), dropout_alone(model, rate):
         torch.manual_seed(seed)
@@ -60,12 +59,14 @@ def sample(model: nn.Module, video: Tensor, samples: int, rate: float | str, see
 @contextmanager
 def dropout_alone(model: nn.Module, rate: float | str) -> Iterator[None]:
     """A network in evaluation mode but for its dropout layers, which drop at ``rate``; all is restored on leaving."""
+    check_rate(rate)
     layers = [module for module in model.modules() if isinstance(module, DROPOUT_LAYERS)]
-    if not layers:
-        raise InputError(f"{type(model).__name__} has no dropout layer, and so no Monte-Carlo dropout")
     modes = [(module, module.training) for module in model.modules()]
     trained = [layer.p for layer in layers]
-    rates = [_rate(rate, p) for p in trained]
+    rates = [RATES[rate](p) if isinstance(rate, str) else float(rate) for p in trained]
+    if not any(rates):
+        missing = "no dropout layer" if not layers else f"dropout layers of rate 0 alone, of which {rate=} is 0"
+        raise InputError(f"{type(model).__name__} has {missing}, and so no Monte-Carlo dropout")
     try:
         model.eval()
         for layer, p in zip(layers, rates, strict=True):
@@ -79,12 +80,17 @@ def dropout_alone(model: nn.Module, rate: float | str) -> Iterator[None]:
             module.training = mode
 
 
-def _rate(rate: float | str, trained: float) -> float:
-    if isinstance(rate, str) and rate in RATES:
-        return RATES[rate](trained)
-    if isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < 1:
-        return float(rate)
-    raise InputError(f"rate={rate!r}: must be a number above 0 and below 1, or one of {', '.join(RATES)}")
+def check_samples(samples: int) -> None:
+    """Refuse a number of samples that gives no variance; InputError."""
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
+        raise InputError(f"samples={samples!r}: a variance needs at least 2 samples")
+
+
+def check_rate(rate: float | str) -> None:
+    """Refuse a rate that is neither a probability between 0 and 1 nor one of ``RATES``; InputError."""
+    number = isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < 1
+    if not number and not (isinstance(rate, str) and rate in RATES):
+        raise InputError(f"rate={rate!r}: must be a number above 0 and below 1, or one of {', '.join(RATES)}")
 
 
 def _repeat(tensor: Tensor, times: int) -> Tensor:

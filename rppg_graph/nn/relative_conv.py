@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
 
+from rppg_graph.graph.aggregate import AGGREGATIONS
+from rppg_graph.graph.edges import CompleteGraph
+
 
 class RelativeConv(MessagePassing):
     """A node beside what its neighbourhood differs by, through a grouped linear map (STGNet, graph convolution).
@@ -19,7 +22,9 @@ class RelativeConv(MessagePassing):
         groups: blocks of W.
 
     Shapes:
-        x (M, C), edge_index (2, E) from neighbour to node → (M, C').
+        x (M, C), edge_index (2, E) from neighbour to node → (M, C'). An ``EdgeIndex`` sorted by node is aggregated by
+        ``graph.aggregate``; any other edge index by gathering and scattering, which takes a tensor of E·C; a
+        ``CompleteGraph`` by one statistic for each clip.
     """
 
     SUPPORTS_FUSED_EDGE_INDEX = True
@@ -40,16 +45,26 @@ class RelativeConv(MessagePassing):
             nn.init.kaiming_normal_(block)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, edge_index: EdgeIndex | Tensor) -> Tensor:
-        relative = self.propagate(edge_index, x=x) - x  # (M, C)
-        pairs = torch.stack((x, relative), dim=-1).view(-1, self.groups, self.weight.shape[2])  # (M, groups, 2·C/groups)
+    def forward(self, x: Tensor, edge_index: EdgeIndex | Tensor | CompleteGraph) -> Tensor:
+        if isinstance(edge_index, CompleteGraph):
+            relative = self.relative_to_all(x.view(edge_index.clips, -1, x.shape[1])).view(x.shape)  # (M, C)
+        else:
+            relative = self.propagate(edge_index, x=x) - x  # (M, C)
+        pairs = torch.stack((x, relative), dim=-1).view(-1, self.groups, self.weight.shape[2])  # (M, groups, ·)
         return torch.einsum("mgi,goi->mgo", pairs, self.weight).reshape(len(x), -1) + self.bias  # (M, C')
 
     def message(self, x_j: Tensor) -> Tensor:
         return x_j
 
     def message_and_aggregate(self, edge_index: EdgeIndex, x: Tensor) -> Tensor:
-        return edge_index.matmul(x, x.new_ones(edge_index.shape[1]), reduce=self.reduce, transpose=True)
+        if edge_index.sparse_size() != (len(x), len(x)):  # not said, so that its last node may be missing
+            size = (len(x), len(x))
+            edge_index = EdgeIndex(edge_index.as_tensor(), sparse_size=size, sort_order=edge_index.sort_order)
+        return AGGREGATIONS[self.reduce](x, edge_index)
+
+    def relative_to_all(self, x: Tensor) -> Tensor:
+        """``(⊕_j x_j) − x_i`` over all nodes j of a clip: (B, N, C) → (B, N, C)."""
+        raise NotImplementedError
 
 
 class AverageRelativeConv(RelativeConv):
@@ -57,8 +72,14 @@ class AverageRelativeConv(RelativeConv):
 
     reduce = "mean"
 
+    def relative_to_all(self, x: Tensor) -> Tensor:
+        return x.mean(dim=1, keepdim=True) - x
+
 
 class MaxRelativeConv(RelativeConv):
     """⊕ = max, element by element: the max-relative convolution of the same family."""
 
     reduce = "max"
+
+    def relative_to_all(self, x: Tensor) -> Tensor:
+        return x.amax(dim=1, keepdim=True) - x

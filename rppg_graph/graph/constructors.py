@@ -1,0 +1,178 @@
+"""Ways to choose the neighbours of a clip's patches: by look, by time and place, by chance, all or none."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+
+import torch
+from torch import Tensor
+
+from rppg_graph.errors import InputError
+from rppg_graph.graph.edges import CompleteGraph
+from rppg_graph.graph.knn import comparable, knn_of_graphs, named, to_global
+from rppg_graph.graph.windowed import Window, windowed_knn
+
+Grid = tuple[int, int, int]
+_ROWS = 256  # of the edge-sized tensors that are made a part at a time
+
+
+def nearest(
+    x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", metric: str = "cosine"
+) -> Tensor:
+    """The k nearest in the whole clip (STGNet)."""
+    k = min(k, _most(grid, loop))
+    return to_global(knn_of_graphs(_clips(x, grid), k, metric=metric, loop=loop, backend=backend))
+
+
+def windowed(
+    x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", metric: str = "cosine",
+    segments: int = 2, patches: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The k nearest at most ``segments`` away in time and ``patches`` on the face; all of a window that holds fewer."""
+    k = min(k, Window(grid, segments, patches).candidates - (not loop))
+    return windowed_knn(
+        x, k, grid, segments=segments, patches=patches, metric=metric, loop=loop, backend=backend
+    )  # fmt: skip
+
+
+def dilated(
+    x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", metric: str = "cosine",
+    dilation: int = 2,
+) -> Tensor:  # fmt: skip
+    """Every ``dilation``-th of the k·dilation nearest (Li et al., "DeepGCNs", ICCV 2019, section 3.3)."""
+    clips = _clips(x, grid)
+    wide = min(k * dilation, _most(grid, loop))
+    neighbours = to_global(knn_of_graphs(clips, wide, metric=metric, loop=loop, backend=backend))  # (M, K·dilation)
+    points = comparable(clips, metric).flatten(0, 1)  # (M, C)
+    return torch.cat([_by_distance(points, *part)[:, ::dilation] for part in _in_parts(neighbours)])
+
+
+def on_grid(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> Tensor:
+    """The k nearest in time and place, whatever they look like: one segment is as far as one patch."""
+    return _in_every_clip(_nearest_places(min(k, _most(grid, loop)), grid, loop, backend), x)
+
+
+def axial(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> Tensor:
+    """The k nearest along the node's own three axes: other times of its patch, its row and its column of the face.
+
+    There are T + H + W − 2 of them, the node itself among them with ``loop``. ``backend`` is unused.
+    """
+    return _in_every_clip(_nearest_on_axes(k, grid, loop), x)
+
+
+def at_random(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", seed: int = 0) -> Tensor:
+    """k nodes of the clip drawn once for a seed, the same for every clip: the control. ``backend`` is unused."""
+    return _in_every_clip(_random_nodes(min(k, _most(grid, loop)), grid, loop, seed), x)
+
+
+def itself(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> Tensor:
+    """The node alone, whatever k and ``loop`` say: no graph. ``backend`` is unused."""
+    return torch.arange(len(x), device=x.device)[:, None]
+
+
+def complete(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> CompleteGraph:
+    """All nodes of the clip, whatever k and ``loop`` say; it takes no edges and no search."""
+    return CompleteGraph(len(_clips(x, grid)))
+
+
+# (x (M, C) features of whole clips, k, grid (T, H, W), *, loop, backend, own options) -> neighbours (M, K) int64,
+# global node indices with K at most k, or a CompleteGraph.
+GRAPHS: dict[str, Callable[..., Tensor | CompleteGraph]] = {
+    "knn": nearest,
+    "windowed": windowed,
+    "dilated": dilated,
+    "grid": on_grid,
+    "axial": axial,
+    "random": at_random,
+    "self": itself,
+    "complete": complete,
+}
+
+
+def graph_constructor(
+    name: str, *, loop: bool, backend: str, options: Mapping[str, object] | None = None
+) -> Callable[[Tensor, int, Grid], Tensor | CompleteGraph]:
+    """A member of ``GRAPHS`` with its options filled in.
+
+    Raises:
+        InputError: an unknown name or option.
+    """
+    constructor, options = named(GRAPHS, name, "graph"), dict(options or {})
+    has = [option for option in inspect.signature(constructor).parameters if option not in _COMMON]
+    for option in options:
+        if option not in has:
+            raise InputError(f"graph {name!r} has no option {option!r}; it has: {', '.join(has) or 'none'}")
+    return partial(constructor, loop=loop, backend=backend, **options)
+
+
+_COMMON = ("x", "k", "grid", "loop", "backend")
+
+
+def _most(grid: Grid, loop: bool) -> int:
+    return math.prod(grid) - (not loop)
+
+
+def _clips(x: Tensor, grid: Grid) -> Tensor:
+    """Nodes (M, C) → (B, N, C)."""
+    return x.view(-1, math.prod(grid), x.shape[-1])
+
+
+def _in_every_clip(neighbours: Tensor, x: Tensor) -> Tensor:
+    """Neighbours (N, K) that every clip has alike → (B·N, K)."""
+    clips = len(x) // len(neighbours)
+    return to_global(neighbours.to(x.device).expand(clips, -1, -1))
+
+
+def _in_parts(neighbours: Tensor) -> list[tuple[int, Tensor]]:
+    return [(start, neighbours[start : start + _ROWS]) for start in range(0, len(neighbours), _ROWS)]
+
+
+def _by_distance(points: Tensor, start: int, neighbours: Tensor) -> Tensor:
+    """Neighbours (rows, K) of the nodes from ``start`` on, by rising distance."""
+    nodes = points[start : start + len(neighbours), None]  # (rows, 1, C)
+    order = (points[neighbours] - nodes).square().sum(-1).argsort(dim=-1, stable=True)  # (rows, K)
+    return neighbours.gather(1, order)
+
+
+def _places(grid: Grid) -> Tensor:
+    return torch.cartesian_prod(*(torch.arange(length) for length in grid))  # (N, 3)
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)  # what is cached while predicting must serve training too
+def _nearest_places(k: int, grid: Grid, loop: bool, backend: str) -> Tensor:
+    return knn_of_graphs(_places(grid).double()[None], k, metric="euclidean", loop=loop, backend=backend)[0]
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)  # what is cached while predicting must serve training too
+def _nearest_on_axes(k: int, grid: Grid, loop: bool) -> Tensor:
+    places = _places(grid)  # (N, 3)
+    strides = torch.tensor((grid[1] * grid[2], grid[2], 1))
+    itself = (places * strides).sum(1, keepdim=True)  # (N, 1)
+    steps = []
+    for axis, length in enumerate(grid):
+        others = torch.arange(length - 1) + (torch.arange(length - 1) >= places[:, axis, None])  # (N, length − 1)
+        steps.append((others - places[:, axis, None]) * strides[axis])
+    steps = torch.cat((torch.zeros_like(itself), *steps), dim=1)  # (N, T + H + W − 2), in nodes
+    axis_of = torch.tensor([0] + [axis for axis, length in enumerate(grid) for _ in range(length - 1)])
+    distance = steps.abs() // strides[axis_of]
+    order = distance.argsort(dim=1, stable=True)[:, 0 if loop else 1 :][:, :k]  # the node itself comes first
+    return itself + steps.gather(1, order)
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)  # what is cached while predicting must serve training too
+def _random_nodes(k: int, grid: Grid, loop: bool, seed: int) -> Tensor:
+    nodes = math.prod(grid)
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for start in range(0, nodes, _ROWS):
+        lot = torch.rand(min(_ROWS, nodes - start), nodes, generator=generator)
+        if not loop:
+            lot.diagonal(start).fill_(-1)
+        found.append(lot.topk(k, dim=1).indices)
+    return torch.cat(found)

@@ -1,0 +1,102 @@
+"""Average- and max-relative graph convolutions: the formula, every kind of edge index, gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch_geometric import EdgeIndex
+from torch_geometric.nn import MessagePassing
+
+from rppg_graph.graph.edges import CompleteGraph, neighbours_to_edge_index
+from rppg_graph.nn.relative_conv import AverageRelativeConv, MaxRelativeConv
+
+CONVS = [AverageRelativeConv, MaxRelativeConv]
+
+
+@pytest.fixture(params=CONVS)
+def conv(request) -> MessagePassing:
+    torch.manual_seed(0)
+    return request.param(6, 8, groups=4).double()
+
+
+@pytest.fixture
+def nodes() -> torch.Tensor:
+    return torch.randn(20, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def neighbours() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.stack([torch.randperm(20, generator=generator)[:5] for _ in range(20)])
+
+
+def by_definition(conv: MessagePassing, x: torch.Tensor, neighbours: torch.Tensor) -> torch.Tensor:
+    """A grouped 1×1 convolution of interleaved channels, of which the second of a pair is ⊕_j (x_j − x_i)."""
+    differences = x[neighbours] - x[:, None]  # (M, K, C)
+    relative = differences.mean(1) if isinstance(conv, AverageRelativeConv) else differences.amax(1)
+    pairs = torch.stack((x, relative), dim=2).flatten(1)  # (M, 2·C)
+    weight = conv.weight.flatten(0, 1)[..., None]  # (C', 2·C/groups, 1)
+    return torch.nn.functional.conv1d(pairs.T[None], weight, conv.bias, groups=4)[0].T
+
+
+def test_the_formula(conv, nodes, neighbours):
+    torch.testing.assert_close(
+        conv(nodes, neighbours_to_edge_index(neighbours)), by_definition(conv, nodes, neighbours)
+    )
+
+
+def test_every_kind_of_edge_index_gives_the_same(conv, nodes, neighbours):
+    sorted_edges = neighbours_to_edge_index(neighbours)
+    expected, plain = conv(nodes, sorted_edges), sorted_edges.as_tensor()
+    shuffled = plain[:, torch.randperm(plain.shape[1], generator=torch.Generator().manual_seed(3))]
+    for edges in (
+        plain,
+        shuffled,
+        EdgeIndex(shuffled),
+        EdgeIndex(shuffled, sparse_size=(20, 20)).sort_by("row").values,
+        EdgeIndex(plain, sort_order="col"),
+    ):
+        torch.testing.assert_close(conv(nodes, edges), expected)
+
+
+def test_an_edge_index_without_its_last_nodes(conv, nodes):
+    edges = torch.tensor([[3, 4], [0, 1]])
+    torch.testing.assert_close(conv(nodes, EdgeIndex(edges, sort_order="col")), conv(nodes, edges))
+    assert len(conv(nodes, EdgeIndex(edges, sort_order="col"))) == 20
+
+
+def test_a_complete_graph_is_everybody(conv, nodes):
+    everybody = torch.cat((torch.arange(10).expand(10, -1), torch.arange(10, 20).expand(10, -1)))
+    torch.testing.assert_close(conv(nodes, CompleteGraph(2)), conv(nodes, neighbours_to_edge_index(everybody)))
+
+
+def test_gradients(conv, nodes, neighbours):
+    edges = neighbours_to_edge_index(neighbours)
+    assert torch.autograd.gradcheck(lambda x, w: _with_weight(conv, w)(x, edges), (nodes.requires_grad_(), conv.weight))
+
+
+def _with_weight(conv: MessagePassing, weight: torch.Tensor):
+    return lambda x, edges: torch.func.functional_call(conv, {"weight": weight}, (x, edges))
+
+
+def test_fused_and_gathered_gradients_agree(conv, nodes, neighbours):
+    gradients = []
+    for edges in (neighbours_to_edge_index(neighbours), neighbours_to_edge_index(neighbours).as_tensor()):
+        x = nodes.clone().requires_grad_()
+        conv.zero_grad()
+        conv(x, edges).square().sum().backward()
+        gradients.append([x.grad, *(parameter.grad.clone() for parameter in conv.parameters())])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_a_wrong_number_of_groups():
+    with pytest.raises(ValueError, match="groups=4 must divide"):
+        AverageRelativeConv(3, 8)
+
+
+def test_state_dict():
+    assert {k: tuple(v.shape) for k, v in AverageRelativeConv(64, 128).state_dict().items()} == {
+        "weight": (4, 32, 32),
+        "bias": (128,),
+    }
