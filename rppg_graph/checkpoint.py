@@ -21,7 +21,8 @@ class Checkpoint(NamedTuple):
     """A network and what it was trained on.
 
     ``config`` is the whole experiment, ``fps`` the frame rate and ``mean_bpm`` the mean heart rate of its training
-    recordings, ``training`` what a resumed run needs (optimiser, step, best loss).
+    recordings, ``training`` what a resumed run needs (optimiser, step, best loss). ``calibration`` is what validation
+    recordings say about the network's uncertainty, by source (``pulse.uncertainty.Calibration``); None before that.
     """
 
     model: nn.Module
@@ -29,6 +30,7 @@ class Checkpoint(NamedTuple):
     fps: float
     mean_bpm: float
     training: dict[str, Any]
+    calibration: dict[str, dict[str, Any]] | None = None
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -61,7 +63,8 @@ def load(path: Path) -> Checkpoint:
         raise InputError(f"{path} holds a network {name!r}, which this version does not have: {', '.join(MODELS)}")
     model = MODELS[name](**options)
     _fill(model, content["model"], path)
-    return Checkpoint(model.eval(), content["config"], content["fps"], content["mean_bpm"], content["training"])
+    known = (content[name] for name in ("config", "fps", "mean_bpm", "training"))
+    return Checkpoint(model.eval(), *known, content.get("calibration"))
 
 
 def load_released(path: Path) -> nn.Module:

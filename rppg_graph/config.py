@@ -101,7 +101,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     if not isinstance(tree, dict):
         raise InputError(f"{path} must hold a mapping such as `data: {{root: …}}`, it holds {tree!r}")
     for override in overrides:
-        _apply(tree, override)
+        apply_override(tree, override)
     return validate(Config, tree, str(path))
 
 
@@ -123,7 +123,8 @@ def validate_options(constructor: type, options: dict[str, Any], where: str) -> 
     return {name: getattr(checked, name) for name in options}
 
 
-def _apply(tree: dict[str, Any], override: str) -> None:
+def apply_override(tree: dict[str, Any], override: str) -> None:
+    """Set ``key.path=value`` in a tree, the value read as YAML; InputError where it does not read so."""
     path, separator, value = override.partition("=")
     if not separator or not path:
         raise InputError(f"override {override!r} must read key.path=value, for example train.steps=200")

@@ -22,7 +22,8 @@ def mean_predictor(evaluation: Evaluation, bpm: float) -> Evaluation:
     """The same recordings and windows, each predicted to have ``bpm``: what a network that has learnt nothing gets."""
 
     def rows(measured: list) -> list:
-        return [replace(row, bpm=bpm, snr_db=None, macc=None, quality=0.0, uncertainty_bpm=None) for row in measured]
+        nothing = {"snr_db": None, "macc": None, "quality": 0.0, "uncertainty_bpm": None, "mc_sd_bpm": None}
+        return [replace(row, bpm=bpm, **nothing) for row in measured]
 
     recordings, windows = rows(evaluation.recordings), rows(evaluation.windows)
     return replace(
@@ -40,6 +41,24 @@ def table(evaluations: Mapping[str, Evaluation], windows: bool = False) -> str:
     for method, evaluation in evaluations.items():
         metrics = evaluation.window_metrics if windows else evaluation.metrics
         rows.append([method, *(_cell(metrics[name]) for name in UNITS), str(metrics["MAE"].n)])
+    return _aligned(rows)
+
+
+def uncertainty_table(assessments: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line a method: what its uncertainty is worth on the windows, see ``pulse.uncertainty.assess``."""
+    rows = [["method", "certainty by", "area (bpm)", "oracle", "random", "inside 95 %", "calibrated", "refused", "n"]]
+    for method, found in assessments.items():
+        areas = [f"{found[name]:.2f}" for name in ("area_bpm", "area_oracle_bpm", "area_random_bpm")]
+        shares = [_percent(found[name]) for name in ("share_inside", "share_inside_calibrated", "refused")]
+        rows.append([method, found["source"], *areas, *shares, str(found["windows"])])
+    return _aligned(rows)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

@@ -17,7 +17,8 @@ OPTIONS = {"size": 32, "clip_frames": 24}
 @pytest.fixture
 def checkpoint() -> Checkpoint:
     config = {"model": {"name": "stgnet_small", "options": OPTIONS}}
-    return Checkpoint(MODELS["stgnet_small"](**OPTIONS), config, 29.5, 72.0, {"step": 3})
+    calibration = {"quality": {"temperature": 8.5, "threshold": None}}
+    return Checkpoint(MODELS["stgnet_small"](**OPTIONS), config, 29.5, 72.0, {"step": 3}, calibration)
 
 
 def test_round_trip(checkpoint, tmp_path):
@@ -25,7 +26,7 @@ def test_round_trip(checkpoint, tmp_path):
     save(path, checkpoint)
     loaded = load(path)
     assert not loaded.model.training
-    assert (loaded.config, loaded.fps, loaded.mean_bpm, loaded.training) == checkpoint[1:]
+    assert loaded[1:] == checkpoint[1:]
     for name, value in checkpoint.model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], value)
     assert list(tmp_path.iterdir()) == [path]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
+from rppg_graph.cli.experiments import load_plan, planned_runs
 from rppg_graph.config import Config, describe, load_config
 from rppg_graph.errors import InputError
 
@@ -61,11 +63,14 @@ def test_missing_file_and_missing_key(tmp_path, config):
         load_config(config)
 
 
-def test_every_committed_config_is_valid(repository):
+def test_every_committed_config_is_valid(repository, tmp_path):
     paths = list((repository / "configs").glob("*.yaml"))
     assert paths
     for path in paths:
-        load_config(path)
+        if "base" in yaml.safe_load(path.read_text()):  # a plan of many experiments
+            assert planned_runs(load_plan(path), tmp_path)
+        else:
+            load_config(path)
 
 
 def test_keys_are_described():

@@ -11,10 +11,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
 
 # layer → layers of ours that it may import, besides itself and `errors`.
 LAYERS: dict[str, set[str]] = {
-    "cli": {"config", "train", "evaluate", "predict", "checkpoint", "data", "models", "nn", "graph", "pulse", "losses",
-            "report"},
+    "cli": {"config", "train", "evaluate", "predict", "methods", "calibrate", "checkpoint", "data", "models", "nn",
+            "graph", "pulse", "losses", "report"},
     "train": {"checkpoint", "losses", "data"},
-    "predict": {"checkpoint", "models", "nn", "data", "pulse"},
+    "calibrate": {"checkpoint", "methods", "predict", "data", "pulse"},
+    "predict": {"methods", "data", "pulse"},
+    "methods": {"checkpoint", "models", "nn", "data", "pulse"},
     "evaluate": {"pulse"},
     "checkpoint": {"models"},
     "report": {"evaluate", "pulse"},

@@ -15,7 +15,8 @@ from rppg_graph.data.synthetic import generate
 from rppg_graph.data.video import read_video
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
-from rppg_graph.predict import ClassicalMethod, NetworkMethod, Tally, finite_runs, predict_video, summarise
+from rppg_graph.methods import ClassicalMethod, NetworkMethod
+from rppg_graph.predict import Tally, finite_runs, predict_video, summarise
 
 BPM = 80.0
 
@@ -76,15 +77,15 @@ def pulsing(seconds: np.ndarray, faceless: slice = slice(0)) -> list[FaceFrame]:
 @pytest.mark.parametrize("fps", [15.0, 25.0, 30.0, 50.0])
 def test_a_network_sees_the_rate_it_was_trained_at(fps):
     method = NetworkMethod(Sine(), "sine", clip_frames=60, fps=30.0)
-    bvp, wave_fps = method.wave(pulsing(np.arange(int(12 * fps)) / fps), fps)
-    assert wave_fps == 30.0
-    expected = np.sin(2 * np.pi * BPM / 60 * np.arange(len(bvp)) / 30)
-    assert np.corrcoef(bvp, expected)[0, 1] > 0.99
+    raw = method.wave(pulsing(np.arange(int(12 * fps)) / fps), fps)
+    assert raw.fps == 30.0
+    expected = np.sin(2 * np.pi * BPM / 60 * np.arange(len(raw.bvp)) / 30)
+    assert np.corrcoef(raw.bvp, expected)[0, 1] > 0.99
 
 
 def test_overlapping_clips_leave_no_seam_and_no_gap():
     method = NetworkMethod(Sine(-1.0), "sine", clip_frames=60, fps=30.0)
-    bvp, _ = method.wave(pulsing(np.arange(400) / 30), 30.0)
+    bvp = method.wave(pulsing(np.arange(400) / 30), 30.0).bvp
     assert len(bvp) == 400
     assert np.isfinite(bvp).all()
     assert abs(np.corrcoef(bvp, np.sin(2 * np.pi * BPM / 60 * np.arange(400) / 30))[0, 1]) > 0.99
@@ -98,17 +99,17 @@ def test_a_differencing_network_is_integrated():
             return torch.diff(super().forward(video), dim=1, append=torch.zeros(len(video), 1))
 
     method = NetworkMethod(Difference(), "difference", clip_frames=90, fps=30.0)
-    bvp, fps = method.wave(pulsing(np.arange(400) / 30), 30.0)
-    assert summarise("difference", bvp, fps, Tally(), "test").rate.bpm == pytest.approx(BPM, abs=1)
+    raw = method.wave(pulsing(np.arange(400) / 30), 30.0)
+    assert summarise("difference", raw, Tally(), "test").rate.bpm == pytest.approx(BPM, abs=1)
 
 
 @pytest.mark.parametrize("method", [ClassicalMethod("green"), NetworkMethod(Sine(), "sine", 60, 30.0)])
 def test_a_stretch_without_a_face_is_a_hole_in_the_wave(method):
     tally = Tally()
-    bvp, fps = method.wave(tally.count(pulsing(np.arange(900) / 30, slice(300, 400))), 30.0)
-    assert np.isnan(bvp[305:395]).all()
-    assert np.isfinite(bvp[:299]).all()
-    prediction = summarise("test", bvp, fps, tally, "test")
+    raw = method.wave(tally.count(pulsing(np.arange(900) / 30, slice(300, 400))), 30.0)
+    assert np.isnan(raw.bvp[305:395]).all()
+    assert np.isfinite(raw.bvp[:299]).all()
+    prediction = summarise("test", raw, tally, "test")
     assert prediction.rate.bpm == pytest.approx(BPM, abs=1)
     assert (prediction.frames, prediction.frames_with_face) == (900, 800)
     assert not ((prediction.track.seconds > 10) & (prediction.track.seconds < 13.3)).any()
@@ -133,7 +134,8 @@ def test_finite_runs():
 PEAK = """
 import resource, sys
 from pathlib import Path
-from rppg_graph.predict import ClassicalMethod, predict_video
+from rppg_graph.methods import ClassicalMethod
+from rppg_graph.predict import predict_video
 predict_video(Path(sys.argv[1]), ClassicalMethod())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

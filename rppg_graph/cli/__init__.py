@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "predict": "heart rate and pulse wave of a face video",
     "train": "fit a network to recordings with a reference pulse",
     "eval": "measure checkpoints and classical methods against reference pulses",
+    "compare": "train several networks under one budget and table their accuracy, cost and uncertainty",
     "synth": "write face videos with a known pulse, in the layout of a real dataset",
     "check-data": "say what a folder of recordings holds, and what is missing or odd",
     "preprocess": "cut the faces out of a dataset, once",

@@ -8,20 +8,29 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from rppg_graph.calibrate import calibration_for
 from rppg_graph.checkpoint import load
+from rppg_graph.cli import monte_carlo
 from rppg_graph.cli.recordings import cached_recordings, split_of
 from rppg_graph.config import Config, CropConfig, DataConfig, choose, validate
+from rppg_graph.data.cache import CachedRecording
+from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.errors import InputError
-from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, write_results
-from rppg_graph.predict import ClassicalMethod, Method, NetworkMethod, recording_wave
+from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, uncertainty_table, write_results
+from rppg_graph.methods import ClassicalMethod, Method, NetworkMethod
+from rppg_graph.predict import face_frames, recording_wave
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import PROTOCOLS
+from rppg_graph.pulse.uncertainty import Calibration, assess
+from rppg_graph.report.graph_view import NetworkView, view_network
+from rppg_graph.report.html import write_evaluation_report
 
 EXAMPLES = """\
   run.py eval runs/ubfc/best.pt                              its own test subjects
   run.py eval runs/ubfc/best.pt --method pos --method chrom  beside classical methods, paired
+  run.py eval runs/ubfc/best.pt --mc 30 --mc-rate half       how far to trust it, by Monte-Carlo dropout
   run.py eval runs/ubfc/best.pt --data /data/PURE            another dataset, all of its subjects
   run.py eval --method pos --data my_videos --out runs/pos"""
 
@@ -38,17 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
     parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of the windows (default: 10)")
+    monte_carlo.add_arguments(parser)
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording to do without")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write results.json, recordings.csv and the waves")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write report.html, results.json, the waves and a CSV"
+    )
 
 
 class Contestant(NamedTuple):
-    """A method with the face crops it wants, and the mean heart rate of what it was trained on, if it was."""
+    """A method with the face crops it wants and, if it was trained, what is known from that.
+
+    ``mean_bpm``: mean heart rate of the training recordings; ``calibration``: of its uncertainty.
+    """
 
     name: str
     method: Method
     crop: CropConfig
     mean_bpm: float | None
+    calibration: Calibration | None
 
 
 def run(args: argparse.Namespace) -> None:
@@ -61,38 +77,51 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
     data = config.data if args.data is None else DataConfig(root=args.data, layout=args.layout)
     data = data.model_copy(update={"leave_out": (*data.leave_out, *args.leave_out)})
-    waves = {c.name: _waves(c, data, side, config) for c in contestants}
+    recordings = {c.name: _recordings(c, data, side, config) for c in contestants}
+    waves = {c.name: _waves(c, recordings[c.name]) for c in contestants}
     evaluations = {name: evaluate_waves(w, args.protocol, args.window) for name, w in waves.items()}
+    assessed = {c.name: assess(evaluations[c.name].windows, c.calibration) for c in contestants}
+    assessed = {name: found for name, found in assessed.items() if found is not None}
     mean_bpm = next((c.mean_bpm for c in contestants if c.mean_bpm is not None), None)
     if mean_bpm is not None:
         evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
     _print(evaluations, args)
+    if assessed:
+        print(f"\nuncertainty of the windows: area under the risk-coverage curve\n{uncertainty_table(assessed)}")
     if args.out:
         about = {"data": str(data.root), "subjects": side, "protocol": args.protocol, "window_seconds": args.window}
-        write_results(args.out, evaluations, waves, about)
-        print(f"\n{args.out}: results.json, recordings.csv and the waves")
+        write_results(args.out, evaluations, waves, about | {"uncertainty": assessed})
+        networks = {c.name: _view(c.method, recordings[c.name]) for c in contestants}
+        seen = {name: view for name, view in networks.items() if view is not None}
+        said = {name: about[name] for name in ("data", "subjects")}  # the rest is stamped on the results themselves
+        write_evaluation_report(args.out / "report.html", evaluations, waves, said, seen)
+        print(f"\n{args.out}: report.html, results.json, recordings.csv and the waves")
 
 
 def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | None]:
+    mc = monte_carlo.monte_carlo(args)
+    if mc is not None and not args.checkpoints:
+        raise InputError(f"--mc {mc.samples}: classical methods are formulas without dropout; name a CHECKPOINT")
     contestants: list[Contestant] = []
     first: Config | None = None
     for path in args.checkpoints:
         checkpoint = load(path)
         config = validate(Config, checkpoint.config, str(path))
         first = first or config
-        method = NetworkMethod.from_checkpoint(checkpoint)
+        method = NetworkMethod.from_checkpoint(checkpoint, mc)
         name = method.name if len(args.checkpoints) == 1 else f"{method.name} ({path.parent.name})"
-        contestants.append(Contestant(name, method, config.data.crop, checkpoint.mean_bpm))
+        calibration = calibration_for(checkpoint, mc)
+        contestants.append(Contestant(name, method, config.data.crop, checkpoint.mean_bpm, calibration))
     for name in args.method:
         choose("classical method", CLASSICAL, name)
-        contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(), None))
+        contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(), None, None))
     names = [contestant.name for contestant in contestants]
     if not names or len(set(names)) < len(names):
         raise InputError("name at least one checkpoint or --method, and none twice")
     return contestants, first
 
 
-def _waves(contestant: Contestant, data: DataConfig, side: str, config: Config | None) -> list[Wave]:
+def _recordings(contestant: Contestant, data: DataConfig, side: str, config: Config | None) -> list[CachedRecording]:
     recordings = cached_recordings(data.model_copy(update={"crop": contestant.crop, "cache": None}))
     if side != "all":
         split = split_of(recordings, config.data)
@@ -100,8 +129,23 @@ def _waves(contestant: Contestant, data: DataConfig, side: str, config: Config |
     without = [recording.name for recording in recordings if recording.pulse is None and recording.bpm is None]
     if without:
         raise InputError(f"{', '.join(without)}: no reference pulse to measure against; name them with --leave-out")
+    return recordings
+
+
+def _waves(contestant: Contestant, recordings: list[CachedRecording]) -> list[Wave]:
     progress = tqdm(recordings, desc=contestant.name, unit="recording", leave=False)
     return [recording_wave(recording, contestant.method) for recording in progress]
+
+
+def _view(method: Method, recordings: list[CachedRecording]) -> NetworkView | None:
+    """A look inside a network on the first clip there is; none into a formula."""
+    if not isinstance(method, NetworkMethod):
+        return None
+    for recording in recordings:
+        clip = next(cut_clips(face_frames(recording), recording.fps, method.clip_frames, method.clip_frames), None)
+        if clip is not None:
+            return view_network(method.model, clip_tensor(clip.video)[None], recording.fps)
+    return None
 
 
 def _print(evaluations: dict[str, Evaluation], args: argparse.Namespace) -> None:

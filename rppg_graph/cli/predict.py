@@ -10,16 +10,25 @@ from typing import Any
 
 import numpy as np
 
+from rppg_graph.calibrate import calibration_for
+from rppg_graph.cli import monte_carlo
 from rppg_graph.cli.output import writable
 from rppg_graph.config import choose
-from rppg_graph.predict import ClassicalMethod, Method, NetworkMethod, Prediction, predict_video
+from rppg_graph.data.clips import clip_tensor
+from rppg_graph.errors import InputError
+from rppg_graph.methods import ClassicalMethod, Method, NetworkMethod
+from rppg_graph.predict import Prediction, first_clip, judge, predict_video
 from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.uncertainty import Calibration
+from rppg_graph.report.graph_view import view_network
+from rppg_graph.report.html import write_prediction_report
 from rppg_graph.report.plots import plot_prediction
 
 EXAMPLES = """\
   run.py predict face.mp4
   run.py predict face.mp4 --json face.json --csv face.csv --plot face.png
-  run.py predict face.mp4 --checkpoint runs/demo/train/best.pt
+  run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --report face.html
+  run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --mc 30 --mc-rate half
   run.py predict face.mp4 --method chrom --face-policy full-frame"""
 
 
@@ -37,55 +46,104 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a face in under half of the frames: refuse (default), use the frames that have one, "
         "or take the middle of the frame wherever there is none",
     )
+    monte_carlo.add_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write time (s), BVP and heart rate (bpm) to FILE")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the result as one HTML file, without a face")
+    parser.add_argument("--show-face", action="store_true", help="let the report show the face")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the wave and the heart rate over time (PNG)")
 
 
 def run(args: argparse.Namespace) -> None:
-    for path in (args.json, args.csv, args.plot):
+    for path in (args.json, args.csv, args.report, args.plot):
         writable(path)
-    method, crop = _method(args)
+    if args.show_face and not args.report:
+        raise InputError("--show-face is about the report: name one with --report FILE")
+    method, crop, calibration = _method(args)
     if args.face_policy:
         crop["policy"] = args.face_policy
     prediction = predict_video(args.video, method, **crop)
+    if calibration is not None:
+        prediction = judge(prediction, calibration)
     print(summary(args.video, prediction, args.checkpoint))
     if args.json:
         args.json.write_text(json.dumps(to_dict(args.video, prediction), indent=2) + "\n", encoding="utf-8")
     if args.csv:
         _write_csv(args.csv, prediction)
+    if args.report:
+        _write_report(args, prediction, method, crop)
     if args.plot:
         p = prediction
         title = f"{args.video.name}: {p.method}"
         plot_prediction(args.plot, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, title)
 
 
-def _method(args: argparse.Namespace) -> tuple[Method, dict[str, Any]]:
-    """The method asked for, and how it wants faces cut out."""
+def _write_report(args: argparse.Namespace, prediction: Prediction, method: Method, crop: dict[str, Any]) -> None:
+    """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
+    p, view, clip = prediction, None, None
+    if isinstance(method, NetworkMethod):
+        clip = first_clip(args.video, method.clip_frames, p.fps, **crop)
+        if clip is not None:
+            view = view_network(method.model, clip_tensor(clip)[None], p.fps, args.show_face)
+    elif args.show_face:
+        clip = first_clip(args.video, 2, p.fps, **crop)
+    face = clip[len(clip) // 2] if args.show_face and clip is not None else None
+    write_prediction_report(
+        args.report,
+        args.video.name,
+        p.method,
+        p.bvp,
+        p.fps,
+        p.rate,
+        p.track,
+        facts(p),
+        p.track_interval_bpm,
+        view,
+        face,
+    )
+
+
+def _method(args: argparse.Namespace) -> tuple[Method, dict[str, Any], Calibration | None]:
+    """The method asked for, how it wants faces cut out, and what is known about its uncertainty."""
+    mc = monte_carlo.monte_carlo(args)
     if args.checkpoint:
         from rppg_graph.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
 
         checkpoint = load(args.checkpoint)
-        return NetworkMethod.from_checkpoint(checkpoint), dict(checkpoint.config["data"]["crop"])
+        crop = dict(checkpoint.config["data"]["crop"])
+        return NetworkMethod.from_checkpoint(checkpoint, mc), crop, calibration_for(checkpoint, mc)
     name = args.method or "pos"
     choose("classical method", CLASSICAL, name)
-    return ClassicalMethod(name), {}
+    if mc is not None:
+        raise InputError(f"--mc {mc.samples}: {name} is a formula without dropout; name a network with --checkpoint")
+    return ClassicalMethod(name), {}, None
 
 
 def summary(video: Path, prediction: Prediction, checkpoint: Path | None) -> str:
     """What the screen shows."""
     p = prediction
     origin = f"network {p.method} from {checkpoint}" if checkpoint else f"classical method {p.method}, no training"
+    return "\n".join([f"{video.name}: {origin}", *(f"  {name:15} {value}" for name, value in facts(p).items())])
+
+
+def facts(prediction: Prediction) -> dict[str, str]:
+    """What there is to say about a video's pulse, by name."""
+    p = prediction
     track = p.track.bpm[np.isfinite(p.track.bpm)]
     rate = f"{p.rate.bpm:.1f} bpm" if p.rate.bpm is not None else f"none: {p.rate.reason}"
+    sure = f" ± {p.interval_bpm:.1f} bpm (95 %, by validation)" if p.interval_bpm is not None else ""
     edge = "  (at the edge of the band, so it may lie outside)" if p.rate.at_band_edge else ""
-    rows = [
-        ("heart rate", rate + edge),
-        ("range", f"{track.min():.1f} to {track.max():.1f} bpm in windows of 10 s" if len(track) else "too short"),
-        ("signal quality", f"{p.rate.quality:.2f} of 1{'  (poor: do not rely on it)' * (p.rate.quality < POOR)}"),
-        ("face", f"in {p.frames_with_face} of {p.frames} frames ({p.frames_with_face / max(p.frames, 1):.0%})"),
-    ]
-    return "\n".join([f"{video.name}: {origin}", *(f"  {name:15} {value}" for name, value in rows)])
+    told = {
+        "heart rate": rate + sure + edge,
+        "range": f"{track.min():.1f} to {track.max():.1f} bpm in windows of 10 s" if len(track) else "in no window",
+        "signal quality": f"{p.rate.quality:.2f} of 1{'  (poor: do not rely on it)' * (p.rate.quality < POOR)}",
+        "face": f"in {p.frames_with_face} of {p.frames} frames ({p.frames_with_face / max(p.frames, 1):.0%})",
+    }
+    if p.scatter is not None:
+        sd = "none" if p.scatter.sd_bpm is None else f"{p.scatter.sd_bpm:.2f} bpm"
+        variance = f"mean variance of the wave {np.nanmean(p.scatter.variance):.3f}"
+        told["Monte Carlo"] = f"sd of the heart rate {sd}, {variance} ({p.scatter.samples} samples)"
+    return told
 
 
 def to_dict(video: Path, prediction: Prediction) -> dict[str, Any]:
@@ -99,26 +157,49 @@ def to_dict(video: Path, prediction: Prediction) -> dict[str, Any]:
         "at_band_edge": p.rate.at_band_edge,
         "quality": p.rate.quality,
         "uncertainty_bpm": p.rate.uncertainty_bpm,
+        "interval_bpm": p.interval_bpm,
         "frames": p.frames,
         "frames_with_face": p.frames_with_face,
         "track": {
             "seconds": p.track.seconds.tolist(),
-            "bpm": [None if np.isnan(bpm) else bpm for bpm in p.track.bpm.tolist()],
+            "bpm": _nullable(p.track.bpm),
             "quality": p.track.quality.tolist(),
+            **{name: _nullable(values) for name, (values, _) in _of_windows(p).items()},
         },
         "fps": p.fps,
+        "mc": None
+        if p.scatter is None
+        else {
+            "samples": p.scatter.samples,
+            "sd_bpm": p.scatter.sd_bpm,
+            "mean_variance": float(np.nanmean(p.scatter.variance)),
+        },
     }
 
 
+def _of_windows(p: Prediction) -> dict[str, tuple[np.ndarray, int]]:
+    """What is known of a window's certainty, by name, each with the decimals to show."""
+    known = {"interval_bpm": (p.track_interval_bpm, 2), "sd_bpm": (p.scatter and p.scatter.track_sd_bpm, 3)}
+    return {name: value for name, value in known.items() if value[0] is not None}
+
+
 def _write_csv(path: Path, prediction: Prediction) -> None:
-    """One row a sample; the heart rate is that of the window whose centre is nearest."""
+    """One row a sample; heart rate, interval and deviation are those of the window whose centre is nearest."""
     p = prediction
+    samples = {"bvp": (p.bvp, 6)} | ({} if p.scatter is None else {"bvp_variance": (p.scatter.variance, 6)})
+    windows = {"bpm": (p.track.bpm, 2)} | _of_windows(p)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["seconds", "bvp", "bpm"])
-        for seconds, bvp in zip(p.seconds, p.bvp, strict=True):
-            bpm = p.track.bpm[np.abs(p.track.seconds - seconds).argmin()] if len(p.track.bpm) else np.nan
-            writer.writerow([f"{seconds:.4f}", _cell(bvp, 6), _cell(bpm, 2)])
+        writer.writerow(["seconds", *samples, *windows])
+        for i, seconds in enumerate(p.seconds):
+            row = [_cell(values[i], digits) for values, digits in samples.values()]
+            nearest = np.abs(p.track.seconds - seconds).argmin() if len(p.track.bpm) else None
+            row += [_cell(np.nan if nearest is None else v[nearest], digits) for v, digits in windows.values()]
+            writer.writerow([f"{seconds:.4f}", *row])
+
+
+def _nullable(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def _cell(value: float, digits: int) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 import yaml
 
-from rppg_graph.checkpoint import load
+from rppg_graph.calibrate import calibrate
+from rppg_graph.checkpoint import load, save
 from rppg_graph.cli.doctor import examine
 from rppg_graph.cli.recordings import cached_recordings, split_of
 from rppg_graph.config import Config, ModelConfig, choose, load_config, validate_options
@@ -24,6 +25,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.report.plots import plot_learning
 from rppg_graph.train import Trainer, read_metrics
 
@@ -85,6 +87,11 @@ def train(config: Config, folder: Path, resume: bool = False) -> None:
     plot_learning(folder / "loss.png", rows, loss)
     best = min(rows, key=lambda row: row["validation_loss"])
     print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
+    reached = load(folder / "best.pt")
+    reached.model.to(trainer.device)
+    calibration = calibrate(reached, sides["validation"])
+    save(folder / "best.pt", reached._replace(calibration=calibration))
+    print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
 
 
 def size_model(config: Config) -> Config:
@@ -101,7 +108,7 @@ def mean_reference_bpm(recordings: list[CachedRecording]) -> float:
     rates = []
     for recording in recordings:
         pulse = recording.pulse[np.isfinite(recording.pulse)]
-        rate = heart_rate(prepare_native(pulse, recording.fps), recording.fps).bpm
+        rate = heart_rate(prepare_native(pulse, recording.fps), recording.fps, contact=True).bpm
         if rate is not None:
             rates.append(rate)
     return float(np.mean(rates))

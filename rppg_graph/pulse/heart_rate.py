@@ -178,7 +178,12 @@ def _signal_or_reason(wave: ArrayLike, fps: float, band_hz: tuple[float, float])
 
 
 def _pick(
-    frequencies: np.ndarray, power: np.ndarray, total: float, seconds: float, band_hz: tuple[float, float], contact: bool
+    frequencies: np.ndarray,
+    power: np.ndarray,
+    total: float,
+    seconds: float,
+    band_hz: tuple[float, float],
+    contact: bool,
 ) -> HeartRate:
     """Choose the pulse's peak in one spectrum (F,) of a window of `seconds`, and say how far to trust it.
 

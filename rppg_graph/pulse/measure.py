@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from rppg_graph.pulse.filters import as_wave, check_fps, frames_in, is_constant
 from rppg_graph.pulse.heart_rate import HeartRate
 from rppg_graph.pulse.metrics import Sample
 from rppg_graph.pulse.protocols import Protocol, macc
+from rppg_graph.pulse.uncertainty import deviation_bpm
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Wave:
     """A predicted pulse with its reference, both at the same evenly spaced frames.
 
     `prediction` (T,); `label` (T,), the reference pulse, None where there is none; `label_bpm` (T,), a device's heart
-    rate (NaN where it has none), used only without a label; `differenced`: prediction and label are frame differences.
+    rate (NaN where it has none), used only without a label; `differenced`: prediction and label are frame differences;
+    `samples` (S, T), predictions by Monte-Carlo dropout, None without it.
 
     Raises:
         InputError: lengths differ, a shape is not (T,), or fps is not above zero.
@@ -32,6 +34,7 @@ class Wave:
     fps: float
     differenced: bool = False
     label_bpm: np.ndarray | None = None
+    samples: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
@@ -44,11 +47,16 @@ class Wave:
                     f"{self.name}: the prediction has {shape[0]} samples and the {what} has shape {np.shape(values)}: "
                     "put both on the same frames, or cut both to the frames they share"
                 )
+        if self.samples is not None and np.shape(self.samples)[1:] != shape:
+            raise InputError(f"{self.name}: samples of shape {np.shape(self.samples)}; (S, {shape[0]}) is needed")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The numbers of one recording or one of its windows; None where the signal cannot carry one, `reason` says why."""
+    """The numbers of one recording or one of its windows; None where the signal cannot carry one, `reason` says why.
+
+    `mc_sd_bpm`: standard deviation of the heart rate over Monte-Carlo samples; None without them.
+    """
 
     name: str
     subject: str
@@ -60,6 +68,7 @@ class Measurement:
     macc: float | None = None
     quality: float = 0.0
     uncertainty_bpm: float | None = None
+    mc_sd_bpm: float | None = None
     at_band_edge: bool = False
     reference_at_band_edge: bool = False
     reason: str | None = None
@@ -86,31 +95,37 @@ class _Side:
     reason: str | None = None
 
 
-def measure(wave: Wave, protocol: Protocol, method: str, window_seconds: float | None) -> list[Measurement]:
-    """The rows of one recording: one for the whole, or one for each window."""
+def measure(
+    wave: Wave, protocol: Protocol, method: str, window_seconds: float | None, step_seconds: float | None = None
+) -> list[Measurement]:
+    """The rows of one recording: one for the whole, or one for each window, side by side or every `step_seconds`."""
     length = len(wave.prediction) if window_seconds is None else max(1, frames_in(window_seconds, wave.fps))
-    filter_first = protocol.windows_of_filtered
-    prediction = _side(wave, wave.prediction, protocol if filter_first else None, "prediction")
-    label = _side(wave, wave.label, protocol if filter_first else None, "label")
+    step = length if step_seconds is None else max(1, frames_in(step_seconds, wave.fps))
+    first = protocol if protocol.windows_of_filtered else None
+    samples = () if wave.samples is None else wave.samples
+    whole = [
+        _side(wave, wave.prediction, first, "prediction"),
+        _side(wave, wave.label, first, "label"),
+        *(_side(wave, sample, first, "sample") for sample in samples),
+    ]
     rate, reference_rate = protocol.heart_rate_by(method), protocol.reference_rates[method]
     rows = []
-    for start, end in _spans(len(wave.prediction), length, protocol, window_seconds is None):
-        sides = []
-        for side in (prediction, label):
-            part = side if side.wave is None else _Side(side.wave[start:end])
-            sides.append(part if filter_first else _filtered(part, protocol, wave.fps))
-        rows.append(_row(wave, protocol, rate, reference_rate, start, end, *sides))
+    for start, end in _spans(len(wave.prediction), length, step, protocol, window_seconds is None):
+        parts = [side if side.wave is None else _Side(side.wave[start:end]) for side in whole]
+        prediction, label, *drawn = [part if first else _filtered(part, protocol, wave.fps) for part in parts]
+        row = _row(wave, protocol, rate, reference_rate, start, end, prediction, label)
+        rates = [rate(side.wave, wave.fps).bpm for side in drawn if side.wave is not None]
+        rows.append(replace(row, mc_sd_bpm=deviation_bpm(rates)))
     return rows
 
 
-def _spans(frames: int, length: int, protocol: Protocol, whole: bool) -> Iterator[tuple[int, int]]:
+def _spans(frames: int, length: int, step: int, protocol: Protocol, whole: bool) -> Iterator[tuple[int, int]]:
     if whole:
         yield 0, frames
         return
-    length = length if protocol.windows_of_filtered else min(length, max(frames, 1))
-    for start in range(0, frames, length):
+    least = length if protocol.windows_of_filtered else protocol.least_window_frames
+    for start in range(0, frames, step):
         end = min(start + length, frames)
-        least = length if protocol.windows_of_filtered else protocol.least_window_frames
         if end - start >= least:
             yield start, end
 

@@ -8,20 +8,58 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-class OverlapAdd:
-    """Merge clip predictions, in the order of their frames, into one wave: Σ w·s·z / Σ w, without a seam.
+class HannMean:
+    """The mean Σ w·v / Σ w of overlapping stretches of values, w a Hann taper: above zero at both ends of each.
 
-    z is the clip's wave with zero mean and unit deviation (a network trained on a correlation leaves its scale open),
-    s = ±1 the sign that agrees with what is already there, and w a Hann taper. Dividing by Σ w makes the weights sum to
-    1 at every covered frame, whatever the strides. A frame that no clip covers is NaN.
-
-    Memory: two numbers a frame; clips may come as a stream.
+    Dividing by Σ w makes the weights sum to 1 at every covered frame, whatever the strides. A frame that no stretch
+    covers is NaN. Memory: two numbers a frame; stretches may come as a stream.
     """
 
     def __init__(self) -> None:
         self._sum = np.zeros(0)
         self._weight = np.zeros(0)
         self._length = 0
+
+    def add(self, start_frame: int, values: np.ndarray) -> None:
+        """Add the values (T,) of the stretch that starts at `start_frame`."""
+        self._reach(start_frame + len(values))
+        taper = hann_taper(len(values))
+        self._sum[start_frame : start_frame + len(values)] += taper * values
+        self._weight[start_frame : start_frame + len(values)] += taper
+
+    def sum_at(self, start_frame: int, length: int) -> np.ndarray:
+        """Σ w·v (length,) from `start_frame` on, 0 where no stretch was."""
+        self._reach(start_frame + length)
+        return self._sum[start_frame : start_frame + length]
+
+    def result(self) -> np.ndarray:
+        """Return the mean (frames,) so far, NaN where no stretch was."""
+        weight = self._weight[: self._length]
+        return np.divide(self._sum[: self._length], weight, out=np.full(self._length, np.nan), where=weight > 0)
+
+    def _reach(self, end: int) -> None:
+        if end > len(self._sum):
+            # grown by doubling, so that a stream of clips costs linear time
+            room = max(end, 2 * len(self._sum))
+            self._sum = np.pad(self._sum, (0, room - len(self._sum)))
+            self._weight = np.pad(self._weight, (0, room - len(self._weight)))
+        self._length = max(self._length, end)
+
+
+def hann_taper(length: int) -> np.ndarray:
+    """Hann taper (length,), above zero at both ends."""
+    return np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+
+
+class OverlapAdd:
+    """Merge clip predictions, in the order of their frames, into one wave: Σ w·s·z / Σ w, without a seam.
+
+    z is the clip's wave with zero mean and unit deviation (a network trained on a correlation leaves its scale open),
+    s = ±1 the sign that agrees with what is already there, and w a Hann taper, see `HannMean`.
+    """
+
+    def __init__(self) -> None:
+        self._mean = HannMean()
 
     def add(self, start_frame: int, wave: ArrayLike) -> None:
         """Add the wave (T,) of the clip that starts at `start_frame`.
@@ -37,27 +75,15 @@ class OverlapAdd:
         if not np.isfinite(clip).all():
             frame = start_frame + int(np.argmin(np.isfinite(clip)))
             raise ValueError(f"the prediction of the clip at frame {start_frame} is not finite at frame {frame}")
-        end = start_frame + len(clip)
-        if end > len(self._sum):
-            # grown by doubling, so that a stream of clips costs linear time
-            room = max(end, 2 * len(self._sum))
-            self._sum = np.pad(self._sum, (0, room - len(self._sum)))
-            self._weight = np.pad(self._weight, (0, room - len(self._weight)))
-        self._length = max(self._length, end)
         deviation = clip.std()
         clip = (clip - clip.mean()) / deviation if deviation > 1e-12 * np.abs(clip).max() else np.zeros_like(clip)
-        taper = np.sin(np.pi * (np.arange(len(clip)) + 0.5) / len(clip)) ** 2  # Hann, above zero at both ends
-        total, weight = self._sum[start_frame:end], self._weight[start_frame:end]
         # Σ w·sum is the correlation with the merged wave wherever there is one, and 0 where there is none
-        sign = -1.0 if np.dot(taper * clip, total) < 0 else 1.0
-        total += sign * taper * clip
-        weight += taper
+        agreement = np.dot(hann_taper(len(clip)) * clip, self._mean.sum_at(start_frame, len(clip)))
+        self._mean.add(start_frame, -clip if agreement < 0 else clip)
 
     def result(self) -> np.ndarray:
         """Return the merged wave (frames,) so far, NaN where no clip was."""
-        length = self._length
-        weight = self._weight[:length]
-        return np.divide(self._sum[:length], weight, out=np.full(length, np.nan), where=weight > 0)
+        return self._mean.result()
 
 
 def overlap_add(waves: ArrayLike, starts: Iterable[int], length: int) -> np.ndarray:

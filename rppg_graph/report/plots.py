@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's colours: told apart by every kind of colour vision, on white and on black.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8a8a8a"
+LEAST_BPM_SHOWN = 20.0
 THEMES = {
     "light": {"figure.facecolor": "white", "axes.facecolor": "white", "text.color": "#202020"},
     "dark": {"figure.facecolor": "#15181c", "axes.facecolor": "#15181c", "text.color": "#e8e8e8"},
@@ -54,6 +55,9 @@ def plot_prediction(
         if reference_bpm is not None:
             rate.axhline(reference_bpm, color=GREEN, linestyle=":", label=f"reference: {reference_bpm:.1f} bpm")
         rate.set(xlabel="time (s)", ylabel="heart rate (bpm)", xlim=_range(seconds))
+        low, high = rate.get_ylim()
+        spare = max(0.0, LEAST_BPM_SHOWN - (high - low)) / 2  # a steady rate is to look steady
+        rate.set_ylim(low - spare, high + spare)
         rate.legend(loc="best")
 
 

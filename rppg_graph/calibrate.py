@@ -1,0 +1,52 @@
+"""What validation recordings say about a network's uncertainty: stored in its checkpoint, used by every prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from rppg_graph.errors import InputError
+from rppg_graph.methods import MonteCarlo, NetworkMethod
+from rppg_graph.predict import recording_wave
+from rppg_graph.pulse.heart_rate import WINDOW_SECONDS
+from rppg_graph.pulse.measure import measure
+from rppg_graph.pulse.protocols import PROTOCOLS
+from rppg_graph.pulse.uncertainty import Calibration, fit_calibration
+
+if TYPE_CHECKING:
+    from rppg_graph.checkpoint import Checkpoint
+    from rppg_graph.data.cache import CachedRecording
+
+STEP_SECONDS = 1.0  # as the heart-rate track of a prediction
+
+
+def calibrate(checkpoint: Checkpoint, recordings: Sequence[CachedRecording]) -> dict[str, dict[str, Any]]:
+    """Calibrations of a network by its source of uncertainty: `quality`, and `mc` with the default `MonteCarlo`.
+
+    Args:
+        checkpoint: the network, with what a prediction needs.
+        recordings: for validation, with references; those with no stretch as long as a clip are passed over.
+    """
+    found = {}
+    for mc in (None, MonteCarlo()):
+        method = NetworkMethod.from_checkpoint(checkpoint, mc)
+        rows = []
+        for recording in tqdm(recordings, desc="calibrating", unit="recording", leave=False):
+            try:
+                wave = recording_wave(recording, method)
+            except InputError:  # shorter than a clip
+                continue
+            rows += measure(wave, PROTOCOLS["native"], "fft", WINDOW_SECONDS, STEP_SECONDS)
+        calibration = fit_calibration(rows, None if mc is None else mc.rate)
+        found[calibration.source] = calibration.to_dict()
+    return found
+
+
+def calibration_for(checkpoint: Checkpoint, mc: MonteCarlo | None) -> Calibration | None:
+    """What a checkpoint knows about the uncertainty of predictions made so; None where it was fitted to none such."""
+    found = (checkpoint.calibration or {}).get("quality" if mc is None else "mc")
+    if found is None or found["rate"] != (None if mc is None else mc.rate):
+        return None
+    return Calibration(**found)

@@ -1,0 +1,152 @@
+"""``run.py compare``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from rppg_graph.checkpoint import Checkpoint, load
+from rppg_graph.cli.experiments import (
+    Plan,
+    Run,
+    accuracy,
+    evaluate,
+    fit,
+    load_plan,
+    measured,
+    planned_runs,
+    recordings_to_test,
+    stamp,
+)
+from rppg_graph.cli.output import writable
+from rppg_graph.cli.result_table import ACCURACY, COST, markdown, uncertainty_columns, write_csv
+from rppg_graph.cli.synthetic_mix import Part, write_mix
+from rppg_graph.config import CropConfig, choose
+from rppg_graph.evaluate import mean_predictor
+from rppg_graph.methods import ClassicalMethod, MonteCarlo, NetworkMethod
+from rppg_graph.models import MODELS
+from rppg_graph.pulse.classical import CLASSICAL
+
+EXAMPLES = """\
+  run.py compare configs/compare.yaml
+  run.py compare configs/compare.yaml --runs runs/again --out again
+
+A run that is done is not done again, one that was stopped goes on: the same command after a stop ends the table."""
+RESULTS = Path("benchmarks/results")
+NOTES = """\
+MAE, RMSE, r, SNR: over the 10-second windows of subjects that no network saw, mean ± sd over the seeds.
+MMAC: millions of multiply-accumulates of convolutions and dense products; search and mean of neighbours not counted.
+Training: median seconds of a step. Inference: median of ten passes over one clip, batch of one.
+Peak memory: the largest resident set of the training process, with Python and torch in it.
+Certainty by `mc`: sd of the heart rate over the samples; by `quality`: 1 − the signal quality. Area: under the
+risk-coverage curve, beside that of the oracle (windows ordered by their error) and of a random order. Inside 95 %:
+share of errors in ± 1.96·sd, and with the temperature from the validation subjects. Refused: share of the windows that
+validation says would be guesses, and the MAE of the rest."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="a plan: base experiment, entries, seeds (configs/compare.yaml)")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="of the runs (default: runs/<config>)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write FILE.md, .csv and .json (default: benchmarks/results/<config>)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    plan = load_plan(args.config)
+    out = args.out or RESULTS / args.config.stem
+    writable(out)
+    runs = planned_runs(plan, args.runs or Path("runs") / args.config.stem)
+    for name in plan.classical:
+        choose("classical method", CLASSICAL, name)
+    write_mix(runs[0].config.data.root, [Part(**part.model_dump()) for part in plan.synthetic])
+    mc = MonteCarlo(plan.monte_carlo.samples, plan.monte_carlo.rate)
+    entries: dict[str, list[dict[str, Any]]] = {entry.name: [] for entry in plan.entries}
+    for planned in tqdm(runs, desc="runs", unit="run"):
+        fit(planned)
+        entries[planned.entry].append(measured(planned, mc))
+    baselines = untrained(plan, runs) | without_training(plan, runs[0])
+    text = report(plan, entries, baselines)
+    print(text)
+    write(out, text, plan, entries, baselines)
+
+
+def untrained(plan: Plan, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
+    """The named entries as they were before training, with every seed."""
+    found: dict[str, list[dict[str, Any]]] = {f"{name}, untrained": [] for name in plan.untrained}
+    for planned in runs:
+        if planned.entry in plan.untrained:
+            method = NetworkMethod.from_checkpoint(_fresh(load(planned.folder / "best.pt"), planned.seed))
+            evaluation = evaluate(method, recordings_to_test(planned.config))
+            found[f"{planned.entry}, untrained"].append({"seed": planned.seed, "accuracy": accuracy(evaluation)})
+    return found
+
+
+def _fresh(checkpoint: Checkpoint, seed: int) -> Checkpoint:
+    torch.manual_seed(seed)
+    model = checkpoint.config["model"]
+    return checkpoint._replace(model=MODELS[model["name"]](**model["options"]).eval())
+
+
+def without_training(plan: Plan, first: Run) -> dict[str, list[dict[str, Any]]]:
+    """Classical methods on crops of their usual size, and the mean heart rate of the training recordings."""
+    config = first.config.model_copy(
+        update={"data": first.config.data.model_copy(update={"crop": CropConfig(), "cache": None})}
+    )
+    recordings = recordings_to_test(config)
+    evaluations = {name.upper(): evaluate(ClassicalMethod(name), recordings) for name in plan.classical}
+    mean_bpm = load(first.folder / "best.pt").mean_bpm
+    base = next(iter(evaluations.values()), None) or evaluate(ClassicalMethod(), recordings)
+    evaluations["mean of training"] = mean_predictor(base, mean_bpm)
+    return {name: [{"accuracy": accuracy(evaluation)}] for name, evaluation in evaluations.items()}
+
+
+def report(
+    plan: Plan, entries: Mapping[str, Sequence[Mapping[str, Any]]], baselines: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> str:
+    """The result as Markdown: accuracy, cost, uncertainty, and how to read them."""
+    about, mc = stamp(), plan.monte_carlo
+    versions = ", ".join(f"{name} {about['packages'][name]}" for name in ("torch", "torch-geometric", "numpy"))
+    machine = about["machine"]
+    return "\n\n".join(
+        (
+            "# Networks under one budget",
+            f"Seeds {', '.join(map(str, plan.seeds))}; {next(iter(entries.values()))[0]['cost']['steps']} steps each; "
+            f"commit {about['commit']}; {versions}; {machine['system']}, {machine['cores']} cores, "
+            f"{about['threads']} threads, GPUs: {machine['GPUs']}.",
+            "## Accuracy",
+            markdown({**entries, **baselines}, ACCURACY),
+            "## Cost",
+            markdown(entries, COST),
+            f"## Uncertainty by Monte-Carlo dropout, {mc.samples} samples, rate {mc.rate}",
+            markdown(entries, uncertainty_columns("mc")),
+            "## Uncertainty by signal quality, without samples",
+            markdown(entries, uncertainty_columns("quality")),
+            NOTES,
+        )
+    )
+
+
+def write(
+    out: Path,
+    text: str,
+    plan: Plan,
+    entries: Mapping[str, Sequence[Mapping[str, Any]]],
+    baselines: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> None:
+    """FILE.md, FILE.csv and FILE.json; the last holds every run, the plan and the stamp."""
+    out.with_name(f"{out.name}.md").write_text(text + "\n", encoding="utf-8")
+    columns = {"_".join(column.keys): column for column in (*ACCURACY, *COST)}
+    for source in ("mc", "quality"):
+        columns |= {"_".join(column.keys): column for column in uncertainty_columns(source)}
+    write_csv(out.with_name(f"{out.name}.csv"), {**entries, **baselines}, columns)
+    content = {"stamp": stamp(), "plan": plan.model_dump(mode="json"), "entries": entries, "baselines": baselines}
+    json_file = out.with_name(f"{out.name}.json")
+    json_file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    print(f"\n{json_file.with_suffix('')}: .md, .csv and .json")

@@ -1,0 +1,57 @@
+"""What a network costs: parameters, multiplications, time and memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+PASSES = 10
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trained values."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def macs_per_frame(model: nn.Module, clip_frames: int, size: int) -> float:
+    """Multiply-accumulates of one pass over a clip, divided by its frames.
+
+    Counted: convolutions and dense matrix products, as torch's own counter sees them. Not counted: means over
+    neighbours and the search for them where a compiled backend does it, normalisations, activations.
+    """
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.eval()(torch.rand(1, 3, clip_frames, size, size))
+    return counter.get_total_flops() / 2 / clip_frames
+
+
+@torch.inference_mode()
+def inference_ms(model: nn.Module, clip_frames: int, size: int) -> float:
+    """Milliseconds of one pass over one clip on the CPU: median of ten, after one to warm up."""
+    video = torch.rand(1, 3, clip_frames, size, size)
+    model.eval()(video)
+    times = []
+    for _ in range(PASSES):
+        started = time.perf_counter()
+        model(video)
+        times.append(time.perf_counter() - started)
+    return 1e3 * float(np.median(times))
+
+
+def peak_memory_mib() -> float:
+    """Largest resident set of this process so far, in MiB.
+
+    From ``VmHWM`` where there is a ``/proc``: ``ru_maxrss`` of a process starts at what its parent had.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024

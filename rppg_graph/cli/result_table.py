@@ -1,0 +1,96 @@
+"""Runs of several seeds → one row an entry, as Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation over seeds of n values; the deviation is None for one value, both for none."""
+
+    mean: float | None
+    sd: float | None
+    n: int
+
+
+class Column(NamedTuple):
+    """Heading, where the value is in a run (keys), how it is written, and what it is multiplied by."""
+
+    heading: str
+    keys: tuple[str, ...]
+    form: str = ".2f"
+    scale: float = 1.0
+
+
+ACCURACY = (
+    Column("MAE (bpm)", ("accuracy", "MAE")),
+    Column("RMSE (bpm)", ("accuracy", "RMSE")),
+    Column("r", ("accuracy", "r")),
+    Column("SNR (dB)", ("accuracy", "SNR"), ".1f"),
+)
+COST = (
+    Column("parameters", ("cost", "parameters"), ",.0f"),
+    Column("MMAC a frame", ("cost", "macs_per_frame"), ".1f", 1e-6),
+    Column("training (s a step)", ("cost", "seconds_per_step")),
+    Column("inference (ms a clip)", ("cost", "inference_ms"), ".0f"),
+    Column("peak memory (MiB)", ("cost", "training_peak_mib"), ",.0f"),
+)
+
+
+def uncertainty_columns(source: str) -> tuple[Column, ...]:
+    """What ``pulse.uncertainty.assess`` found of one source, ``mc`` or ``quality``."""
+    place = ("uncertainty", source)
+    shares = (("inside 95 % (%)", "share_inside"), ("calibrated (%)", "share_inside_calibrated"))
+    return (
+        Column("area (bpm)", (*place, "area_bpm")),
+        Column("oracle", (*place, "area_oracle_bpm")),
+        Column("random", (*place, "area_random_bpm")),
+        *(Column(heading, (*place, key), ".0f", 100) for heading, key in shares),
+        Column("refused (%)", (*place, "refused"), ".0f", 100),
+        Column("MAE of the rest (bpm)", (*place, "error_kept_bpm")),
+    )
+
+
+def spread(runs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Spread:
+    """Mean ± sd (n − 1) over the runs that have a value there."""
+    values = [value for value in (_at(run, keys) for run in runs) if value is not None]
+    if not values:
+        return Spread(None, None, 0)
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None, len(values))
+
+
+def markdown(entries: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[Column]) -> str:
+    """A Markdown table, one row an entry; what no run has is a dash."""
+    lines = [["", *(column.heading for column in columns)], ["---", *["---:"] * len(columns)]]
+    lines += [[name, *(_cell(runs, column) for column in columns)] for name, runs in entries.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_csv(path: Path, entries: Mapping[str, Sequence[Mapping[str, Any]]], columns: Mapping[str, Column]) -> None:
+    """One row an entry; for each named column its mean, its sd and the number of seeds, unscaled."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["entry", *(f"{name}{what}" for name in columns for what in ("", "_sd", "_seeds"))])
+        for entry, runs in entries.items():
+            cells = [value for column in columns.values() for value in spread(runs, column.keys)]
+            writer.writerow([entry, *("" if cell is None else cell for cell in cells)])
+
+
+def _at(run: Mapping[str, Any], keys: Sequence[str]) -> float | None:
+    found: Any = run
+    for key in keys:
+        found = None if found is None else found.get(key)
+    return found
+
+
+def _cell(runs: Sequence[Mapping[str, Any]], column: Column) -> str:
+    mean, sd, _ = spread(runs, column.keys)
+    if mean is None:
+        return "–"
+    deviation = "" if not sd else f" ± {column.scale * sd:{column.form}}"
+    return f"{column.scale * mean:{column.form}}{deviation}"

@@ -1,0 +1,46 @@
+"""Synthetic recordings of several presets in one dataset."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+from rppg_graph.data.synthetic import write_dataset
+
+
+class Part(NamedTuple):
+    """So many people of one preset."""
+
+    preset: str
+    subjects: int
+    seconds: float
+    seed: int
+
+
+def write_mix(root: Path, parts: Sequence[Part]) -> None:
+    """Write the parts to ``root`` in the layout ubfc-rppg, their subjects in turn; nothing where ``root`` is there.
+
+    Subject 1 is the first part's first, subject 2 the second part's first, and so on while a part lasts: every fold by
+    number holds people of every part.
+    """
+    if root.exists():
+        return
+    folder = root.with_name(f".{root.name}.parts")
+    shutil.rmtree(folder, ignore_errors=True)
+    people: list[list[Path]] = []
+    for number, part in enumerate(parts):
+        place = folder / str(number)
+        write_dataset(
+            place, layout="ubfc-rppg", preset=part.preset, subjects=part.subjects, seed=part.seed, seconds=part.seconds
+        )
+        people.append([place / f"subject{i + 1}" for i in range(part.subjects)])
+    whole = folder / "whole"
+    whole.mkdir()
+    in_turn = (person for turn in zip_longest(*people) for person in turn if person is not None)
+    for number, person in enumerate(in_turn, 1):
+        person.rename(whole / f"subject{number}")
+    whole.rename(root)  # under its name only when it is whole
+    shutil.rmtree(folder)

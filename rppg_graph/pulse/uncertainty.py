@@ -1,0 +1,205 @@
+"""Whether an uncertainty means anything: risk against coverage, the 95 % interval, and when to refuse a number.
+
+A heart rate's uncertainty u ≥ 0 comes from one of two sources. ``mc``: the standard deviation of the heart rate over
+Monte-Carlo samples, in bpm. ``quality``: 1 − the signal quality, where there are no samples. Neither is calibrated; a
+temperature T turns it into the standard deviation T·u in bpm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import isotonic_regression
+
+if TYPE_CHECKING:
+    from rppg_graph.pulse.measure import Measurement
+
+Z95 = 1.96
+SHARE = 0.95
+LEAST_WINDOWS = 19  # below, no window's error is large enough to hold 95 % of those to come
+GUESS_BPM = 5.0  # a heart rate with a larger expected error is a guess
+
+
+# Source → uncertainty of a heart rate by its signal quality and its deviation over samples; None where it has none.
+SOURCES: dict[str, Callable[[float, float | None], float | None]] = {
+    "mc": lambda quality, mc_sd_bpm: mc_sd_bpm,
+    "quality": lambda quality, mc_sd_bpm: 1 - quality,
+}
+
+
+def source_of(rows: Sequence[Measurement]) -> str:
+    """``mc`` where there are Monte-Carlo samples, else ``quality``."""
+    return "mc" if any(row.mc_sd_bpm is not None for row in rows) else "quality"
+
+
+def deviation_bpm(bpm: ArrayLike) -> float | None:
+    """Standard deviation (unbiased variance) of the heart rates (S,) of samples; None or NaN count in nothing."""
+    rates = np.array(bpm, dtype=np.float64)
+    rates = rates[np.isfinite(rates)]
+    return float(rates.std(ddof=1)) if len(rates) > 1 else None
+
+
+def uncertainties_and_errors(rows: Sequence[Measurement], source: str) -> tuple[np.ndarray, np.ndarray]:
+    """Uncertainty (n,) and absolute error in bpm (n,) of the rows that have both."""
+    pairs = [(SOURCES[source](row.quality, row.mc_sd_bpm), row.error_bpm) for row in rows]
+    kept = np.array([pair for pair in pairs if None not in pair], dtype=np.float64).reshape(-1, 2)
+    return kept[:, 0], np.abs(kept[:, 1])
+
+
+def risk_coverage(uncertainty: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Mean error of the k most certain windows for k = 1 … n: the risk-coverage curve, at coverages k/n; (n,) → (n,).
+
+    Windows of equal uncertainty have no order among themselves: the curve is the mean over all their orders.
+    """
+    _, group, counts = np.unique(uncertainty, return_inverse=True, return_counts=True)
+    mean = np.bincount(group, error) / counts
+    in_order = np.repeat(mean, counts)
+    return np.cumsum(in_order) / np.arange(1, len(error) + 1)
+
+
+def area_under(curve: np.ndarray) -> float:
+    """Area under a risk-coverage curve in bpm: its mean over the coverages 1/n … 1 (AURC; Geifman, 1805.08206)."""
+    return float(curve.mean())
+
+
+def share_inside(uncertainty: np.ndarray, error: np.ndarray, temperature: float = 1.0) -> float:
+    """Share of errors inside the 95 % interval ± 1.96·T·u."""
+    return float(np.mean(error <= Z95 * temperature * uncertainty))
+
+
+def fit_temperature(uncertainty: np.ndarray, error: np.ndarray) -> float | None:
+    """T so that 95 % of the errors to come lie inside ± 1.96·T·u, if they are like these.
+
+    T is the ⌈0.95·(n + 1)⌉-th smallest of |e| / (1.96·u) (split conformal prediction; Vovk et al., 2005). None below 19
+    windows, where there is no such one, or where that one is an error without any uncertainty.
+    """
+    if len(error) < LEAST_WINDOWS:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(error > 0, error / (Z95 * uncertainty), 0.0)
+    rank = int(np.ceil(SHARE * (len(error) + 1)))
+    temperature = np.sort(ratios)[rank - 1]
+    return float(temperature) if np.isfinite(temperature) else None
+
+
+def refusal_threshold(uncertainty: np.ndarray, error: np.ndarray, limit_bpm: float = GUESS_BPM) -> float | None:
+    """The largest uncertainty up to which the error to expect stays at or under ``limit_bpm``; 0 where none does.
+
+    The error to expect at an uncertainty is the mean error by isotonic regression: the non-decreasing function of u
+    with the least squared distance to the errors. None where it stays under the limit throughout, or below 19 windows.
+    """
+    if len(error) < LEAST_WINDOWS:
+        return None
+    values, group, counts = np.unique(uncertainty, return_inverse=True, return_counts=True)
+    expected = isotonic_regression(np.bincount(group, error) / counts, weights=counts).x
+    fine = values[expected <= limit_bpm]
+    if len(fine) == len(values):
+        return None
+    return float(fine[-1]) if len(fine) else 0.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What validation recordings say about the uncertainty of a method.
+
+    `source`: `mc` or `quality`; `rate`: the dropout rate of `mc`; `windows` of 10 s, one a second, of `recordings`;
+    `temperature` and `threshold`: see `fit_temperature` and `refusal_threshold`.
+    """
+
+    source: str
+    temperature: float | None
+    threshold: float | None
+    windows: int
+    recordings: int
+    rate: float | str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON takes them; `Calibration(**fields)` is the way back."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """One line for the screen."""
+        origin = f"{self.windows} windows of {self.recordings} validation recordings"
+        if self.windows < LEAST_WINDOWS:
+            return f"certainty by {self.source}: not calibrated, {origin} are too few ({LEAST_WINDOWS} are needed)"
+        interval = "no interval" if self.temperature is None else f"± {Z95 * self.temperature:.2f} × uncertainty"
+        refusal = "nothing is refused" if self.threshold is None else f"refused above {self.threshold:.2f}"
+        return f"certainty by {self.source}: {interval}, {refusal} ({origin})"
+
+    def interval_bpm(self, quality: float, mc_sd_bpm: float | None) -> float | None:
+        """Half the width of a heart rate's 95 % interval, 1.96·T·u; None without a temperature or an uncertainty."""
+        uncertainty = SOURCES[self.source](quality, mc_sd_bpm)
+        return None if None in (self.temperature, uncertainty) else Z95 * self.temperature * uncertainty
+
+    def refusal(self, quality: float, mc_sd_bpm: float | None) -> str | None:
+        """Why a heart rate would be a guess; None where it would not."""
+        uncertainty = SOURCES[self.source](quality, mc_sd_bpm)
+        if None in (self.threshold, uncertainty) or uncertainty <= self.threshold:
+            return None
+        said = {
+            "mc": f"the Monte-Carlo samples scatter by {uncertainty:.1f} bpm, above {self.threshold:.1f} bpm",
+            "quality": f"the signal quality is {1 - uncertainty:.2f}, below {1 - self.threshold:.2f}",
+        }
+        return f"it would be a guess: {said[self.source]}, where validation errors exceed {GUESS_BPM:g} bpm"
+
+
+def fit_calibration(rows: Sequence[Measurement], rate: float | str | None = None) -> Calibration:
+    """Temperature and threshold from the windows of validation recordings; `rate` of their Monte-Carlo dropout."""
+    source = "quality" if rate is None else "mc"
+    uncertainty, error = uncertainties_and_errors(rows, source)
+    recordings = len({row.name for row in rows})
+    return Calibration(
+        source,
+        fit_temperature(uncertainty, error),
+        refusal_threshold(uncertainty, error),
+        len(error),
+        recordings,
+        rate,
+    )
+
+
+def assess(rows: Sequence[Measurement], calibration: Calibration | None = None) -> dict[str, Any] | None:
+    """What a method's uncertainty is worth on its windows, as JSON takes it; None without windows that have an error.
+
+    `curve_bpm`: the risk-coverage curve. `area_bpm`: under it, beside that of the oracle, which orders by the error
+    itself, and of a random order. `share_inside`: of the errors in the 95 % interval, as it is (a deviation in bpm
+    only with `mc`) and with the calibration's temperature; `refused`: share of the windows beyond its threshold.
+    """
+    source = source_of(rows)
+    uncertainty, error = uncertainties_and_errors(rows, source)
+    if not len(error):
+        return None
+    curve = risk_coverage(uncertainty, error)
+    result = {
+        "source": source,
+        "windows": len(error),
+        "curve_bpm": curve.tolist(),
+        "area_bpm": area_under(curve),
+        "area_oracle_bpm": area_under(risk_coverage(error, error)),
+        "area_random_bpm": float(error.mean()),
+        "share_inside": share_inside(uncertainty, error) if source == "mc" else None,
+        "temperature": None,
+        "share_inside_calibrated": None,
+        "threshold": None,
+        "refused": None,
+        "error_kept_bpm": None,
+    }
+    if calibration is not None and calibration.source == source:
+        result |= _calibrated(uncertainty, error, calibration)
+    return result
+
+
+def _calibrated(uncertainty: np.ndarray, error: np.ndarray, calibration: Calibration) -> dict[str, float | None]:
+    temperature, threshold = calibration.temperature, calibration.threshold
+    kept = np.ones(len(error), dtype=bool) if threshold is None else uncertainty <= threshold
+    return {
+        "temperature": temperature,
+        "share_inside_calibrated": None if temperature is None else share_inside(uncertainty, error, temperature),
+        "threshold": threshold,
+        "refused": float(1 - kept.mean()),
+        "error_kept_bpm": float(error[kept].mean()) if kept.any() else None,
+    }

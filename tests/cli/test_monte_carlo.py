@@ -1,0 +1,100 @@
+"""The options of Monte-Carlo dropout: what is refused, and how."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from rppg_graph.checkpoint import Checkpoint, save
+from rppg_graph.cli import main
+from rppg_graph.data.synthetic import generate
+from rppg_graph.data.video_writer import write_video
+from rppg_graph.models import MODELS
+
+
+def saved(path, calibration=None, **changes) -> str:
+    """The path of an untrained network."""
+    options = {"size": 16, "clip_frames": 16, "stages": [[1, 4, 2]]} | changes
+    torch.manual_seed(0)
+    data = {"root": "nowhere", "crop": {"size": 16}, "clip_frames": 16}
+    config = {"model": {"name": "stgnet_small", "options": options}, "data": data}
+    save(path, Checkpoint(MODELS["stgnet_small"](**options), config, 30.0, 70.0, {}, calibration))
+    return str(path)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A network that has dropout layers, all of rate 0."""
+    return saved(tmp_path / "best.pt", drop_path=0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "a.mp4", "--mc", "30"], "--mc 30: pos is a formula without dropout"),
+        (["predict", "a.mp4", "--method", "chrom", "--mc", "30"], "chrom is a formula without dropout"),
+        (["eval", "--method", "pos", "--data", "nowhere", "--mc", "30"], "formulas without dropout"),
+        (["predict", "a.mp4", "--mc", "1"], "samples=1: a variance needs at least 2"),
+        (["predict", "a.mp4", "--mc", "8", "--mc-rate", "quarter"], "rate='quarter': must be a number above 0"),
+        (["predict", "a.mp4", "--mc", "8", "--mc-rate", "1.5"], "rate=1.5: must be a number above 0"),
+        (["predict", "a.mp4", "--mc", "8", "--seed", "-1"], "seed=-1: must be a whole number from 0"),
+        (["predict", "a.mp4", "--mc-rate", "half"], "ask for it with --mc 30"),
+        (["predict", "a.mp4", "--seed", "1"], "ask for it with --mc 30"),
+    ],
+)
+def test_bad_options(arguments, message, capsys):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["predict", "a.mp4", "--checkpoint"], ["eval"]])
+def test_a_network_that_drops_nothing(command, checkpoint, capsys):
+    assert main([*command, checkpoint, "--mc", "8"]) == 2
+    assert "STGNet has dropout layers of rate 0 alone" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "face.mp4"
+    write_video(path, generate("easy", seed=5, seconds=11, fps=30).camera_frames(), 30)
+    return str(path)
+
+
+def known(**changes):
+    common = {"temperature": 2.0, "threshold": None, "windows": 40, "recordings": 4}
+    return {
+        "quality": {"source": "quality", "rate": None} | common | changes,
+        "mc": {"source": "mc", "rate": "half"} | common | changes,
+    }
+
+
+@pytest.mark.parametrize("options", [[], ["--mc", "3", "--mc-rate", "half", "--seed", "4"]])
+def test_a_guess_is_refused_with_exit_code_0(video, options, tmp_path, capsys):
+    network, result = saved(tmp_path / "best.pt", known(threshold=0.0)), tmp_path / "out.json"
+    assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
+    found = json.loads(result.read_text())
+    assert found["bpm"] is None
+    assert found["reason"].startswith("it would be a guess: ")
+    assert set(found["track"]["bpm"]) == {None}
+    assert f"heart rate      none: {found['reason']}" in capsys.readouterr().out
+
+
+def test_a_calibrated_network_says_how_sure_it_is(video, tmp_path, capsys):
+    network, result = saved(tmp_path / "best.pt", known()), tmp_path / "out.json"
+    assert main(["predict", video, "--checkpoint", network, "--json", str(result)]) == 0
+    found = json.loads(result.read_text())
+    assert found["interval_bpm"] == pytest.approx(1.96 * 2 * (1 - found["quality"]))
+    assert f"{found['bpm']:.1f} bpm ± {found['interval_bpm']:.1f} bpm (95 %, by validation)" in capsys.readouterr().out
+
+
+def test_nothing_is_said_without_a_calibration(video, tmp_path, capsys):
+    network, result = saved(tmp_path / "best.pt"), tmp_path / "out.json"
+    options = ["--mc", "3", "--mc-rate", "third"]
+    assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
+    found = json.loads(result.read_text())
+    assert found["bpm"] is not None
+    assert found["interval_bpm"] is None
+    assert "interval_bpm" not in found["track"]
+    assert "±" not in capsys.readouterr().out
