@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rppg_graph.checkpoint import Checkpoint
 
 SAME_RATE = 0.1  # a video whose frame rate is within this of the network's is not resampled
+SKIN_CROP = 128  # pixels of a classical method's crops: skin is told from hair and beard more finely than at 64
 LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
 
 

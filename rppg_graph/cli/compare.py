@@ -29,7 +29,7 @@ from rppg_graph.cli.result_table import ACCURACY, COST, markdown, uncertainty_co
 from rppg_graph.cli.synthetic_mix import Part, write_mix
 from rppg_graph.config import CropConfig, choose
 from rppg_graph.evaluate import mean_predictor
-from rppg_graph.methods import ClassicalMethod, MonteCarlo, NetworkMethod
+from rppg_graph.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, NetworkMethod
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.classical import CLASSICAL
 
@@ -97,7 +97,7 @@ def _fresh(checkpoint: Checkpoint, seed: int) -> Checkpoint:
 def without_training(plan: Plan, first: Run) -> dict[str, list[dict[str, Any]]]:
     """Classical methods on crops of their usual size, and the mean heart rate of the training recordings."""
     config = first.config.model_copy(
-        update={"data": first.config.data.model_copy(update={"crop": CropConfig(), "cache": None})}
+        update={"data": first.config.data.model_copy(update={"crop": CropConfig(size=SKIN_CROP), "cache": None})}
     )
     recordings = recordings_to_test(config)
     evaluations = {name.upper(): evaluate(ClassicalMethod(name), recordings) for name in plan.classical}

@@ -17,7 +17,7 @@ from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.errors import InputError
 from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, uncertainty_table, write_results
-from rppg_graph.methods import ClassicalMethod, Method, NetworkMethod
+from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
 from rppg_graph.predict import face_frames, recording_wave
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
@@ -114,7 +114,7 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
         contestants.append(Contestant(name, method, config.data.crop, checkpoint.mean_bpm, calibration))
     for name in args.method:
         choose("classical method", CLASSICAL, name)
-        contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(), None, None))
+        contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(size=SKIN_CROP), None, None))
     names = [contestant.name for contestant in contestants]
     if not names or len(set(names)) < len(names):
         raise InputError("name at least one checkpoint or --method, and none twice")

@@ -16,7 +16,7 @@ from rppg_graph.cli.output import writable
 from rppg_graph.config import choose
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
-from rppg_graph.methods import ClassicalMethod, Method, NetworkMethod
+from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
 from rppg_graph.predict import Prediction, first_clip, judge, predict_video
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import Calibration
@@ -116,7 +116,7 @@ def _method(args: argparse.Namespace) -> tuple[Method, dict[str, Any], Calibrati
     choose("classical method", CLASSICAL, name)
     if mc is not None:
         raise InputError(f"--mc {mc.samples}: {name} is a formula without dropout; name a network with --checkpoint")
-    return ClassicalMethod(name), {}, None
+    return ClassicalMethod(name), {"size": SKIN_CROP}, None
 
 
 def summary(video: Path, prediction: Prediction, checkpoint: Path | None) -> str:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Any
 
 import numba
 import torch
@@ -40,6 +41,18 @@ def run_on_threads(work: Callable[[Iterable], None], items: Iterable) -> None:
     shared = iter(_Locked(items))
     for done in [_pool(threads, os.getpid()).submit(work, shared) for _ in range(threads)]:
         done.result()
+
+
+def run_on_one_core(function: Callable[..., Any], *arguments: object) -> Any:
+    """Call a function in one of those threads, where torch's operations stay on one core.
+
+    An operation that torch shares among its own threads leaves them spinning for some milliseconds, on the cores that
+    the threads of ``run_on_threads`` want next.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return function(*arguments)
+    return _pool(threads, os.getpid()).submit(function, *arguments).result()
 
 
 class _Locked:

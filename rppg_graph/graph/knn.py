@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rppg_graph.errors import InputError
+from rppg_graph.graph.compiled import run_on_one_core
 from rppg_graph.graph.knn_cpu import blocked
 
 LOG = logging.getLogger(__name__)
 
 DENSE_VALUES = 2**26  # of one product of `dense`: 256 MB of float32
+SHARED_VALUES = 2**15  # from which on torch shares an elementwise operation among its threads
 SMALL_GRAPH = 256  # nodes under which `dense` beats `blocked` on the CPU, whose threads take 0.1 ms to set to work
 
 
@@ -176,6 +178,11 @@ def comparable(x: Tensor, metric: str) -> Tensor:
     Each graph is moved to its centre of mass: no distance changes, but where all features share a large part, as after
     a GELU, the products that distances are computed from would lose it to rounding.
     """
+    on_cpu_threads = x.device.type == "cpu" and x.numel() > SHARED_VALUES
+    return run_on_one_core(_comparable, x, metric) if on_cpu_threads else _comparable(x, metric)
+
+
+def _comparable(x: Tensor, metric: str) -> Tensor:
     if not x.is_floating_point():
         raise TypeError(f"KNN needs float features, got {x.dtype}: convert them with x.float()")
     x = x.detach().to(torch.promote_types(x.dtype, torch.float32))
