@@ -85,16 +85,17 @@ def run(args: argparse.Namespace) -> None:
     mean_bpm = next((c.mean_bpm for c in contestants if c.mean_bpm is not None), None)
     if mean_bpm is not None:
         evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
-    _print(evaluations, args)
-    if assessed:
-        print(f"\nuncertainty of the windows: area under the risk-coverage curve\n{uncertainty_table(assessed)}")
-    if args.out:
+    if args.out:  # before the screen, which may be a pipe that closes
         about = {"data": str(data.root), "subjects": side, "protocol": args.protocol, "window_seconds": args.window}
         write_results(args.out, evaluations, waves, about | {"uncertainty": assessed})
         networks = {c.name: _view(c.method, recordings[c.name]) for c in contestants}
         seen = {name: view for name, view in networks.items() if view is not None}
         said = {name: about[name] for name in ("data", "subjects")}  # the rest is stamped on the results themselves
         write_evaluation_report(args.out / "report.html", evaluations, waves, said, seen)
+    _print(evaluations, args)
+    if assessed:
+        print(f"\nuncertainty of the windows: area under the risk-coverage curve\n{uncertainty_table(assessed)}")
+    if args.out:
         print(f"\n{args.out}: report.html, results.json, recordings.csv and the waves")
 
 

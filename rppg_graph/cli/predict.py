@@ -65,7 +65,6 @@ def run(args: argparse.Namespace) -> None:
     prediction = predict_video(args.video, method, **crop)
     if calibration is not None:
         prediction = judge(prediction, calibration)
-    print(summary(args.video, prediction, args.checkpoint))
     if args.json:
         args.json.write_text(json.dumps(to_dict(args.video, prediction), indent=2) + "\n", encoding="utf-8")
     if args.csv:
@@ -76,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
         p = prediction
         title = f"{args.video.name}: {p.method}"
         plot_prediction(args.plot, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, title)
+    print(summary(args.video, prediction, args.checkpoint))
 
 
 def _write_report(args: argparse.Namespace, prediction: Prediction, method: Method, crop: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ def search(
         (M, K) int64 rows of x, those of a row in no particular order.
     """
     neighbours = np.empty((len(x), k), np.int64)
-    transposed, squares = x.T, x.square().sum(-1)
+    squares = torch.from_numpy(np.einsum("mc,mc->m", x.numpy(), x.numpy()))  # on one core, see run_on_one_core
     blocks, per_block = block_layout(candidates, k)
 
     def work(shared: Iterable[Search]) -> None:
@@ -73,7 +73,7 @@ def search(
             product = padded[: query_end - query, :candidates]
             chosen = slice(candidate, candidate_end)
             torch.addmm(
-                squares[chosen], x[query:query_end], transposed[:, chosen], beta=-0.5, out=product
+                squares[chosen], x[query:query_end], x[chosen].T, beta=-0.5, out=product
             )  # (queries, candidates)
             if outside is not None:
                 place = query % len(outside)
