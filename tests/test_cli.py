@@ -179,6 +179,21 @@ def test_bad_videos_end_with_a_message_and_leave_nothing(kind, dataset, tmp_path
     assert not any(output.exists() for output in outputs)
 
 
+def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
+    script = (  # a limit on the size of files is what a full disk looks like to a program
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500));"
+        "from rppg_graph import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    video, output = dataset / "subject1" / "vid.mp4", tmp_path / "out.csv"
+    arguments = ["predict", str(video), "--csv", str(output)]
+    done = subprocess.run([sys.executable, "-B", "-c", script, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "out.csv" in done.stderr
+    assert "free some space" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

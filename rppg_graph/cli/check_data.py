@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rppg_graph.cli.output import writable
+from rppg_graph.cli.output import writable, write_whole
 from rppg_graph.data.check import check_data
 from rppg_graph.data.check_report import report_lines, write_json
 from rppg_graph.data.recordings import RECORDINGS
@@ -28,6 +28,5 @@ def run(args: argparse.Namespace) -> int:
     writable(args.json)
     check = check_data(args.root, args.layout, decode=not args.quick)
     print("\n".join(report_lines(check)))
-    if args.json:
-        write_json(check, args.json)
+    write_whole(args.json, lambda path: write_json(check, path))
     return 0 if check.complete else 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from rppg_graph.calibrate import calibration_for
 from rppg_graph.cli import monte_carlo
-from rppg_graph.cli.output import writable
+from rppg_graph.cli.output import writable, write_whole
 from rppg_graph.config import choose
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
@@ -65,20 +65,22 @@ def run(args: argparse.Namespace) -> None:
     prediction = predict_video(args.video, method, **crop)
     if calibration is not None:
         prediction = judge(prediction, calibration)
-    if args.json:
-        args.json.write_text(json.dumps(to_dict(args.video, prediction), indent=2) + "\n", encoding="utf-8")
-    if args.csv:
-        _write_csv(args.csv, prediction)
-    if args.report:
-        _write_report(args, prediction, method, crop)
-    if args.plot:
-        p = prediction
-        title = f"{args.video.name}: {p.method}"
-        plot_prediction(args.plot, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, title)
+    text = json.dumps(to_dict(args.video, prediction), indent=2) + "\n"
+    write_whole(args.json, lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(args.csv, lambda path: _write_csv(path, prediction))
+    write_whole(args.report, lambda path: _write_report(path, args, prediction, method, crop))
+    write_whole(args.plot, lambda path: _draw(path, args.video, prediction))
     print(summary(args.video, prediction, args.checkpoint))
 
 
-def _write_report(args: argparse.Namespace, prediction: Prediction, method: Method, crop: dict[str, Any]) -> None:
+def _draw(path: Path, video: Path, p: Prediction) -> None:
+    title = f"{video.name}: {p.method}"
+    plot_prediction(path, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, title)
+
+
+def _write_report(
+    path: Path, args: argparse.Namespace, prediction: Prediction, method: Method, crop: dict[str, Any]
+) -> None:
     """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
     p, view, clip = prediction, None, None
     if isinstance(method, NetworkMethod):
@@ -89,7 +91,7 @@ def _write_report(args: argparse.Namespace, prediction: Prediction, method: Meth
         clip = first_clip(args.video, 2, p.fps, **crop)
     face = clip[len(clip) // 2] if args.show_face and clip is not None else None
     write_prediction_report(
-        args.report,
+        path,
         args.video.name,
         p.method,
         p.bvp,

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from rppg_graph.cli.output import writable
+from rppg_graph.cli.output import writable, write_whole
 from rppg_graph.evaluate import table
 from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.score import score
@@ -36,5 +36,5 @@ def run(args: argparse.Namespace) -> None:
         print(f"\nwindows of {args.window:g} s\n{table({name: evaluation}, windows=True)}")
     for row in evaluation.failed:
         print(f"{row.name} has no error: {row.reason}")
-    if args.json:
-        args.json.write_text(json.dumps(evaluation.to_dict(), indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
+    write_whole(args.json, lambda path: path.write_text(text, encoding="utf-8"))
