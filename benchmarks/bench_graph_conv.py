@@ -1,0 +1,154 @@
+"""How fast is the aggregation of a relative graph convolution, forward and backward, against the usual ways?
+
+``python benchmarks/bench_graph_conv.py [--quick] [--device cuda]``
+
+Modes: ``forward`` and ``backward`` on a graph that is there; ``full`` is what a training step of one block pays: from
+the neighbours (N, K) through every index that the provider needs, forward and backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import harness
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.utils import scatter
+
+from rppg_graph.graph.aggregate import AGGREGATIONS
+from rppg_graph.graph.edges import neighbours_to_edge_index
+
+COLUMNS = ["reduce", "nodes", "k", "mode", "provider", "median_ms", "p20_ms", "p80_ms", "gb_per_s"]
+Aggregate = Callable[[Tensor], Tensor]
+REDUCED = {"mean": lambda values: values.mean(1), "max": lambda values: values.amax(1)}
+
+
+def gather(neighbours: Tensor, reduce: str) -> Aggregate:
+    """The reference: an edge-sized tensor, reduced."""
+    return lambda x: REDUCED[reduce](x[neighbours])
+
+
+def pyg_scatter(neighbours: Tensor, reduce: str) -> Aggregate:
+    """What a PyG ``MessagePassing`` does with a plain edge index: gather, then scatter by target."""
+    source, target = neighbours_to_edge_index(neighbours).as_tensor()
+    return lambda x: scatter(x.index_select(0, source), target, dim_size=len(x), reduce=reduce)
+
+
+def segment_csr(neighbours: Tensor, reduce: str) -> Aggregate:
+    from torch_scatter import segment_csr
+
+    nodes, k = neighbours.shape
+    pointers = torch.arange(0, nodes * k + 1, k, device=neighbours.device)
+    return lambda x: segment_csr(x[neighbours.reshape(-1)], pointers, reduce=reduce)
+
+
+def fused_edge_index(neighbours: Tensor, reduce: str) -> Aggregate:
+    """PyG's own fused product; it has a gradient for sums only, hence the division."""
+    edges, k = neighbours_to_edge_index(neighbours), neighbours.shape[1]
+    return lambda x: edges.matmul(x, reduce="sum", transpose=True) / k
+
+
+def csr_product(neighbours: Tensor, reduce: str) -> Aggregate:
+    nodes, k = neighbours.shape
+    pointers = torch.arange(0, nodes * k + 1, k, device=neighbours.device)
+    share = torch.full((nodes * k,), 1 / k, device=neighbours.device)
+    matrix = torch.sparse_csr_tensor(pointers, neighbours.reshape(-1), share, (nodes, nodes))
+    return lambda x: matrix @ x
+
+
+def embedding_bag(neighbours: Tensor, reduce: str) -> Aggregate:
+    """torch's own gradient: it adds rows up one index at a time."""
+    return lambda x: F.embedding_bag(neighbours, x, mode=reduce)
+
+
+def dense_mask(neighbours: Tensor, reduce: str) -> Aggregate:
+    nodes, k = neighbours.shape
+    matrix = torch.zeros(nodes, nodes, device=neighbours.device).scatter_(1, neighbours, 1 / k)
+    return lambda x: matrix @ x
+
+
+def ours(neighbours: Tensor, reduce: str) -> Aggregate:
+    edges = neighbours_to_edge_index(neighbours)
+    return lambda x: AGGREGATIONS[reduce](x, edges)
+
+
+MEAN = {
+    "gather": gather, "PyG scatter": pyg_scatter, "torch_scatter segment_csr": segment_csr,
+    "EdgeIndex fused": fused_edge_index, "CSR product": csr_product, "embedding_bag": embedding_bag,
+    "dense mask": dense_mask, "rppg_graph": ours,
+}  # fmt: skip
+PROVIDERS = {"mean": MEAN, "max": {name: MEAN[name] for name in (
+    "gather", "PyG scatter", "torch_scatter segment_csr", "embedding_bag", "rppg_graph")}}  # fmt: skip
+
+
+class Step:
+    """One provider's relative aggregation ``⊕_j x_j − x_i`` of fixed features, in the three modes."""
+
+    def __init__(self, build: Callable[[Tensor, str], Aggregate], neighbours: Tensor, reduce: str, x: Tensor) -> None:
+        self.build, self.neighbours, self.reduce = build, neighbours, reduce
+        self.x, self.grad = x.clone().requires_grad_(), x.cos()
+        self.aggregate = build(neighbours, reduce)
+        self.kept = self.aggregate(self.x) - self.x
+
+    def forward(self) -> Tensor:
+        with torch.no_grad():
+            return self.aggregate(self.x) - self.x
+
+    def backward(self) -> Tensor:
+        return torch.autograd.grad(self.kept, self.x, self.grad, retain_graph=True)[0]
+
+    def full(self) -> tuple[Tensor, Tensor]:
+        out = self.build(self.neighbours, self.reduce)(self.x) - self.x
+        return out, torch.autograd.grad(out, self.x, self.grad)[0]
+
+
+def steps(reduce: str, neighbours: Tensor, x: Tensor) -> dict[str, Step]:
+    """The providers that are installed, each checked against gathering in value and gradient."""
+    made: dict[str, Step] = {}
+    for name, build in PROVIDERS[reduce].items():
+        try:
+            made[name] = Step(build, neighbours, reduce, x)
+        except ImportError as error:
+            print(f"left out: {name}: {error}")
+            continue
+        for found, expected in zip(made[name].full(), made["gather"].full(), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4, msg=f"{name} does not agree with gather")
+    return made
+
+
+def measure(reduce: str, nodes: int, k: int, options) -> list[dict]:
+    generator = torch.Generator().manual_seed(nodes)
+    lots = torch.rand(nodes, nodes, generator=generator)
+    neighbours = lots.topk(k, dim=1).indices.to(options.device)
+    x = torch.randn(nodes, 64, generator=generator).to(options.device)
+    made, rows = steps(reduce, neighbours, x), []
+    for mode, passes in (("forward", 1), ("backward", 1), ("full", 2)):
+        runs = {name: getattr(step, mode) for name, step in made.items()}
+        for name, seconds in harness.time_providers(runs, options.effort, options.device).items():
+            work = harness.summary(seconds, passes * nodes * k * 64, passes * nodes * k * 64 * 4)
+            row = {"reduce": reduce, "nodes": nodes, "channels": 64, "k": k, "mode": mode, "provider": name}
+            rows.append(row | work)
+    harness.show(rows, COLUMNS)
+    return rows
+
+
+def main() -> None:
+    options = harness.arguments(__doc__.splitlines()[0])
+    shapes = [(300, 8)] if options.quick else [(320, 16), (2560, 64)]
+    rows = [row for reduce in PROVIDERS for nodes, k in shapes for row in measure(reduce, nodes, k, options)]
+    last = {
+        row["provider"]: row["median_ms"]
+        for row in rows
+        if (row["nodes"], row["k"], row["mode"], row["reduce"]) == (*shapes[-1], "full", "mean")
+    }
+    at = "average-relative aggregation N={:,} k={}, forward and backward, against ".format(*shapes[-1])
+    targets = [
+        harness.Target(at + "gather", last["gather"] / last["rppg_graph"], 12, 25),
+        harness.Target(at + "PyG's default scatter", last["PyG scatter"] / last["rppg_graph"], 15, 30),
+    ]
+    harness.write("graph_conv", options, rows, targets)
+
+
+if __name__ == "__main__":
+    main()

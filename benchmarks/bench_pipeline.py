@@ -1,0 +1,178 @@
+"""How fast do videos become face crops, in how much memory, and does training ever wait for them?
+
+``python benchmarks/bench_pipeline.py [--quick]`` (Linux)
+
+The videos show a rendered face with the noise of a sensor and the bit rate of a good camera, played forwards and
+backwards again and again. Everything runs on one core and on all, which one worker each has: decoding, detecting,
+cropping and writing alone, frames per second of all workers together; then the whole of ``preprocess``, start of its
+processes included. Detection runs in every sixth frame there; its share is of processor time, on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import harness
+import numpy as np
+from pipeline_stages import SIZE, detector, on_cores, stage_rows
+from pipeline_videos import FPS, Source, name_of, recordings_of, render
+
+from rppg_graph.config import AugmentConfig
+from rppg_graph.data.augment import Augment
+from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, preprocess
+from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.face_detectors import FACE_DETECTORS
+from rppg_graph.data.recordings import Recording
+from rppg_graph.models import MODELS
+from rppg_graph.train import Trainer, read_metrics
+
+COLUMNS = ["stage", "size", "cores", "frames_per_second", "times_real_time", "share", "peak_mb", "waiting_for_data"]
+CLIP_FRAMES, STRIDE = 160, 60
+
+
+class Plan(NamedTuple):
+    """How much is measured: seconds of video by its width and height; one and many times as long for the memory."""
+
+    preprocessed: dict[tuple[int, int], int]
+    rendered_seconds: int
+    memory_seconds: tuple[int, int]
+    effort: harness.Effort
+    steps: int
+    batch: int
+
+
+FULL = Plan({(640, 480): 60, (1920, 1080): 12}, 2, (60, 600), harness.Effort(rounds=2, seconds=3.0), 8, 4)
+QUICK = Plan({(320, 240): 8}, 1, (2, 6), harness.QUICK, 1, 1)
+
+
+def preprocess_row(recordings: list[Recording], out: Path, size: tuple[int, int], cores: int) -> dict:
+    """The whole of preprocess, from the first byte read to the manifest."""
+    with on_cores(cores):
+        start = time.perf_counter()
+        preprocess(recordings, out, CropSettings(SIZE))
+        seconds = time.perf_counter() - start
+    cached = load_cache(out)
+    if min(recording.detection_rate for recording in cached) < 0.99:
+        raise SystemExit(f"the face is not found in every frame of {name_of(size)}; no figure would mean anything")
+    frames = sum(len(recording.seconds) for recording in cached)
+    bits = 8 * sum(file.stat().st_size for recording in recordings for file in recording.files if file.suffix == ".mp4")
+    return {
+        "stage": "preprocess", "size": name_of(size), "cores": cores, "recordings": len(cached), "frames": frames,
+        "mbit_per_second": bits / (frames / FPS) / 1e6,
+        "frames_per_second": frames / seconds, "times_real_time": frames / FPS / seconds,
+    }  # fmt: skip
+
+
+def detection_row(recording: Recording, out: Path, size: tuple[int, int]) -> dict:
+    """The detector's share of the processor time of preprocessing one recording on one core."""
+    spent: list[float] = []
+    detect_face = detector()
+
+    def timed(rgb: np.ndarray) -> np.ndarray:
+        start = time.thread_time()
+        boxes = detect_face(rgb)
+        spent.append(time.thread_time() - start)
+        return boxes
+
+    FACE_DETECTORS["timed"] = lambda: timed
+    with on_cores(1):
+        start = time.process_time()
+        preprocess([recording], out, CropSettings(SIZE, detector="timed"), workers=1)
+        seconds = time.process_time() - start
+    row = {"stage": "detection in preprocess", "size": name_of(size), "cores": 1, "detections": len(spent)}
+    return row | {"share": sum(spent) / seconds}
+
+
+def memory_row(source: Source, folder: Path, seconds: int, threads: int) -> dict:
+    """Peak memory of preprocessing one video in a fresh process, above what the imported modules take."""
+    recordings_of(source, folder, seconds, 1)
+    setup = (
+        "from rppg_graph.data.cache import CropSettings, preprocess\n"
+        "from rppg_graph.data.recordings import find_recordings"
+    )
+    call = f"preprocess(find_recordings({str(folder)!r}, 'folder'), {f'{folder}-cache'!r}, CropSettings({SIZE}), 1)"
+    peak = harness.peak_extra_mb(setup, "", call, threads)
+    return {"stage": "memory of preprocess", "video_seconds": seconds, "peak_mb": peak}
+
+
+def training_rows(recordings: list[CachedRecording], folder: Path, plan: Plan, device: str) -> list[dict]:
+    """What the trainer itself records of a short run: the first half, with the start of everything, and the second."""
+    augment = Augment(CLIP_FRAMES, **AugmentConfig().model_dump())
+    trainer = Trainer(
+        MODELS["stgnet_paper"](),
+        "neg_pearson",
+        ClipDataset(recordings[:-1], CLIP_FRAMES, STRIDE, augment),
+        ClipDataset(recordings[-1:], CLIP_FRAMES, stride=len(recordings[-1].seconds)),  # a single clip
+        steps=plan.steps, batch=plan.batch, learning_rate=1e-4, validate_every=(plan.steps + 1) // 2, workers=1,
+        device=device,
+    )  # fmt: skip
+    folder.mkdir()
+    trainer.run(folder, {}, FPS, 72.0)
+    keys, about = ("step", "seconds_per_step", "waiting_for_data"), {"stage": "training", "size": name_of((SIZE, SIZE))}
+    return [about | {key: row[key] for key in keys} for row in read_metrics(folder)]
+
+
+def targets_of(rows: list[dict], plan: Plan) -> list[harness.Target]:
+    def found(stage: str, **wanted: object) -> list[dict]:
+        wanted["stage"] = stage
+        return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+
+    size = name_of(next(iter(plan.preprocessed)))
+    cores = min(2, max(row["cores"] for row in found("preprocess")))
+    real_time = found("preprocess", size=size, cores=cores)[0]["times_real_time"]
+    share = found("detection in preprocess", size=size)[0]["share"]
+    short, long = (row["peak_mb"] for row in found("memory of preprocess"))
+    waiting = max(row["waiting_for_data"] for row in found("training"))
+    less = {"smaller_is_better": True}
+    lengths = "{} s against {} s of video".format(*reversed(plan.memory_seconds))
+    return [
+        harness.Target(f"preprocessing of {size} against real time on {cores} cores", real_time, 10, 20),
+        harness.Target(f"face detection of preprocessing {size}", 100 * share, 50, 33, unit=" %", **less),
+        harness.Target(f"peak memory of {lengths}", long / short, 1.2, 1, **less),
+        harness.Target("waiting for data of a training step", 100 * waiting, 5, 1, unit=" %", **less),
+    ]
+
+
+def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]:
+    rows: list[dict] = []
+
+    def add(*more: dict) -> None:
+        rows.extend(more)
+        harness.show(list(more), COLUMNS)
+
+    own = len(os.sched_getaffinity(0))
+    sources = {size: render(folder, size, plan.rendered_seconds) for size in plan.preprocessed}
+    videos = {size: source.video for size, source in sources.items()}
+    for cores in sorted({1} if options.quick else {1, min(2, own), own}):
+        add(*stage_rows(videos, cores, plan.effort))
+        for size, seconds in plan.preprocessed.items():
+            place = folder / f"{name_of(size)}-{cores}"
+            recordings = recordings_of(sources[size], place, seconds, 2 * cores)
+            add(preprocess_row(recordings, folder / f"{place.name}-cache", size, cores))
+            if cores == 1:
+                add(detection_row(recordings[0], folder / f"{place.name}-timed", size))
+    first = next(iter(sources))
+    for seconds in plan.memory_seconds:
+        add(memory_row(sources[first], folder / f"memory-{seconds}", seconds, options.threads))
+    cached = load_cache(folder / f"{name_of(first)}-1-cache")
+    add(*training_rows(cached, folder / "run", plan, options.device))
+    return rows
+
+
+def main() -> None:
+    options = harness.arguments(__doc__.splitlines()[0])
+    cv2.setNumThreads(1)
+    plan = QUICK if options.quick else FULL
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder), plan, options)
+    harness.write("pipeline", options, rows, targets_of(rows, plan))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Draw the README's picture, light and dark, from a generated face and a trained network.
+
+    python benchmarks/pictures.py runs/demo
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rppg_graph.checkpoint import load
+from rppg_graph.methods import NetworkMethod
+from rppg_graph.predict import predict_video
+from rppg_graph.report.plots import THEMES, plot_prediction
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("demo", type=Path, help="folder that `make demo` left")
+    demo = parser.parse_args().demo
+    checkpoint = load(demo / "train" / "best.pt")
+    video = demo / "unseen" / "subject1" / "vid.mp4"
+    p = predict_video(video, NetworkMethod.from_checkpoint(checkpoint), **checkpoint.config["data"]["crop"])
+    title = f"{p.method} on a generated face that it never saw"
+    for theme in THEMES:
+        path = DOCS / f"predict-{theme}.png"
+        plot_prediction(path, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, title, theme=theme)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Fill the tables of README.md from the result files: nothing in them is typed by hand.
+
+    python benchmarks/readme.py           write the tables
+    python benchmarks/readme.py --check   exit code 1 if README.md and the result files disagree
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
+
+
+def evaluation_table(name: str) -> str:
+    """Methods × metrics of a ``results.json`` of ``run.py eval``, whole recordings and windows."""
+    results = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    heads = [f"{metric} ({unit})" if unit else metric for metric, unit in METRICS.items()]
+    lines = [f"| method | over | {' | '.join(heads)} | n |", "|---|---|" + "---|" * (len(heads) + 1)]
+    spans = {"whole recordings": "metrics", f"{results['window_seconds']:g}-s windows": "window_metrics"}
+    for span, key in spans.items():
+        for method, evaluation in results["methods"].items():
+            metrics = evaluation[key]
+            cells = [_cell(metrics[metric]) for metric in METRICS]
+            lines.append(f"| {method} | {span} | {' | '.join(cells)} | {metrics['MAE']['n']} |")
+    return "\n".join([*lines, "", f"{_stamp(results['stamp'])} (± is the standard error over recordings or windows)."])
+
+
+def real_videos() -> str:
+    """One line a video: what was predicted, what the reference says, or why there is no number."""
+    heads = ["video", "reference (bpm)", "predicted (bpm)", "error (bpm)", "quality", "face"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    with (RESULTS / "real_videos.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["refused"]:
+                lines.append(f"| {row['video']} | – | refused: {row['refused']} | | | |")
+                continue
+            numbers = [row[key] or "–" for key in ("reference_bpm", "bpm", "error_bpm", "quality", "face_share")]
+            lines.append(f"| {row['video']} | {' | '.join(numbers)} |")
+    stamp = json.loads((RESULTS / "real_videos.json").read_text(encoding="utf-8"))
+    return "\n".join([*lines, "", f"{_stamp(stamp)}, `python benchmarks/real_videos.py ROOT`."])
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "demo": lambda: evaluation_table("demo.json"),
+    "real_videos": real_videos,
+    "classical": lambda: evaluation_table("ubfc_classical.json"),
+}
+
+
+def _cell(metric: dict) -> str:
+    if metric["value"] is None:
+        return "–"
+    error = metric["standard_error"]
+    return f"{metric['value']:.2f}" + (f" ± {error:.2f}" if error is not None else "")
+
+
+def _stamp(stamp: dict) -> str:
+    torch = next(part for part in stamp["versions"].split() if part.startswith("torch="))
+    return f"Commit {stamp['commit']}, {torch}, {stamp['device']}, {stamp['threads']} threads, {stamp['date']}"
+
+
+def filled(text: str) -> str:
+    """README's text with every block between ``<!-- name -->`` and ``<!-- /name -->`` made anew."""
+    for name, make in BLOCKS.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        if len(re.findall(pattern, text, flags=re.DOTALL)) != 1: 
+            raise SystemExit(f"README.md needs one block <!-- {name} --> … <!-- /{name} -->")
+        table = make().replace("\\", "\\\\")
+        text = re.sub(pattern, rf"\g<1>{table}\n\g<2>", text, flags=re.DOTALL)
+    return text
+
+
+def main() -> int:
+    path = ROOT / "README.md"
+    before = path.read_text(encoding="utf-8")
+    after = filled(before)
+    if "--check" in sys.argv:
+        return int(before != after)
+    path.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

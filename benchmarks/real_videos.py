@@ -1,0 +1,87 @@
+"""`run.py predict` on every real video of a folder, beside what is known of its heart rate.
+
+    python benchmarks/real_videos.py ../shared/data
+
+Writes results/real_videos.csv (one row a video, refusals with their reason) and results/real_videos.json (the stamp).
+The reference of a UBFC-rPPG recording is the rate of its contact pulse; other videos have it in their names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from harness import RESULTS, environment
+
+from rppg_graph import cli
+from rppg_graph.data.recordings import find_recordings
+from rppg_graph.pulse.filters import resample
+from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.protocols import prepare_native
+
+SUFFIXES = {".mp4", ".mov", ".avi"}
+GRID_HZ = 30.0
+
+
+def reference_bpm(video: Path) -> float | None:
+    """Heart rate of the contact pulse beside the video, or the one in its name; None where neither is there."""
+    label = video.parent / "ground_truth.txt"
+    if label.exists():
+        recordings = find_recordings(video.parent.parent, "ubfc-rppg")
+        reference = next(recording for recording in recordings if video in recording.files).reference()
+        _, pulse = resample(reference.seconds, reference.pulse, GRID_HZ)
+        return heart_rate(prepare_native(pulse, GRID_HZ), GRID_HZ, contact=True).bpm
+    named = re.search(r"(\d+)bpm", video.name)
+    return float(named[1]) if named else None
+
+
+def predict(video: Path) -> dict[str, str]:
+    """The row of one video."""
+    with tempfile.TemporaryDirectory() as folder:
+        result, errors = Path(folder) / "out.json", io.StringIO()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+            code = cli.main(["predict", str(video), "--json", str(result)])
+        if code:
+            reason = errors.getvalue().rsplit("error: ", 1)[-1].strip()
+            return {"refused": reason.replace(f"{video}: ", "").split(". ")[0].split(";")[0]}
+        found = json.loads(result.read_text())
+    bpm, reference = found["bpm"], reference_bpm(video)
+    return {
+        "method": found["method"],
+        "bpm": f"{bpm:.1f}" if bpm is not None else "",
+        "reference_bpm": f"{reference:.1f}" if reference is not None else "",
+        "error_bpm": f"{bpm - reference:+.1f}" if None not in (bpm, reference) else "",
+        "quality": f"{found['quality']:.2f}",
+        "face_share": f"{found['frames_with_face'] / found['frames']:.0%}",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path)
+    root = parser.parse_args().root
+    videos = sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
+    rows = []
+    for video in videos:
+        rows.append({"video": str(video.relative_to(root)), "refused": "", **predict(video)})
+        print("  ".join(rows[-1].values()), flush=True)
+    columns = ["video", "method", "reference_bpm", "bpm", "error_bpm", "quality", "face_share", "refused"]
+    with (RESULTS / "real_videos.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    errors = np.array([float(row["error_bpm"]) for row in rows if row.get("error_bpm")])
+    stamp = environment("cpu") | {"videos": len(rows), "mae_bpm": round(float(np.abs(errors).mean()), 2)}
+    (RESULTS / "real_videos.json").write_text(json.dumps(stamp, indent=1) + "\n")
+    print(f"{len(errors)} videos with a reference: MAE {stamp['mae_bpm']} bpm")
+
+
+if __name__ == "__main__":
+    main()

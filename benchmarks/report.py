@@ -1,0 +1,138 @@
+"""Tables of README.md and plots, from the result files alone: ``python benchmarks/report.py [--results FOLDER]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).resolve().parent
+
+
+def knn_tables(document: dict) -> str:
+    return _tables(document, ("nodes", "k"), "N={:,}, k={}", ["gflop_per_s", "recall"])
+
+
+def graph_conv_tables(document: dict) -> str:
+    return _tables(document, ("reduce", "nodes", "k", "mode"), "{}, N={:,}, k={}, {}", ["gb_per_s"])
+
+
+def scale_table(document: dict) -> str:
+    """One row a size: median milliseconds of each provider, and peak memory where it was measured."""
+    rows = document["rows"]
+    names = list(dict.fromkeys(row["provider"] for row in rows))
+    cells = {(row["nodes"], row["provider"]): row for row in rows}
+    heads = " | ".join(f"{name} (ms) | {name} peak (MB)" for name in names)
+    lines = [f"| N | {heads} |", "|---" * (2 * len(names) + 1) + "|"]
+    for nodes in dict.fromkeys(row["nodes"] for row in rows):
+        found = [cells.get((nodes, name), {}) for name in names]
+        values = [f"{_figure(row.get('median_ms'))} | {_figure(row.get('peak_mb'))}" for row in found]
+        lines.append(f"| {nodes:,} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+# bench: (its tables, which rows its plot shows)
+REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool]]] = {
+    "knn": (knn_tables, lambda row: row["nodes"] >= 2560 and row["k"] == 64),
+    "graph_conv": (graph_conv_tables, lambda row: row["nodes"] >= 2560 and row["mode"] == "full"),
+    "scale": (scale_table, lambda row: True),
+}
+
+
+def _tables(document: dict, keys: tuple[str, ...], title: str, extra: list[str]) -> str:
+    groups: dict[tuple, list[dict]] = {}
+    for row in document["rows"]:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    parts = []
+    for group, rows in groups.items():
+        lines = [
+            f"**{title.format(*group)}**", "",
+            f"| provider | median (ms) | p20 | p80 | {' | '.join(_HEADS[key] for key in extra)} |",
+            "|---" * (4 + len(extra)) + "|",
+        ]  # fmt: skip
+        for row in sorted(rows, key=lambda row: row["median_ms"]):
+            figures = [row["median_ms"], row["p20_ms"], row["p80_ms"], *(row[key] for key in extra)]
+            lines.append(f"| {row['provider']} | {' | '.join(map(_figure, figures))} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+_HEADS = {"gflop_per_s": "GFLOP/s", "gb_per_s": "GB/s", "recall": "recall"}
+
+
+def _figure(value: object) -> str:
+    return f"{value:,.0f}" if isinstance(value, float) and value >= 1000 else (
+        f"{value:.3g}" if isinstance(value, float) else ""
+    )  # fmt: skip
+
+
+def block(document: dict, plot: str) -> str:
+    """Everything about one result file: where it comes from, the targets, the plot, the tables."""
+    about, limits = document["environment"], document["ceilings"]
+    head = (
+        f"### {about['device']}, {about['threads']} threads\n\n"
+        f"Commit {about['commit']}, {about['date']}, Python {about['python']}, {about['versions']}. The machine's own "
+        f"ceilings: {limits['gflop_per_s']:.0f} GFLOP/s (product), {limits['gb_per_s']:.0f} GB/s (copy)."
+    )
+    targets = "\n".join(f"- {target['line']}" for target in document["targets"])
+    return f"{head}\n\n{targets}\n\n![]({plot})\n\n{REPORTS[document['bench']][0](document)}"
+
+
+def draw(document: dict, path: Path) -> None:
+    """Bars of the medians with p20 and p80; lines over N for the scaling."""
+    rows = [row for row in document["rows"] if REPORTS[document["bench"]][1](row)] or document["rows"]
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    if document["bench"] == "scale":
+        for name in dict.fromkeys(row["provider"] for row in rows):
+            line = [row for row in rows if row["provider"] == name]
+            axes.plot([row["nodes"] for row in line], [row["median_ms"] for row in line], "o-", label=name)
+        axes.set(xscale="log", yscale="log", xlabel="nodes", ylabel="median (ms)")
+        axes.legend()
+    else:
+        rows = sorted(rows, key=lambda row: (row.get("reduce", ""), row["median_ms"]))
+        medians = [row["median_ms"] for row in rows]
+        spread = [
+            [max(0, row["median_ms"] - row["p20_ms"]) for row in rows],
+            [max(0, row["p80_ms"] - row["median_ms"]) for row in rows],
+        ]
+        axes.barh([f"{row['provider']} {row.get('reduce', '')}" for row in rows], medians, xerr=spread)
+        axes.set(xscale="log", xlabel="median (ms), p20 to p80")
+        axes.invert_yaxis()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def filled(text: str, results: Path) -> str:
+    """The README with what stands between ``<!-- bench -->`` and ``<!-- /bench -->`` made anew."""
+    for bench in REPORTS:
+        parts = []
+        for path in sorted(results.glob(f"{bench}_*.json")):
+            draw(document := json.loads(path.read_text()), path.with_suffix(".png"))
+            parts.append(block(document, f"results/{path.stem}.png"))
+        content = "\n\n".join(parts) or "No result file yet."
+        text, places = re.subn(
+            rf"(<!-- {bench} -->\n).*?(<!-- /{bench} -->)", lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.S
+        )
+        if places != 1:
+            raise SystemExit(f"the README needs one block <!-- {bench} --> … <!-- /{bench} -->, it has {places}")
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--readme", type=Path, default=HERE / "README.md")
+    options = parser.parse_args()
+    options.readme.write_text(filled(options.readme.read_text(), options.results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The benchmarks run, their files are whole, and the page is made of them."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", FOLDER / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bench", ["knn", "graph_conv", "scale"])
+def test_quick_run_writes_rows_targets_and_report(bench, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / f"bench_{bench}.py"), "--quick", "--threads", "1", "--out", str(tmp_path)],
+        capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(FOLDER.parent)},
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if line.startswith("target ")]
+    assert lines
+    assert all(re.search(r": (reached|missed by \S+)", line) for line in lines)
+    (path,) = tmp_path.glob(f"{bench}_*.json")
+    document = json.loads(path.read_text())
+    assert document["environment"]["threads"] == 1
+    assert {"commit", "date", "device", "versions"} <= set(document["environment"])
+    assert all(row["p20_ms"] <= row["median_ms"] <= row["p80_ms"] for row in document["rows"])
+    assert [target["line"] for target in document["targets"]] == lines
+    with path.with_suffix(".csv").open() as file:
+        assert [row["provider"] for row in csv.DictReader(file)] == [row["provider"] for row in document["rows"]]
+
+    report = module("report")
+    page = report.filled((FOLDER / "README.md").read_text(), tmp_path)
+    assert lines[0] in page
+    assert all(row["provider"] in page for row in document["rows"])
+    assert path.with_suffix(".png").stat().st_size > 1000
+
+
+def test_the_page_is_what_the_committed_files_say(tmp_path):
+    page = (FOLDER / "README.md").read_text()
+    for path in (FOLDER / "results").glob("*.json"):
+        (tmp_path / path.name).write_text(path.read_text())
+    assert module("report").filled(page, tmp_path) == page
+
+
+def test_a_page_without_its_blocks_is_an_error(tmp_path):
+    with pytest.raises(SystemExit, match="needs one block <!-- knn -->"):
+        module("report").filled("# Benchmarks\n", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "smaller", "end"),
+    [(20.0, False, "reached"), (9.0, False, "missed by 6×"), (20.0, True, "missed by 5×"), (15.0, True, "reached")],
+)
+def test_target_lines(value, smaller, end):
+    target = module("harness").Target("speed", value, 15, 30, smaller_is_better=smaller)
+    assert target.line().startswith("target speed (")
+    assert target.line().endswith(f": {end}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from Linux's /proc")
+def test_peak_memory_is_what_a_call_takes():
+    peak = module("harness").peak_extra_mb("", "torch.ones(10)", "torch.ones(25_000_000).sum()", 1)
+    assert peak == pytest.approx(100, rel=0.05)
+
+
+def test_nothing_is_timed_that_was_not_called():
+    calls = []
+    harness = module("harness")
+    runs = {name: lambda name=name: calls.append(name) for name in "ab"}
+    seconds = harness.time_providers(runs, harness.QUICK, "cpu")
+    assert {name: len(times) for name, times in seconds.items()} == {"a": 3, "b": 3}
+    assert calls == ["a", "b", *"aaaa", *"bbbb"]
