@@ -43,7 +43,7 @@ class FaceCropper:
     """Cuts the face out of each frame of one video at a time.
 
     The box is the largest face's (then the one that goes on from it), widened by 5 % of its width left and right, 30 %
-    of its height above and 5 % below and squared (STGNet, SPEC section 1), shrunk or moved where that would leave the
+    of its height above and 5 % below and squared (the crop of STGNet), shrunk or moved where that would leave the
     frame, and smoothed over time.
 
     Args:

@@ -69,7 +69,7 @@ class SyntheticRecording:
     def crop_boxes(self) -> np.ndarray:
         """Left, top and side in pixels of the square that a face cropper would cut out: (T, 3).
 
-        The face's box widened by 5 % left and right, 30 % above and 5 % below and squared (SPEC section 1), with a
+        The face's box widened by 5 % left and right, 30 % above and 5 % below and squared (the crop of STGNet), with a
         jitter that is smooth over a third of a second as after a cropper's filter.
         """
         x, y, width, height = self.boxes.T
