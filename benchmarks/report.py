@@ -38,11 +38,24 @@ def scale_table(document: dict) -> str:
     return "\n".join(lines)
 
 
-# bench: (its tables, which rows its plot shows)
-REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool]]] = {
+def plain_table(document: dict) -> str:
+    """The rows as they are, one column for each key that any of them has."""
+    rows = document["rows"]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [f"| {' | '.join(column.replace('_', ' ') for column in columns)} |", "|---" * len(columns) + "|"]
+    for row in rows:
+        cells = (row.get(column, "") for column in columns)
+        lines.append(f"| {' | '.join(_figure(cell) if isinstance(cell, float) else str(cell) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+# bench: (its tables, which rows its plot shows; None draws none)
+REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool] | None]] = {
     "knn": (knn_tables, lambda row: row["nodes"] >= 2560 and row["k"] == 64),
     "graph_conv": (graph_conv_tables, lambda row: row["nodes"] >= 2560 and row["mode"] == "full"),
     "scale": (scale_table, lambda row: True),
+    "pipeline": (plain_table, None),
+    "temporal_shift": (plain_table, None),
 }
 
 
@@ -73,7 +86,7 @@ def _figure(value: object) -> str:
     )  # fmt: skip
 
 
-def block(document: dict, plot: str) -> str:
+def block(document: dict, plot: str | None) -> str:
     """Everything about one result file: where it comes from, the targets, the plot, the tables."""
     about, limits = document["environment"], document["ceilings"]
     head = (
@@ -82,7 +95,8 @@ def block(document: dict, plot: str) -> str:
         f"ceilings: {limits['gflop_per_s']:.0f} GFLOP/s (product), {limits['gb_per_s']:.0f} GB/s (copy)."
     )
     targets = "\n".join(f"- {target['line']}" for target in document["targets"])
-    return f"{head}\n\n{targets}\n\n![]({plot})\n\n{REPORTS[document['bench']][0](document)}"
+    picture = f"![]({plot})\n\n" if plot else ""
+    return f"{head}\n\n{targets}\n\n{picture}{REPORTS[document['bench']][0](document)}"
 
 
 def draw(document: dict, path: Path) -> None:
@@ -115,8 +129,11 @@ def filled(text: str, results: Path) -> str:
     for bench in REPORTS:
         parts = []
         for path in sorted(results.glob(f"{bench}_*.json")):
-            draw(document := json.loads(path.read_text()), path.with_suffix(".png"))
-            parts.append(block(document, f"results/{path.stem}.png"))
+            document = json.loads(path.read_text())
+            drawn = REPORTS[bench][1] is not None
+            if drawn:
+                draw(document, path.with_suffix(".png"))
+            parts.append(block(document, f"results/{path.stem}.png" if drawn else None))
         content = "\n\n".join(parts) or "No result file yet."
         text, places = re.subn(
             rf"(<!-- {bench} -->\n).*?(<!-- /{bench} -->)", lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.S
