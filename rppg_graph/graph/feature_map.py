@@ -37,6 +37,7 @@ def graph_to_feature_map(graph: Batch) -> Tensor:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # what is cached while predicting must serve training too
 def _node_index(clips: int, grid: tuple[int, int, int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Positions, clip numbers and clip boundaries, made once for a shape: every forward pass needs the same."""
     axes = [torch.arange(length, device=device) for length in grid]
