@@ -78,8 +78,8 @@ def test_overfits_one_clip(name, video):
         torch.manual_seed(step)
         optimiser.zero_grad()
         loss = neg_pearson(model.train()(clip), label)
-        if float(loss) < 0.1:
+        if loss.item() < 0.1:
             return
         loss.backward()
         optimiser.step()
-    pytest.fail(f"after 200 steps on one clip the loss is still {float(loss):.2f}")
+    pytest.fail(f"after 200 steps on one clip the loss is still {loss.item():.2f}")
