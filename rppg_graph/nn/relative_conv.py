@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
@@ -29,6 +31,7 @@ class RelativeConv(MessagePassing):
 
     SUPPORTS_FUSED_EDGE_INDEX = True
     reduce: str  # ⊕, set by the two classes below
+    over_all: Callable[..., Tensor]  # ⊕ of a dense tensor
 
     def __init__(self, in_channels: int, out_channels: int, groups: int = 4) -> None:
         super().__init__(aggr=self.reduce)
@@ -64,22 +67,18 @@ class RelativeConv(MessagePassing):
 
     def relative_to_all(self, x: Tensor) -> Tensor:
         """``(⊕_j x_j) − x_i`` over all nodes j of a clip: (B, N, C) → (B, N, C)."""
-        raise NotImplementedError
+        return type(self).over_all(x, dim=1, keepdim=True) - x
 
 
 class AverageRelativeConv(RelativeConv):
     """⊕ = mean: the graph convolution of the published STGNet."""
 
     reduce = "mean"
-
-    def relative_to_all(self, x: Tensor) -> Tensor:
-        return x.mean(dim=1, keepdim=True) - x
+    over_all = torch.mean
 
 
 class MaxRelativeConv(RelativeConv):
     """⊕ = max, element by element: the max-relative convolution of the same family."""
 
     reduce = "max"
-
-    def relative_to_all(self, x: Tensor) -> Tensor:
-        return x.amax(dim=1, keepdim=True) - x
+    over_all = torch.amax
