@@ -1,0 +1,60 @@
+"""How long the README's commands take on a bare machine, and what they end with: a fresh clone, pip's cache empty.
+
+    python benchmarks/setup_times.py          half an hour on two cores; writes results/setup.json
+
+The clone is made of the last commit. The shared folder of real recordings, where one lies beside the repository, is
+put beside the clone too, so that no test is skipped for want of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import RESULTS, environment
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS = (  # command, lines of its end worth showing, what it stands for
+    ("make demo", 0, "environment, install, demo"),
+    ("make test", 1, "compiled extras, lint, whole suite"),
+    ("make check", 1, "lint and quick tests, everything installed"),
+)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        clone, cache = Path(folder) / "clone", Path(folder) / "pip-cache"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        if (ROOT.parent / "shared").is_dir():
+            (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
+        steps = [_timed(command, lines, what, clone, cache) for command, lines, what in STEPS]
+    (RESULTS / "setup.json").write_text(json.dumps({"environment": environment("cpu"), "steps": steps}, indent=1) + "\n")
+    return max(step["exit_code"] for step in steps)
+
+
+def _timed(command: str, lines: int, what: str, clone: Path, cache: Path) -> dict:
+    variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    print(f"$ {command}", flush=True)
+    start = time.monotonic()
+    done = subprocess.Popen(
+        command.split(), cwd=clone, env=variables | {"PIP_CACHE_DIR": str(cache)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    printed = []
+    for line in done.stdout:
+        printed.append(line.rstrip("\n"))
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    code, seconds = done.wait(), time.monotonic() - start
+    print(f"{command}: exit code {code} after {seconds:.0f} s", flush=True)
+    end = [line for line in printed if line.strip()][-lines:] if lines else []
+    return {"command": command, "what": what, "seconds": round(seconds), "exit_code": code, "end": end}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
