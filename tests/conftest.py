@@ -63,3 +63,13 @@ def released_state():
 def golden():
     """Function from a golden file's name to its arrays."""
     return lambda name: np.load(GOLDEN / f"{name}.npz")
+
+
+@pytest.fixture(scope="session")
+def golden_clip() -> np.ndarray:
+    """The input (2, 3, 160, 64, 64) float32 that the golden numbers of STGNet belong to."""
+    rng = np.random.default_rng([1, 777])
+    base = rng.uniform(0.2, 0.8, (2, 3, 1, 64, 64))
+    pulse = 0.01 * np.sin(2 * np.pi * 1.3 * np.arange(160) / 30).reshape(1, 1, 160, 1, 1)
+    pulse = pulse * rng.uniform(0.5, 1.5, (2, 3, 1, 1, 1))
+    return (base + pulse + 0.01 * rng.standard_normal((2, 3, 160, 64, 64))).astype(np.float32)

@@ -14,15 +14,6 @@ from rppg_graph.models.stgnet import from_released, stgnet_released
 
 
 @pytest.fixture(scope="module")
-def clip() -> np.ndarray:
-    rng = np.random.default_rng([1, 777])
-    base = rng.uniform(0.2, 0.8, (2, 3, 1, 64, 64))
-    pulse = 0.01 * np.sin(2 * np.pi * 1.3 * np.arange(160) / 30).reshape(1, 1, 160, 1, 1)
-    pulse = pulse * rng.uniform(0.5, 1.5, (2, 3, 1, 1, 1))
-    return (base + pulse + 0.01 * rng.standard_normal((2, 3, 160, 64, 64))).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
 def network(released_state):
     def make(dtype: torch.dtype, **options):
         model = stgnet_released(**options).to(dtype)
@@ -37,8 +28,8 @@ def sample(activation: torch.Tensor) -> np.ndarray:
     return flat[:: max(1, flat.size // 512)][:512]
 
 
-def test_input_is_the_golden_one(clip, golden):
-    assert clip.astype(np.float64).sum() == pytest.approx(float(golden("stgnet_released_seed1")["input_sum"]), abs=1e-6)
+def test_input_is_the_golden_one(golden_clip, golden):
+    assert golden_clip.astype(np.float64).sum() == pytest.approx(float(golden("stgnet_released_seed1")["input_sum"]), abs=1e-6)
 
 
 def test_parameter_counts(network):
@@ -48,7 +39,7 @@ def test_parameter_counts(network):
 
 
 @pytest.mark.slow
-def test_eval_activations_in_float64(network, clip, golden):
+def test_eval_activations_in_float64(network, golden_clip, golden):
     expected, model = golden("stgnet_released_seed1"), network(torch.float64).eval()
     seen: dict[str, torch.Tensor] = {}
     model.stem.register_forward_hook(lambda _m, _i, out: seen.update(stem=out))
@@ -64,7 +55,7 @@ def test_eval_activations_in_float64(network, clip, golden):
         stage.select.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
         number += 1
     with torch.no_grad():
-        output = model(torch.tensor(clip, dtype=torch.float64))
+        output = model(torch.tensor(golden_clip, dtype=torch.float64))
     assert number == 10
     for name, activation in seen.items():
         scale = float(expected[f"{name}_std"])
@@ -79,18 +70,18 @@ def _feature_map(x: torch.Tensor, graph) -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_eval_output_in_float32(network, clip, golden):
+def test_eval_output_in_float32(network, golden_clip, golden):
     expected = golden("stgnet_released_seed1")["eval_output"]
     with torch.no_grad():
-        output = network(torch.float32).eval()(torch.tensor(clip))
+        output = network(torch.float32).eval()(torch.tensor(golden_clip))
     assert np.abs(output.numpy() - expected).max() < 2e-3 * expected.std()
 
 
 @pytest.mark.slow
-def test_training_loss_and_every_gradient_norm_in_float64(network, clip, golden):
+def test_training_loss_and_every_gradient_norm_in_float64(network, golden_clip, golden):
     expected, model = golden("stgnet_released_seed1"), network(torch.float64, drop_path=0.0).train()
     wave = torch.sin(2 * torch.pi * 1.3 * torch.arange(160, dtype=torch.float64) / 30).expand(2, -1)
-    output = model(torch.tensor(clip, dtype=torch.float64))
+    output = model(torch.tensor(golden_clip, dtype=torch.float64))
     loss = neg_pearson(output, wave)
     loss.backward()
     assert np.abs(output.detach().numpy() - expected["train_output"]).max() < 1e-9 * expected["train_output"].std()
