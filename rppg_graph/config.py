@@ -72,6 +72,9 @@ class TrainConfig(Section):
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["constant", "one_cycle"] = "constant"
     validate_every: PositiveInt = Field(200, description="steps between validations, which also write a checkpoint")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the convolutions and products of a step; weights and losses stay in float32"
+    )
     workers: int = Field(1, ge=0, description="processes that load clips; 0 loads in the training process")
     augment: AugmentConfig | None = Field(AugmentConfig(), description="null trains on the clips as they are")
 

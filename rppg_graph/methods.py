@@ -15,6 +15,7 @@ from rppg_graph.data.clips import MAX_GAP_SECONDS, clip_tensor, cut_clips
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import mean_rgb
 from rppg_graph.errors import InputError
+from rppg_graph.nn.folding import folded
 from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import detrend, resample
@@ -139,7 +140,7 @@ class NetworkMethod:
         """The network of a checkpoint, with the clip length and frame rate it was trained with."""
         config = checkpoint.config
         name, clip_frames = config["model"]["name"], config["data"]["clip_frames"]
-        return cls(checkpoint.model, name, clip_frames, checkpoint.fps, mc=mc)
+        return cls(folded(checkpoint.model), name, clip_frames, checkpoint.fps, mc=mc)
 
     def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
         fps = video_fps if abs(video_fps / self.fps - 1) < SAME_RATE else self.fps

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,12 @@ from rppg_graph.losses import LABELS, LOSSES
 SCHEDULES = {
     "constant": lambda optimiser, rate, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0),
     "one_cycle": lambda optimiser, rate, steps: torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps),
+}
+
+
+PRECISIONS: dict[str, Callable[[str], AbstractContextManager]] = {
+    "float32": lambda device_type: nullcontext(),
+    "bfloat16": lambda device_type: torch.autocast(device_type, torch.bfloat16),
 }
 
 
@@ -54,7 +62,7 @@ class Trainer:
         model: maps video (B, 3, T, H, W) to (B, T); its ``label`` says what it predicts, ``wave`` or ``differenced``.
         loss: a name of ``losses.LOSSES``.
         train_clips, validation_clips: validation without augmentation.
-        steps, batch, learning_rate, weight_decay, schedule, validate_every, workers: see ``config.TrainConfig``.
+        steps, batch, learning_rate, weight_decay, schedule, validate_every, precision, workers: see ``config.TrainConfig``.
         seed: of the order of clips, the dropout and the augmentations.
         device: a torch device.
     """
@@ -72,6 +80,7 @@ class Trainer:
         weight_decay: float = 0.0,
         schedule: str = "constant",
         validate_every: int = 200,
+        precision: str = "float32",
         workers: int = 0,
         seed: int = 0,
         device: str = "cpu",
@@ -83,6 +92,7 @@ class Trainer:
         self.train_clips, self.validation_clips = train_clips, validation_clips
         self.steps, self.batch, self.validate_every, self.workers = steps, batch, validate_every, workers
         self.seed, self.device = seed, device
+        self.precise = partial(PRECISIONS[precision], torch.device(device).type)
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
         self.schedule = SCHEDULES[schedule](self.optimiser, learning_rate, steps)
         self.step, self.best_loss = 0, float("inf")
@@ -153,7 +163,9 @@ class Trainer:
         self.model.train()
         torch.manual_seed(1_000_003 * self.seed + self.step)  # a resumed run drops the same paths
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(self.model(video.to(self.device)), self.label(pulse.to(self.device)))
+        with self.precise():
+            prediction = self.model(video.to(self.device))
+        loss = self.loss(prediction.float(), self.label(pulse.to(self.device)))
         value = loss.item()
         if value != value:
             raise InputError(f"the loss is not a number at step {self.step}; lower train.learning_rate")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rppg_graph.nn.tanh import tanh
+
 MASK_AXES: dict[str, tuple[int, int]] = {
     "time-height": (2, 3),  # what the released code does: a 4-D layer applied to a 5-D tensor
     "height-width": (3, 4),  # the spatial mask that the paper draws
@@ -22,6 +24,44 @@ def attention_mask(gate: Tensor, axes: tuple[int, int]) -> Tensor:
         (B, C, T, H, W) mask, one per channel.
     """
     return 0.5 * gate / gate.mean(dim=axes, keepdim=True)
+
+
+def masked(x: Tensor, logits: Tensor, axes: tuple[int, int]) -> Tensor:
+    """``x · mask(sigmoid(logits))`` with :func:`attention_mask`, for a third of the memory traffic and of what is kept.
+
+    Equal because the gradient is the formula's own: with ``g = sigmoid(logits)``, ``s = 0.5 / mean(g)`` and n values a
+    plane, ``∂x = s·g·∂y`` and ``∂g = s·(x·∂y − Σ(g·x·∂y) / Σg)``, sums over the plane.
+
+    Args:
+        x, logits: (B, C, T, H, W).
+        axes: as :func:`attention_mask`.
+    """
+    return _Masked.apply(x, logits, axes)
+
+
+class _Masked(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, logits: Tensor, axes: tuple[int, int]) -> Tensor:
+        gate = torch.sigmoid(logits)
+        scale = (0.5 / gate.mean(dim=axes, keepdim=True, dtype=_wide(gate))).to(gate.dtype)
+        ctx.save_for_backward(x, gate, scale)
+        ctx.axes = axes
+        return (x * scale).mul_(gate)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, gate, scale = ctx.saved_tensors
+        plane = gate.shape[ctx.axes[0]] * gate.shape[ctx.axes[1]]
+        grad = grad * scale
+        of_gate = grad * x
+        shared = (of_gate * gate).sum(dim=ctx.axes, keepdim=True) * (scale * (2 / plane))  # Σ(g·x·∂y) / Σg
+        of_gate -= shared
+        return grad.mul_(gate), torch.ops.aten.sigmoid_backward(of_gate, gate), None
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 class MaskedConv3d(nn.Module):
@@ -49,4 +89,4 @@ class MaskedConv3d(nn.Module):
         return attention_mask(torch.sigmoid(self.gate(x)), self.axes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.conv(x * self.mask(x)))
+        return tanh(self.conv(masked(x, self.gate(x), self.axes)))

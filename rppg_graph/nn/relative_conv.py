@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
@@ -53,8 +54,12 @@ class RelativeConv(MessagePassing):
             relative = self.relative_to_all(x.view(edge_index.clips, -1, x.shape[1])).view(x.shape)  # (M, C)
         else:
             relative = self.propagate(edge_index, x=x) - x  # (M, C)
-        pairs = torch.stack((x, relative), dim=-1).view(-1, self.groups, self.weight.shape[2])  # (M, groups, ·)
-        return torch.einsum("mgi,goi->mgo", pairs, self.weight).reshape(len(x), -1) + self.bias  # (M, C')
+        return F.linear(torch.cat((x, relative), dim=1), self.matrix(), self.bias)  # (M, C')
+
+    def matrix(self) -> Tensor:
+        """W (C', 2·C) for inputs [x, d]: its blocks in place, zeros elsewhere; one product of it beats four small ones."""
+        blocks = torch.block_diag(*self.weight)  # (C', 2·C) for inputs [x_0, d_0, x_1, d_1, …]
+        return torch.cat((blocks[:, 0::2], blocks[:, 1::2]), dim=1)
 
     def message(self, x_j: Tensor) -> Tensor:
         return x_j

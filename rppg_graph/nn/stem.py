@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rppg_graph.nn.attention_mask import MaskedConv3d
+
+
+CHANNELS_LAST = torch.channels_last_3d
+
+
+def difference(x: Tensor) -> Tensor:
+    """``x_{t+1} − x_t``, 0 for the last frame: (B, C, T, H, W) → the same."""
+    return torch.diff(x, dim=2, append=x[:, :, -1:])
 
 
 class DiffBlock(nn.Module):
@@ -22,8 +31,15 @@ class DiffBlock(nn.Module):
         self.norm = nn.BatchNorm3d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        difference = torch.diff(x, dim=2, append=x[:, :, -1:])
-        return torch.cat((x, self.norm(difference)), dim=1)
+        return torch.cat((x, self.norm(difference(x))), dim=1)
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """The normalised difference alone, before the batch norm's scale and shift: (B, C, T, H, W) → the same."""
+        norm = self.norm
+        if self.training:
+            norm.num_batches_tracked += 1
+        statistics = norm.running_mean, norm.running_var
+        return F.batch_norm(difference(x), *statistics, None, None, self.training, norm.momentum, norm.eps)
 
 
 class ConvBlock(nn.Sequential):
@@ -33,6 +49,33 @@ class ConvBlock(nn.Sequential):
         super().__init__(
             nn.Conv3d(in_channels, out_channels, 3, stride, padding=1), nn.BatchNorm3d(out_channels), nn.GELU()
         )
+
+
+def conv_of_difference(video: Tensor, block: DiffBlock, conv: nn.Conv3d) -> Tensor:
+    """``conv(block(video))`` without the convolution's input gradient, which would cost more than all its rest.
+
+    Equal because a convolution is linear in its input: the scale γ of the batch norm moves into the weights of the
+    difference's channels, its shift β into the weights of a channel of ones, whose zero padding is the shift's own; and
+    so β and γ get their gradients through weights. Where the video itself wants a gradient, the definition is used.
+
+    Args:
+        video: (B, 3, T, H, W).
+
+    Returns:
+        (B, C', T', H', W'), channels last in memory.
+    """
+    if video.requires_grad:
+        return conv(block(video))
+    norm, channels = block.norm, video.shape[1]
+    # batch, channels x, (x_{t+1} − x_t) normalised, 1; channels last in memory
+    planes = video.new_ones(len(video), 2 * channels + 1, *video.shape[2:]).contiguous(memory_format=CHANNELS_LAST)
+    planes[:, :channels] = video
+    planes[:, channels:-1] = block.normalised(video)
+    frames, differences = conv.weight.split(channels, dim=1)
+    scaled = differences * norm.weight.view(-1, 1, 1, 1)
+    shift = (differences * norm.bias.view(-1, 1, 1, 1)).sum(dim=1, keepdim=True)
+    weight = torch.cat((frames, scaled, shift), dim=1)
+    return F.conv3d(planes, weight, conv.bias, conv.stride, conv.padding)
 
 
 class Stem(nn.Sequential):
@@ -57,3 +100,10 @@ class Stem(nn.Sequential):
             ConvBlock(32, 64, stride=2),
             ConvBlock(64, 64),
         )
+
+    def forward(self, video: Tensor) -> Tensor:
+        block, (conv, *rest), *layers = self
+        x = conv_of_difference(video, block, conv)
+        for layer in (*rest, *layers):
+            x = layer(x)
+        return x

@@ -1,0 +1,89 @@
+"""Where the time of an STGNet goes: every part run by itself on what it gets inside the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from rppg_graph.graph.aggregate import neighbour_mean
+from rppg_graph.models.stgnet import STGNet
+
+REPEATS = 5
+Part = tuple[Callable[..., Tensor], tuple[Tensor, ...]]  # a function, and its inputs
+
+
+def stage_ms(model: STGNet, video: Tensor, train: bool, step: Callable[[], object] | None) -> dict[str, float]:
+    """Milliseconds of each kind of part, forward and with ``train`` backward too; ``step`` is the optimiser's.
+
+    The parts run alone, so their sum is near the whole and not equal to it.
+    """
+    model.train(train)
+    parts = _parts(model, video)
+    spent = {name: sum(_ms(part, train) for part in found) for name, found in parts.items()}
+    spent["KNN"] = sum(_ms(part, False) for part in parts["KNN"])  # has no gradient
+    spent["MLP"] -= spent["aggregation"]  # was measured with the aggregation inside
+    if step is not None:
+        spent["optimiser"] = _median_ms(step)
+    return spent
+
+
+def _parts(model: STGNet, video: Tensor) -> dict[str, list[Part]]:
+    """The parts by kind, with the inputs that one pass over the video gives them."""
+    parts: dict[str, list[Part]] = {"stem": [(model.stem, (video,))], "KNN": [], "aggregation": [], "MLP": []}
+    parts |= {"ROI": [], "head": []}
+    handles = []
+
+    def at(module: nn.Module, see: Callable[[tuple], None]) -> None:
+        handles.append(module.register_forward_pre_hook(lambda _module, inputs: see(inputs)))
+
+    def see_block(block: nn.Module, inputs: tuple) -> None:
+        graph = inputs[0]
+        x = graph.x.detach()
+        placed = block.placed(graph).detach()
+        edges = block.edges(placed, graph.grid)
+        parts["KNN"].append((lambda nodes: block.edges(nodes, graph.grid), (placed,)))
+        parts["aggregation"].append((lambda nodes: neighbour_mean(nodes, edges), (placed,)))
+        clips, grid = graph.ptr.numel() - 1, graph.grid
+
+        def block_alone(nodes: Tensor) -> Tensor:
+            from rppg_graph.graph.feature_map import feature_map_to_graph
+
+            return block(feature_map_to_graph(nodes.view(clips, *grid, -1).permute(0, 4, 1, 2, 3)), edges)
+
+        parts["MLP"].append((block_alone, (x,)))
+
+    for stage in model.stages:
+        for block in stage.denoise:
+            at(block, lambda inputs, block=block: see_block(block, inputs))
+        at(stage.select, lambda inputs, part=stage.select: parts["ROI"].append((part, (inputs[0].detach(),))))
+    frames = video.shape[2]
+    at(model.head, lambda inputs: parts["head"].append((lambda x: model.head(x, frames), (inputs[0].detach(),))))
+    with torch.no_grad():
+        model(video)
+    for handle in handles:
+        handle.remove()
+    return parts
+
+
+def _ms(part: Part, train: bool) -> float:
+    run, inputs = part
+    if not train:
+        with torch.no_grad():
+            return _median_ms(lambda: run(*inputs))
+    inputs = tuple(x if x.shape[1] == 3 else x.clone().requires_grad_() for x in inputs)  # a video needs no gradient
+    gradient = torch.randn_like(run(*inputs))
+    return _median_ms(lambda: run(*inputs).backward(gradient))
+
+
+def _median_ms(run: Callable[[], object]) -> float:
+    run()
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return 1e3 * median(times)
