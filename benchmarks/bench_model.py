@@ -96,7 +96,7 @@ run = {mode}({make}, {precision!r}, {batch}, {size}, "cpu")
 
 
 def peak_mb(provider: Provider, mode: str, batch: int, threads: int) -> float:
-    """The rise of a process's memory during the second call: what is kept from the first, as an optimiser's state, not."""
+    """The rise of a process's memory in its second call: without what the first leaves, as an optimiser's state."""
     setup = SETUP.format(folder=str(harness.RESULTS.parent), mode=mode, batch=batch, **provider._asdict())
     return harness.peak_extra_mb(setup, "run()", "run()", threads)
 

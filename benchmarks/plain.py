@@ -1,9 +1,9 @@
 """The released STGNet as its formulas are usually written down: the baseline of ``bench_model.py``.
 
 Feature maps stay (B, C, …) and are permuted where a layer wants another order; nearest neighbours come from a matrix of
-all N×N distances; both ends of every edge are gathered into tensors of (B, C, N, K); 1×1 convolutions are convolutions.
-Names and shapes of the parameters are those of a released ``state_dict``, so the golden numbers hold it to the same
-values as the network in ``rppg_graph.models`` (``tests/benchmarks/test_plain.py``). STGNet, sources in ``models/stgnet.py``.
+all N×N distances; both ends of every edge are gathered into tensors of (B, C, N, K); 1×1 convolutions are
+convolutions. Names and shapes of the parameters are those of a released ``state_dict``, so the golden numbers hold it
+to the same values as the network in ``rppg_graph.models`` (``tests/benchmarks/test_plain.py``), where the sources are.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def gathered(x: Tensor, index: Tensor) -> Tensor:
 class _RelativeConv(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.nn = nn.Sequential(nn.Conv2d(2 * channels, 2 * channels, 1, groups=4), nn.BatchNorm2d(2 * channels), nn.GELU())
+        wide = 2 * channels
+        self.nn = nn.Sequential(nn.Conv2d(wide, wide, 1, groups=4), nn.BatchNorm2d(wide), nn.GELU())
         nn.init.kaiming_normal_(self.nn[0].weight)
         nn.init.zeros_(self.nn[0].bias)
 

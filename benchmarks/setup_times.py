@@ -33,7 +33,8 @@ def main() -> int:
         if (ROOT.parent / "shared").is_dir():
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
         steps = [_timed(command, lines, what, clone, cache) for command, lines, what in STEPS]
-    (RESULTS / "setup.json").write_text(json.dumps({"environment": environment("cpu"), "steps": steps}, indent=1) + "\n")
+    found = {"environment": environment("cpu"), "steps": steps}
+    (RESULTS / "setup.json").write_text(json.dumps(found, indent=1) + "\n")
     return max(step["exit_code"] for step in steps)
 
 

@@ -62,7 +62,8 @@ class Trainer:
         model: maps video (B, 3, T, H, W) to (B, T); its ``label`` says what it predicts, ``wave`` or ``differenced``.
         loss: a name of ``losses.LOSSES``.
         train_clips, validation_clips: validation without augmentation.
-        steps, batch, learning_rate, weight_decay, schedule, validate_every, precision, workers: see ``config.TrainConfig``.
+        steps, batch, learning_rate, weight_decay, schedule, validate_every, precision, workers: as in
+            ``config.TrainConfig``.
         seed: of the order of clips, the dropout and the augmentations.
         device: a torch device.
     """

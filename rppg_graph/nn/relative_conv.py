@@ -57,7 +57,7 @@ class RelativeConv(MessagePassing):
         return F.linear(torch.cat((x, relative), dim=1), self.matrix(), self.bias)  # (M, C')
 
     def matrix(self) -> Tensor:
-        """W (C', 2·C) for inputs [x, d]: its blocks in place, zeros elsewhere; one product of it beats four small ones."""
+        """W (C', 2·C) for inputs [x, d]: its blocks in place, zeros elsewhere. One product beats four small ones."""
         blocks = torch.block_diag(*self.weight)  # (C', 2·C) for inputs [x_0, d_0, x_1, d_1, …]
         return torch.cat((blocks[:, 0::2], blocks[:, 1::2]), dim=1)
 

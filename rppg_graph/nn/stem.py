@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from rppg_graph.nn.attention_mask import MaskedConv3d
 
-
 CHANNELS_LAST = torch.channels_last_3d
 
 

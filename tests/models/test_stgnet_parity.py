@@ -29,7 +29,8 @@ def sample(activation: torch.Tensor) -> np.ndarray:
 
 
 def test_input_is_the_golden_one(golden_clip, golden):
-    assert golden_clip.astype(np.float64).sum() == pytest.approx(float(golden("stgnet_released_seed1")["input_sum"]), abs=1e-6)
+    expected = float(golden("stgnet_released_seed1")["input_sum"])
+    assert golden_clip.astype(np.float64).sum() == pytest.approx(expected, abs=1e-6)
 
 
 def test_parameter_counts(network):
