@@ -17,14 +17,14 @@ Part = tuple[Callable[..., Tensor], tuple[Tensor, ...]]  # a function, and its i
 
 
 def stage_ms(model: STGNet, video: Tensor, train: bool, step: Callable[[], object] | None) -> dict[str, float]:
-    """Milliseconds of each kind of part, forward and with ``train`` backward too; ``step`` is the optimiser's.
+    """Milliseconds of each kind of part, forward and with ``train`` backward too (the search has none); ``step`` is the
+    optimiser's.
 
     The parts run alone, so their sum is near the whole and not equal to it.
     """
     model.train(train)
     parts = _parts(model, video)
-    spent = {name: sum(_ms(part, train) for part in found) for name, found in parts.items()}
-    spent["KNN"] = sum(_ms(part, False) for part in parts["KNN"])  # has no gradient
+    spent = {name: sum(_ms(part, train and name != "KNN") for part in found) for name, found in parts.items()}
     spent["MLP"] -= spent["aggregation"]  # was measured with the aggregation inside
     if step is not None:
         spent["optimiser"] = _median_ms(step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rppg_graph.nn.convolution import Conv3d
 from rppg_graph.nn.tanh import tanh
 
 MASK_AXES: dict[str, tuple[int, int]] = {
@@ -81,8 +82,8 @@ class MaskedConv3d(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, mask_axes: str = "height-width") -> None:
         super().__init__()
         self.axes = MASK_AXES[mask_axes]
-        self.gate = nn.Conv3d(in_channels, in_channels, (1, 5, 5), padding=(0, 2, 2))
-        self.conv = nn.Conv3d(in_channels, out_channels, 3, stride, padding=1)
+        self.gate = Conv3d(in_channels, in_channels, (1, 5, 5), padding=(0, 2, 2))
+        self.conv = Conv3d(in_channels, out_channels, 3, stride, padding=1)
 
     def mask(self, x: Tensor) -> Tensor:
         """The mask alone, (B, C, T, H, W), for a look at where the network looks."""

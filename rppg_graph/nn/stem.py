@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rppg_graph.nn.attention_mask import MaskedConv3d
+from rppg_graph.nn.convolution import Conv3d
 
 CHANNELS_LAST = torch.channels_last_3d
 
@@ -46,7 +47,7 @@ class ConvBlock(nn.Sequential):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int | tuple[int, int, int] = 1) -> None:
         super().__init__(
-            nn.Conv3d(in_channels, out_channels, 3, stride, padding=1), nn.BatchNorm3d(out_channels), nn.GELU()
+            Conv3d(in_channels, out_channels, 3, stride, padding=1), nn.BatchNorm3d(out_channels), nn.GELU()
         )
 
 
