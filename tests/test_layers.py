@@ -12,13 +12,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
 # layer → layers of ours that it may import, besides itself and `errors`.
 LAYERS: dict[str, set[str]] = {
     "cli": {"config", "train", "evaluate", "predict", "methods", "calibrate", "checkpoint", "data", "models", "nn",
-            "graph", "pulse", "losses", "report"},
+            "graph", "pulse", "losses", "report", "export"},
     "train": {"checkpoint", "losses", "data"},
     "calibrate": {"checkpoint", "methods", "predict", "data", "pulse"},
     "predict": {"methods", "data", "pulse"},
     "methods": {"checkpoint", "models", "nn", "data", "pulse"},
     "evaluate": {"pulse"},
     "checkpoint": {"models"},
+    "export": {"models", "nn", "graph", "pulse"},
     "report": {"evaluate", "pulse"},
     "models": {"nn", "graph"},
     "nn": {"graph"},

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "check-data": "say what a folder of recordings holds, and what is missing or odd",
     "preprocess": "cut the faces out of a dataset, once",
     "score": "score pulse waves of any origin (.npz) under a protocol",
+    "export": "a trained network as one file that runs without this project: ONNX or torch.export",
     "demo": "synthetic data, train, evaluate, predict, plot: everything on one machine in minutes",
     "doctor": "versions, devices, usable backends, and what to type for those that are not",
 }

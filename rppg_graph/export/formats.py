@@ -1,0 +1,125 @@
+"""The file formats: a dense network to bytes and back."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rppg_graph.errors import InputError
+
+INPUT, OUTPUT, DESCRIPTION = "video", "wave", "description.json"
+Run = Callable[[Tensor], Tensor]
+
+
+class Description(NamedTuple):
+    """What the user of a file must know; it stands inside the file.
+
+    ``label`` says whether the wave is the pulse (``wave``) or its frame differences (``differenced``); ``fps`` is the
+    frame rate that the network was trained at.
+    """
+
+    model: str
+    clip_frames: int
+    size: int
+    fps: float
+    label: str
+    layout: str = "(batch, RGB, frames, height, width)"
+    value_range: str = "0 to 1"
+
+
+class Format(NamedTuple):
+    """``to_bytes(dense network, description)`` makes the content of a file, ``runner(content)`` what runs it."""
+
+    suffix: str
+    to_bytes: Callable[[nn.Module, Description], bytes]
+    runner: Callable[[bytes], Run]
+
+
+def _program(network: nn.Module, description: Description) -> torch.export.ExportedProgram:
+    """The network's operations for any number of clips, without the example input and the places in the source."""
+    d = description
+    video = torch.zeros(2, 3, d.clip_frames, d.size, d.size)
+    program = torch.export.export(network, (video,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+    program.example_inputs = None
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
+    return program
+
+
+def _to_exported(network: nn.Module, description: Description) -> bytes:
+    file = io.BytesIO()
+    with _quiet():
+        program = _program(network, description)
+        torch.export.save(program, file, extra_files={DESCRIPTION: json.dumps(description._asdict())})
+    return file.getvalue()
+
+
+def _run_exported(content: bytes) -> Run:
+    return torch.export.load(io.BytesIO(content)).module()
+
+
+def _to_onnx(network: nn.Module, description: Description) -> bytes:
+    _onnx_packages()
+    with _quiet():
+        program = torch.onnx.export(
+            _program(network, description), dynamo=True, input_names=[INPUT], output_names=[OUTPUT],
+            external_data=False, verbose=False,
+        )  # fmt: skip
+    model = program.model_proto
+    graph = model.graph
+    for described in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        described.ClearField("metadata_props")
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    for key, value in description._asdict().items():
+        model.metadata_props.add(key=key, value=str(value))
+    return model.SerializeToString()
+
+
+def _run_onnx(content: bytes) -> Run:
+    onnxruntime = _onnx_packages()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return lambda video: torch.from_numpy(session.run([OUTPUT], {INPUT: video.numpy()})[0])
+
+
+def _onnx_packages():
+    """onnxruntime, once all that the format needs is there."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f'format onnx needs {error.name}, which is not installed: pip install "rppg-graph[export]"; '
+            "or take --format exported, which needs nothing"
+        ) from error
+    return onnxruntime
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' remarks on packages that are not installed and on their own deprecated parts."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+FORMATS: dict[str, Format] = {
+    "onnx": Format(".onnx", _to_onnx, _run_onnx),
+    "exported": Format(".pt2", _to_exported, _run_exported),
+}
