@@ -84,7 +84,7 @@ def summary(out: Path, size: int, description: Description, checked: Check) -> s
     told = {
         "input": f"video float32 (batch, 3, {d.clip_frames}, {d.size}, {d.size}): {d.layout}, values {d.value_range}",
         "output": f"wave float32 (batch, {d.clip_frames}): label {d.label}, at {d.fps:g} fps",
-        "deviation": f"{c.close:.1e} of the wave's standard deviation; {c.exact:.1e} in float64",
+        "deviation": f"at most {max(c.close):.1e} of the wave's standard deviation; {c.exact:.1e} in float64",
         "heart rate": f"{rates[1]} bpm, the original {rates[0]} bpm",
         "speed": f"{file_ms:.0f} ms a clip, the original {original_ms:.0f} ms ({torch.get_num_threads()} threads)",
     }

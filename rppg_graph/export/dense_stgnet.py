@@ -148,8 +148,9 @@ class _Head(nn.Module):
 
     def __init__(self, head: BVPHead, segments: int, clip_frames: int) -> None:
         super().__init__()
-        levels = (nn.Sequential(fuse_conv_bn_eval(conv, norm, transpose=True), elu) for conv, norm, elu in head.upsample)
-        self.upsample = nn.Sequential(*levels)
+        self.upsample = nn.Sequential()
+        for conv, norm, elu in head.upsample:
+            self.upsample.append(nn.Sequential(fuse_conv_bn_eval(conv, norm, transpose=True), elu))
         upsampled = segments * 2 ** len(self.upsample)
         eye = torch.eye(upsampled, dtype=head.out.weight.dtype)
         self.register_buffer("pool", F.adaptive_avg_pool1d(eye, clip_frames) if upsampled != clip_frames else None)

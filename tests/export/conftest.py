@@ -43,8 +43,8 @@ def clips() -> torch.Tensor:
 def as_checkpoint():
     """Function from a network, its name and options to a checkpoint of it."""
 
-    def make(model: torch.nn.Module, name: str, frames: int = FRAMES, size: int = SIZE, **options) -> Checkpoint:
-        data = {"clip_frames": frames, "crop": {"size": size, "detector": "ultra-light", "policy": "fail"}}
+    def make(model: torch.nn.Module, name: str, clip: tuple[int, int] = (FRAMES, SIZE), **options) -> Checkpoint:
+        data = {"clip_frames": clip[0], "crop": {"size": clip[1], "detector": "ultra-light", "policy": "fail"}}
         config = {"data": data, "model": {"name": name, "options": options}}
         return Checkpoint(model, config, 29.5, 72.0, {})
 

@@ -47,7 +47,7 @@ def assert_runs(file_format: str, model: torch.nn.Module, name: str, clips: torc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["stgnet_small", "stgnet_released", "stream_net", "ts_can", "deep_phys"])
+@pytest.mark.parametrize("name", ["stgnet_released", "stream_net", "ts_can"])
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_a_file_says_what_the_network_says(file_format, name, tiny_network, clips):
     model = tiny_network(name)
@@ -62,11 +62,11 @@ def test_a_file_says_what_the_network_says(file_format, name, tiny_network, clip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("conv", ["average_relative", "max_relative"])
 @pytest.mark.parametrize("graph", [graph for graph in GRAPHS if graph != "knn"])
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_every_graph(file_format, graph, conv, tiny_network, clips):
-    assert_runs(file_format, tiny_network("stgnet_small", graph=graph, conv=conv), "stgnet_small", clips)
+def test_every_graph(file_format, graph, tiny_network, clips):
+    model = tiny_network("stgnet_small", graph=graph, conv="max_relative", stages=[(1, 4, 1)])
+    assert_runs(file_format, model, "stgnet_small", clips)
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
