@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
-from rppg_graph.data.clips import MAX_GAP_SECONDS, clip_tensor, cut_clips
+from rppg_graph.data.clips import ClipCutter, clip_tensor
 from rppg_graph.data.face import FaceFrame
-from rppg_graph.data.skin import mean_rgb
 from rppg_graph.errors import InputError
 from rppg_graph.nn.folding import folded
 from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
 from rppg_graph.pulse.classical import CLASSICAL
-from rppg_graph.pulse.filters import detrend, resample
-from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
+from rppg_graph.pulse.filters import detrend
+from rppg_graph.wave_stream import LEAST_SECONDS, ClassicalStream, NetworkStream, RawWave, WaveStream, whole_wave
 
 if TYPE_CHECKING:
     from rppg_graph.checkpoint import Checkpoint
 
 SAME_RATE = 0.1  # a video whose frame rate is within this of the network's is not resampled
 SKIN_CROP = 128  # pixels of a classical method's crops: skin is told from hair and beard more finely than at 64
-LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
-
-
-@dataclass(frozen=True)
-class RawWave:
-    """What a method makes of a video.
-
-    Args:
-        bvp: (T,) on the grid ``seconds = index / fps``, NaN where there is no face.
-        fps: of the grid.
-        samples: (S, T) the same by each Monte-Carlo sample; None without Monte-Carlo dropout.
-        variance: (T,) unbiased, over the samples of every clip, where ``bvp`` has a deviation of 1; None likewise.
-    """
-
-    bvp: np.ndarray
-    fps: float
-    samples: np.ndarray | None = None
-    variance: np.ndarray | None = None
 
 
 class Method(Protocol):
     """A way from face frames to a pulse wave: a classical formula or a network."""
 
     name: str
+
+    @property
+    def least_seconds(self) -> float:
+        """How long an unbroken stretch of face must be for a wave."""
+
+    def stream(self, video_fps: float, step_seconds: float | None = None) -> WaveStream:
+        """A wave to be fed frame by frame.
+
+        Args:
+            video_fps: frame rate of the video.
+            step_seconds: how often new samples are wanted; None: once, at the end, in the cheapest way.
+        """
 
     def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
         """The wave of a stream of face frames."""
@@ -67,20 +59,15 @@ class ClassicalMethod:
     name: str = "pos"
     skin: bool = True
 
+    @property
+    def least_seconds(self) -> float:
+        return LEAST_SECONDS
+
+    def stream(self, video_fps: float, step_seconds: float | None = None) -> ClassicalStream:
+        return ClassicalStream(CLASSICAL[self.name], self.skin, video_fps, step_seconds)
+
     def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
-        trace = [(f.seconds, mean_rgb(f.crop, self.skin)) for f in face_frames if f.crop is not None]
-        if not trace:
-            return RawWave(np.empty(0), video_fps)
-        seconds = np.array([t for t, _ in trace])
-        rgb = np.stack([colour for _, colour in trace])  # (F, 3)
-        bvp = np.full(round(seconds[-1] * video_fps) + 1, np.nan)
-        for part in _runs_in_time(seconds):
-            if seconds[part][-1] - seconds[part][0] >= LEAST_SECONDS:
-                grid, colours = resample(seconds[part], rgb[part], video_fps)
-                first = round(grid[0] * video_fps)
-                wave = CLASSICAL[self.name](colours, video_fps)
-                bvp[first : first + len(wave)] = wave[: len(bvp) - first]
-        return RawWave(bvp, video_fps)
+        return whole_wave(self.stream(video_fps), face_frames)
 
 
 @dataclass(frozen=True)
@@ -142,15 +129,20 @@ class NetworkMethod:
         name, clip_frames = config["model"]["name"], config["data"]["clip_frames"]
         return cls(folded(checkpoint.model), name, clip_frames, checkpoint.fps, mc=mc)
 
-    def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
+    @property
+    def least_seconds(self) -> float:
+        return self.clip_frames / self.fps
+
+    def stream(self, video_fps: float, step_seconds: float | None = None) -> NetworkStream:
+        """Clips overlap by half and run in batches; with ``step_seconds``, one begins, and runs, every so often."""
         fps = video_fps if abs(video_fps / self.fps - 1) < SAME_RATE else self.fps
-        clips = cut_clips(face_frames, fps, self.clip_frames, self.clip_frames // 2)
-        merged = _Merged(0 if self.mc is None else self.mc.samples)
-        for number, group in enumerate(_grouped(clips, self.batch)):
-            waves = self._waves(np.stack([clip.video for clip in group]), number)
-            for clip, clip_waves in zip(group, np.swapaxes(waves, 0, 1), strict=True):
-                merged.add(clip.start, clip_waves)
-        return merged.result(fps)
+        live = step_seconds is not None
+        stride = max(1, round(step_seconds * fps)) if live else self.clip_frames // 2
+        cutter = ClipCutter(fps, self.clip_frames, stride)
+        return NetworkStream(self._waves, cutter, 1 if live else self.batch, 0 if self.mc is None else self.mc.samples)
+
+    def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
+        return whole_wave(self.stream(video_fps), face_frames)
 
     @torch.inference_mode()
     def _waves(self, clips: np.ndarray, number: int) -> np.ndarray:
@@ -164,41 +156,3 @@ class NetworkMethod:
         if self.model.label == "differenced":
             waves = np.apply_along_axis(detrend, 2, np.cumsum(waves, axis=2))
         return waves
-
-
-class _Merged:
-    """The waves of overlapping clips in one: their mean, and with Monte-Carlo samples each sample and the variance."""
-
-    def __init__(self, samples: int) -> None:
-        self.mean, self.variance = OverlapAdd(), HannMean()
-        self.samples = [OverlapAdd() for _ in range(samples)]
-
-    def add(self, start: int, waves: np.ndarray) -> None:
-        """Add the waves (S, T) of one clip."""
-        mean = waves.mean(axis=0)
-        self.mean.add(start, mean)
-        if not self.samples:
-            return
-        for merged, wave in zip(self.samples, waves, strict=True):
-            merged.add(start, wave)
-        scale = max(mean.var(), np.finfo(float).tiny)  # the merged wave has a deviation of 1
-        self.variance.add(start, waves.var(axis=0, ddof=1) / scale)
-
-    def result(self, fps: float) -> RawWave:
-        if not self.samples:
-            return RawWave(self.mean.result(), fps)
-        samples = np.stack([merged.result() for merged in self.samples])  # (S, T)
-        return RawWave(self.mean.result(), fps, samples, self.variance.result())
-
-
-def _runs_in_time(seconds: np.ndarray) -> Iterator[slice]:
-    """Runs of timestamps without a hole of more than ``MAX_GAP_SECONDS``."""
-    cuts = np.flatnonzero(np.diff(seconds) > MAX_GAP_SECONDS) + 1
-    bounds = [0, *cuts.tolist(), len(seconds)]
-    return (slice(a, b) for a, b in pairwise(bounds))
-
-
-def _grouped(items: Iterable, size: int) -> Iterator[list]:
-    iterator = iter(items)
-    while group := list(islice(iterator, size)):
-        yield group

@@ -14,14 +14,19 @@ from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import FaceCropper, FaceFrame
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
-from rppg_graph.methods import Method, RawWave
+from rppg_graph.methods import Method
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack, heart_rate, heart_rate_track
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration, deviation_bpm
+from rppg_graph.stream import Stream, Update
+from rppg_graph.wave_stream import RawWave, finite_runs
 
 if TYPE_CHECKING:
     from rppg_graph.data.cache import CachedRecording
+
+__all__ = ["Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "finite_runs", "first_clip", "judge",
+           "predict_video", "recording_wave", "summarise"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -206,9 +211,3 @@ def recording_wave(recording: CachedRecording, method: Method) -> Wave:
 
 def _on_grid(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray | None) -> np.ndarray | None:
     return None if values is None else np.interp(grid, seconds, values, left=np.nan, right=np.nan)
-
-
-def finite_runs(wave: np.ndarray) -> list[slice]:
-    """The stretches of a wave (T,) without NaN."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], np.isfinite(wave), [False])).astype(int)))
-    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

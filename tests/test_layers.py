@@ -11,12 +11,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
 
 # layer → layers of ours that it may import, besides itself and `errors`.
 LAYERS: dict[str, set[str]] = {
-    "cli": {"config", "train", "evaluate", "predict", "methods", "calibrate", "checkpoint", "data", "models", "nn",
-            "graph", "pulse", "losses", "report", "export"},
+    "cli": {"config", "train", "evaluate", "predict", "stream", "methods", "calibrate", "checkpoint", "data", "models",
+            "nn", "graph", "pulse", "losses", "report", "export"},
     "train": {"checkpoint", "losses", "data"},
     "calibrate": {"checkpoint", "methods", "predict", "data", "pulse"},
-    "predict": {"methods", "data", "pulse"},
-    "methods": {"checkpoint", "models", "nn", "data", "pulse"},
+    "predict": {"stream", "methods", "wave_stream", "data", "pulse"},
+    "stream": {"methods", "wave_stream", "data", "pulse"},
+    "methods": {"wave_stream", "checkpoint", "models", "nn", "data", "pulse"},
+    "wave_stream": {"data", "pulse"},
     "evaluate": {"pulse"},
     "checkpoint": {"models"},
     "export": {"models", "nn", "graph", "pulse"},

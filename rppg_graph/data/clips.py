@@ -46,63 +46,63 @@ def frames_at(frames: np.ndarray, seconds: np.ndarray, grid: np.ndarray) -> np.n
 
 
 def cut_clips(face_frames: Iterable[FaceFrame], fps: float, clip_frames: int, stride: int) -> Iterator[Clip]:
-    """Cut a stream of face frames into overlapping clips, holding no more than one clip and a stride in memory.
+    """Cut a stream of face frames into overlapping clips, see ``ClipCutter``."""
+    cutter = ClipCutter(fps, clip_frames, stride)
+    for frame in face_frames:
+        yield from cutter.push(frame)
+    yield from cutter.finish()
+
+
+class ClipCutter:
+    """Cuts face frames into overlapping clips as they come, holding no more than one clip and a stride in memory.
 
     A segment without a hole of more than ``MAX_GAP_SECONDS`` gives a clip every ``stride`` grid points and a last one
     that ends with it; a segment shorter than a clip gives none.
     """
-    for segment in _segments(face_frames):
-        yield from _cut_segment(segment, fps, clip_frames, stride)
 
+    def __init__(self, fps: float, clip_frames: int, stride: int) -> None:
+        self.fps, self.clip_frames, self.stride = fps, clip_frames, stride
+        self._begin()
 
-def _segments(face_frames: Iterable[FaceFrame]) -> Iterator[Iterator[FaceFrame]]:
-    """Runs of frames with a face and no hole; each run is to be consumed before the next is asked for."""
-    stream = iter(face_frames)
-    pending: list[FaceFrame] = []  # the frame that ended a run and begins the next
+    def _begin(self) -> None:
+        self._seconds: list[float] = []
+        self._crops: list[np.ndarray] = []
+        self._start: int | None = None  # of the next clip
+        self._last_start: int | None = None
 
-    def run() -> Iterator[FaceFrame]:
-        last = pending.pop()
-        yield last
-        for frame in stream:
-            if frame.crop is None:
-                continue
-            if frame.seconds - last.seconds > MAX_GAP_SECONDS:
-                pending.append(frame)
-                return
-            last = frame
-            yield frame
-
-    first = next((frame for frame in stream if frame.crop is not None), None)
-    if first is not None:
-        pending.append(first)
-    while pending:
-        yield run()
-
-
-def _cut_segment(segment: Iterator[FaceFrame], fps: float, clip_frames: int, stride: int) -> Iterator[Clip]:
-    seconds: list[float] = []
-    crops: list[np.ndarray] = []
-    start, last_start = None, None
-
-    def clip(first: int) -> Clip:
-        grid = (first + np.arange(clip_frames)) / fps
-        return Clip(first, frames_at(np.stack(crops), np.asarray(seconds), grid))
-
-    for frame in segment:
-        seconds.append(frame.seconds)
-        crops.append(frame.crop)
-        if start is None:
-            start = int(np.ceil(seconds[0] * fps - ON_GRID))
-        if seconds[-1] >= (start + clip_frames - 1 - ON_GRID) / fps and len(seconds) > 1:
-            yield clip(start)
-            last_start, start = start, start + stride
+    def push(self, frame: FaceFrame) -> list[Clip]:
+        """The clips that this frame completes; frames without a face are passed over."""
+        if frame.crop is None:
+            return []
+        clips = []
+        if self._seconds and frame.seconds - self._seconds[-1] > MAX_GAP_SECONDS:
+            clips = self.finish()
+        self._seconds.append(frame.seconds)
+        self._crops.append(frame.crop)
+        if self._start is None:
+            self._start = int(np.ceil(frame.seconds * self.fps - ON_GRID))
+        end = (self._start + self.clip_frames - 1 - ON_GRID) / self.fps
+        if frame.seconds >= end and len(self._seconds) > 1:
+            clips.append(self._clip(self._start))
+            self._last_start, self._start = self._start, self._start + self.stride
             # What the next clip does not need is forgotten, but for what a last clip, ending with the segment, may.
-            keep = max(0, int(np.searchsorted(seconds, last_start / fps)) - 1)
-            del seconds[:keep], crops[:keep]
-    if start is not None and last_start is not None:
-        end_start = int(np.floor(seconds[-1] * fps + ON_GRID)) - clip_frames + 1
-        if end_start > last_start:
-            yield clip(end_start)
+            keep = max(0, int(np.searchsorted(self._seconds, self._last_start / self.fps)) - 1)
+            del self._seconds[:keep], self._crops[:keep]
+        return clips
+
+    def finish(self) -> list[Clip]:
+        """The last clip of the segment, which ends here; the next frame begins another."""
+        clips = []
+        if self._last_start is not None:
+            end_start = int(np.floor(self._seconds[-1] * self.fps + ON_GRID)) - self.clip_frames + 1
+            if end_start > self._last_start:
+                clips = [self._clip(end_start)]
+        self._begin()
+        return clips
+
+    def _clip(self, start: int) -> Clip:
+        grid = (start + np.arange(self.clip_frames)) / self.fps
+        return Clip(start, frames_at(np.stack(self._crops), np.asarray(self._seconds), grid))
 
 
 def clip_tensor(video: np.ndarray | Tensor) -> Tensor:

@@ -58,8 +58,12 @@ class FaceCropper:
         if policy not in POLICIES:
             raise InputError(f"face policy {policy!r} is not one of {', '.join(POLICIES)}")
         self.size, self.policy = size, policy
-        self.frames = self.detected = 0
         self._detect = FACE_DETECTORS[detector]()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.frames = self.detected = 0
+        self._track, self._waiting = _Track(), []
 
     @property
     def detection_rate(self) -> float:
@@ -73,20 +77,22 @@ class FaceCropper:
             InputError: after the last frame, naming `source` and the share: policy "fail", and a face in under half
                 of the frames; policy "skip", and a face in none.
         """
-        self.frames = self.detected = 0
-        track, waiting = _Track(), []
+        self._begin()
         for seconds, rgb in frames:
-            waiting.append((seconds, rgb))
-            if track.needs_detection(seconds, len(waiting)):
-                yield from self._placed(track, waiting)
-                waiting = []
-        if waiting:
-            yield from self._placed(track, waiting)
+            yield from self.push(seconds, rgb)
+        if self._waiting:
+            yield from self._placed()
         self._check(source)
 
-    def _placed(self, track: _Track, waiting: list[tuple[float, np.ndarray]]) -> Iterator[FaceFrame]:
+    def push(self, seconds: float, rgb: np.ndarray) -> list[FaceFrame]:
+        """The FaceFrames that are certain with this frame, whose own may wait for one of the five that follow."""
+        self._waiting.append((seconds, rgb))
+        return list(self._placed()) if self._track.needs_detection(seconds, len(self._waiting)) else []
+
+    def _placed(self) -> Iterator[FaceFrame]:
         """Detect in the last of the waiting frames, and cut all of them."""
-        squares = track.advance(self._detect(waiting[-1][1]), [at for at, _ in waiting])
+        waiting, self._waiting = self._waiting, []
+        squares = self._track.advance(self._detect(waiting[-1][1]), [at for at, _ in waiting])
         for (at, frame), (square, detected) in zip(waiting, squares, strict=True):
             self.frames += 1
             self.detected += detected

@@ -12,30 +12,46 @@ class HannMean:
     """The mean Σ w·v / Σ w of overlapping stretches of values, w a Hann taper: above zero at both ends of each.
 
     Dividing by Σ w makes the weights sum to 1 at every covered frame, whatever the strides. A frame that no stretch
-    covers is NaN. Memory: two numbers a frame; stretches may come as a stream.
+    covers is NaN. Memory: two numbers a frame that is not forgotten; stretches may come as a stream.
     """
 
     def __init__(self) -> None:
+        self.first_frame = 0
         self._sum = np.zeros(0)
         self._weight = np.zeros(0)
         self._length = 0
 
     def add(self, start_frame: int, values: np.ndarray) -> None:
-        """Add the values (T,) of the stretch that starts at `start_frame`."""
-        self._reach(start_frame + len(values))
-        taper = hann_taper(len(values))
-        self._sum[start_frame : start_frame + len(values)] += taper * values
-        self._weight[start_frame : start_frame + len(values)] += taper
+        """Add the values (T,) of the stretch that starts at `start_frame`, none of which may be forgotten."""
+        taper, place = hann_taper(len(values)), self._place(start_frame, len(values))
+        self._sum[place] += taper * values
+        self._weight[place] += taper
 
     def sum_at(self, start_frame: int, length: int) -> np.ndarray:
         """Σ w·v (length,) from `start_frame` on, 0 where no stretch was."""
-        self._reach(start_frame + length)
-        return self._sum[start_frame : start_frame + length]
+        place = self._place(start_frame, length)
+        return self._sum[place]
 
     def result(self) -> np.ndarray:
-        """Return the mean (frames,) so far, NaN where no stretch was."""
+        """Return the mean (frames,) from `first_frame` on, so far; NaN where no stretch was."""
         weight = self._weight[: self._length]
         return np.divide(self._sum[: self._length], weight, out=np.full(self._length, np.nan), where=weight > 0)
+
+    def forget(self, before_frame: int) -> None:
+        """Give up the frames before `before_frame`, which becomes the first, and their memory."""
+        count = before_frame - self.first_frame
+        if count > 0:
+            kept = slice(count, max(count, self._length))
+            self._sum, self._weight = self._sum[kept].copy(), self._weight[kept].copy()
+            self.first_frame, self._length = before_frame, len(self._sum)
+
+    def _place(self, start_frame: int, length: int) -> slice:
+        """Where the frames lie, with room made for them."""
+        start = start_frame - self.first_frame
+        if start < 0:
+            raise ValueError(f"frame {start_frame} is before the first that is kept, {self.first_frame}")
+        self._reach(start + length)
+        return slice(start, start + length)
 
     def _reach(self, end: int) -> None:
         if end > len(self._sum):
@@ -82,8 +98,12 @@ class OverlapAdd:
         self._mean.add(start_frame, -clip if agreement < 0 else clip)
 
     def result(self) -> np.ndarray:
-        """Return the merged wave (frames,) so far, NaN where no clip was."""
+        """Return the merged wave (frames,) so far, NaN where no clip was; it begins with the first frame kept."""
         return self._mean.result()
+
+    def forget(self, before_frame: int) -> None:
+        """Give up the frames before `before_frame`, see `HannMean.forget`."""
+        self._mean.forget(before_frame)
 
 
 def overlap_add(waves: ArrayLike, starts: Iterable[int], length: int) -> np.ndarray:
