@@ -116,13 +116,13 @@ class Stream:
             InputError: a time that is not after that of the frame before, or a picture of another kind.
         """
         self._check(seconds, rgb)
-        started, passed = time.perf_counter(), seconds - self._seconds
-        self._seconds = seconds
+        passed, self._seconds = seconds - self._seconds, seconds
+        self._started = time.perf_counter()
         self.frames += 1
         update = None
         for face in self._cropper.push(seconds, rgb):
             update = self._take(face) or update
-        cost = time.perf_counter() - started
+        cost = time.perf_counter() - self._started
         self._costs.add(seconds, cost)
         self._behind_seconds = max(0.0, self._behind_seconds + cost - passed)
         return update
@@ -165,6 +165,7 @@ class Stream:
         if rate.bpm is not None and self.calibration is not None:
             refusal = self.calibration.refusal(rate.quality, None)
             interval = None if refusal else self.calibration.interval_bpm(rate.quality, None)
+        spent = time.perf_counter() - self._started  # on the newest frame, so far
         return Update(
             seconds=now,
             bpm=None if refusal else rate.bpm,
@@ -174,9 +175,9 @@ class Stream:
             interval_bpm=interval,
             wave=wave,
             wave_seconds=wave_seconds,
-            lag_seconds=self._seconds - wave_seconds[-1] + self._behind_seconds if len(wave) else None,
+            lag_seconds=self._seconds + self._behind_seconds + spent - float(wave_seconds[-1]) if len(wave) else None,
             face_share=self._faces.total / len(self._faces),
-            speed=self._costs.span / self._costs.total if self._costs.total else math.inf,
+            speed=self._costs.span / (self._costs.total + spent),
             skipped_steps=self.skipped_steps,
         )
 
@@ -203,7 +204,7 @@ class Stream:
     def _too_short(self, now: float) -> str:
         seen = now - self._since
         if seen < self.window_seconds + 2 * self.step_seconds:
-            return f"the face has been in view for {seen:.1f} s; {self.window_seconds:g} s are needed"
+            return f"a face for {seen:.1f} of {self.window_seconds:.4g} s so far"
         return f"computing is slower than the frames come: {self.skipped_steps} steps were left out"
 
 

@@ -17,6 +17,7 @@ from rppg_graph.errors import InputError
 # Modules are imported when their command is asked for: `--help` answers at once, without loading torch.
 COMMANDS: dict[str, str] = {
     "predict": "heart rate and pulse wave of a face video",
+    "live": "heart rate while it is being filmed: of a webcam, or of a video replayed",
     "train": "fit a network to recordings with a reference pulse",
     "eval": "measure checkpoints and classical methods against reference pulses",
     "compare": "train several networks under one budget and table their accuracy, cost and uncertainty",

@@ -10,16 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from rppg_graph.calibrate import calibration_for
-from rppg_graph.cli import monte_carlo
+from rppg_graph.cli import chosen_method, monte_carlo
 from rppg_graph.cli.output import writable, write_whole
-from rppg_graph.config import choose
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
+from rppg_graph.methods import Method, NetworkMethod
 from rppg_graph.predict import Prediction, first_clip, judge, predict_video
-from rppg_graph.pulse.classical import CLASSICAL
-from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.report.graph_view import view_network
 from rppg_graph.report.html import write_prediction_report
 from rppg_graph.report.plots import plot_prediction
@@ -37,9 +33,7 @@ POOR = 0.3  # signal quality below which the screen warns
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", type=Path, help="a video file with one face, of any size, rate and length")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--checkpoint", type=Path, metavar="FILE", help="a network trained by `run.py train`")
-    which.add_argument("--method", help=f"a classical method: {', '.join(CLASSICAL)} (default: pos)")
+    chosen_method.add_arguments(parser)
     parser.add_argument(
         "--face-policy",
         choices=["fail", "skip", "full-frame"],
@@ -59,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         writable(path)
     if args.show_face and not args.report:
         raise InputError("--show-face is about the report: name one with --report FILE")
-    method, crop, calibration = _method(args)
+    method, crop, calibration = chosen_method.chosen_method(args, monte_carlo.monte_carlo(args))
     if args.face_policy:
         crop["policy"] = args.face_policy
     prediction = predict_video(args.video, method, **crop)
@@ -105,27 +99,11 @@ def _write_report(
     )
 
 
-def _method(args: argparse.Namespace) -> tuple[Method, dict[str, Any], Calibration | None]:
-    """The method asked for, how it wants faces cut out, and what is known about its uncertainty."""
-    mc = monte_carlo.monte_carlo(args)
-    if args.checkpoint:
-        from rppg_graph.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
-
-        checkpoint = load(args.checkpoint)
-        crop = dict(checkpoint.config["data"]["crop"])
-        return NetworkMethod.from_checkpoint(checkpoint, mc), crop, calibration_for(checkpoint, mc)
-    name = args.method or "pos"
-    choose("classical method", CLASSICAL, name)
-    if mc is not None:
-        raise InputError(f"--mc {mc.samples}: {name} is a formula without dropout; name a network with --checkpoint")
-    return ClassicalMethod(name), {"size": SKIN_CROP}, None
-
-
 def summary(video: Path, prediction: Prediction, checkpoint: Path | None) -> str:
     """What the screen shows."""
     p = prediction
-    origin = f"network {p.method} from {checkpoint}" if checkpoint else f"classical method {p.method}, no training"
-    return "\n".join([f"{video.name}: {origin}", *(f"  {name:15} {value}" for name, value in facts(p).items())])
+    head = f"{video.name}: {chosen_method.origin(p.method, checkpoint)}"
+    return "\n".join([head, *(f"  {name:15} {value}" for name, value in facts(p).items())])
 
 
 def facts(prediction: Prediction) -> dict[str, str]:

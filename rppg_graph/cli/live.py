@@ -1,0 +1,146 @@
+"""``run.py live``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from rppg_graph.cli import chosen_method
+from rppg_graph.cli.output import writable
+from rppg_graph.data.camera import at_own_rate, read_camera
+from rppg_graph.data.video import probe, read_video
+from rppg_graph.errors import InputError
+from rppg_graph.predict import Stream, Update
+
+EXAMPLES = """\
+  run.py live                                    # the first webcam, until Ctrl-C
+  run.py live --camera 1 --seconds 60
+  run.py live --checkpoint runs/demo/train/best.pt
+  run.py live --json pulse.jsonl                 # a JSON line for each line of the screen
+  run.py live --video face.mp4                   # replayed at its own rate
+  run.py live --video face.mp4 --fast --json -   # as fast as possible, JSON lines on standard output"""
+
+CAMERA_FPS = 30.0  # of the wave; a camera's own rate, which changes with the light, is in its timestamps
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--camera", type=int, default=0, metavar="N", help="number of the webcam (default: 0)")
+    source.add_argument("--video", type=Path, metavar="FILE", help="replay a video file at its own rate instead")
+    parser.add_argument("--fast", action="store_true", help="replay as fast as possible, leaving nothing out")
+    chosen_method.add_arguments(parser)
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
+    parser.add_argument("--json", metavar="FILE", help="write JSON lines to FILE, or to standard output with -")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.fast and not args.video:
+        raise InputError("--fast is about a video file: name one with --video FILE")
+    if args.seconds is not None and not args.seconds > 0:
+        raise InputError(f"--seconds {args.seconds:g}: must be above zero")
+    if args.json and args.json != "-":
+        writable(Path(args.json))
+    method, crop, calibration = chosen_method.chosen_method(args)
+    fps = probe(args.video).fps if args.video else CAMERA_FPS
+    stream = Stream(method, fps, **crop, calibration=calibration, real_time=not args.fast)
+    source = args.video.name if args.video else f"camera {args.camera}"
+    head = f"{source}: {chosen_method.origin(method.name, args.checkpoint)}; Ctrl-C ends"
+    screen = _Screen(sys.stderr if args.json == "-" else sys.stdout, head)
+    with ExitStack() as stack:
+        lines = sys.stdout if args.json == "-" else None
+        if args.json and lines is None:
+            lines = stack.enter_context(open(args.json, "w", encoding="utf-8"))
+        frames = stack.enter_context(closing(_frames(args)))
+        stack.callback(screen.summary)
+        with suppress(KeyboardInterrupt):
+            _follow(frames, stream, screen, lines)
+
+
+def _follow(
+    frames: Iterator[tuple[float, np.ndarray]], stream: Stream, screen: _Screen, lines: TextIO | None
+) -> None:
+    try:
+        for seconds, rgb in frames:
+            update = stream.push(seconds, rgb)
+            if update is None:
+                continue
+            screen.show(update)
+            if lines is not None:
+                print(json.dumps(to_dict(update), allow_nan=False), file=lines, flush=True)
+    except BrokenPipeError:  # who read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _frames(args: argparse.Namespace) -> Iterator[tuple[float, np.ndarray]]:
+    with closing(read_video(args.video) if args.video else read_camera(args.camera)) as frames:
+        paced = at_own_rate(frames) if args.video and not args.fast else frames
+        yield from paced if args.seconds is None else takewhile(lambda frame: frame[0] < args.seconds, paced)
+
+
+def to_dict(update: Update) -> dict[str, object]:
+    """What ``--json`` writes of an update; times in seconds, rates in beats per minute."""
+    u = update
+    return {
+        "seconds": round(u.seconds, 3),
+        "bpm": u.bpm,
+        "reason": u.reason,
+        "at_band_edge": u.at_band_edge,
+        "quality": u.quality,
+        "interval_bpm": u.interval_bpm,
+        "face_share": u.face_share,
+        "lag_seconds": u.lag_seconds,
+        "speed": u.speed,
+        "skipped_steps": u.skipped_steps,
+    }
+
+
+def line(update: Update) -> str:
+    """One line of the screen."""
+    u = update
+    sure = f" ± {u.interval_bpm:.0f}" if u.interval_bpm is not None else ""
+    edge = " (at the edge of the band)" if u.bpm is not None and u.at_band_edge else ""
+    rate = f"{u.bpm:5.1f}{sure} bpm{edge}  quality {u.quality:.2f}" if u.bpm is not None else f"no number: {u.reason}"
+    skipped = f", {u.skipped_steps} steps left out" if u.skipped_steps else ""
+    return f"{u.seconds:6.1f} s  {rate}  face {u.face_share:.0%}  {u.speed:.1f}× real time{skipped}"
+
+
+class _Screen:
+    """A line that is written over where there is a terminal, a line each elsewhere; and a summary of them all."""
+
+    def __init__(self, out: TextIO, head: str) -> None:
+        self.out, self.head, self.over = out, head, out.isatty()
+        self.updates, self.last = 0, None
+        self.rates = np.zeros(1000, dtype=np.int64)  # how often each whole bpm came: bounded however long it runs
+
+    def show(self, update: Update) -> None:
+        if self.last is None:
+            print(self.head, file=self.out)
+        self.updates, self.last = self.updates + 1, update
+        if update.bpm is not None:
+            self.rates[round(update.bpm)] += 1
+        text = line(update)
+        if self.over:
+            text = f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}"
+        print(text, end="" if self.over else "\n", file=self.out, flush=True)
+
+    def summary(self) -> None:
+        """The last line: how long, and which heart rates."""
+        if self.last is None:
+            return
+        count, told = int(self.rates.sum()), "no heart rate"
+        if count:
+            low, high = np.flatnonzero(self.rates)[[0, -1]]
+            median = int(np.searchsorted(np.cumsum(self.rates), (count + 1) // 2))
+            told = f"heart rate {median} bpm, {low} to {high}, in {count} of {self.updates} updates"
+        skipped = f", {self.last.skipped_steps} steps left out" if self.last.skipped_steps else ""
+        print(f"{chr(10) * self.over}{self.last.seconds:.0f} s: {told}{skipped}", file=self.out, flush=True)

@@ -1,0 +1,149 @@
+"""``run.py live``: a generated face replayed, its lines, its JSON, and words for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rppg_graph import cli
+from rppg_graph.checkpoint import Checkpoint, save
+from rppg_graph.data.synthetic import generate
+from rppg_graph.data.video_writer import write_video
+from rppg_graph.models import MODELS
+
+KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "face_share", "lag_seconds", "speed",
+        "skipped_steps"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory) -> tuple[Path, float]:
+    """A generated face of 13 s, and its heart rate."""
+    path, recording = tmp_path_factory.mktemp("live") / "face.mp4", generate("easy", seed=5, seconds=13, fps=30)
+    write_video(path, recording.camera_frames(), 30, crf=8)
+    return path, float(recording.bpm.mean())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """A network of 16 px with fresh weights."""
+    options = {"size": 16, "stages": [[1, 4, 2]]}
+    data = {"clip_frames": 32, "crop": {"size": 16, "detector": "ultra-light", "policy": "fail"}}
+    config = {"model": {"name": "stgnet_small", "options": options}, "data": data}
+    path = tmp_path_factory.mktemp("checkpoint") / "fresh.pt"
+    save(path, Checkpoint(MODELS["stgnet_small"](**options), config, 30.0, 72.0, {}))
+    return path
+
+
+def test_a_video_is_followed_line_by_line(face, tmp_path, capsys):
+    path, bpm = face
+    lines = tmp_path / "pulse.jsonl"
+    assert cli.main(["live", "--video", str(path), "--fast", "--json", str(lines)]) == 0
+    head, *shown, last = capsys.readouterr().out.splitlines()
+    assert head == "face.mp4: classical method pos, no training; Ctrl-C ends"
+    updates = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert all(update.keys() == KEYS for update in updates)
+    assert len(updates) == len(shown) == pytest.approx(13, abs=2)
+    assert [update["seconds"] for update in updates] == sorted(update["seconds"] for update in updates)
+    waiting, found = updates[:8], [update for update in updates if update["bpm"]]
+    assert all(re.search(r"a face for \d+\.\d of 10 s so far", update["reason"]) for update in waiting)
+    assert found[0]["seconds"] <= 12
+    assert [update["bpm"] for update in found] == pytest.approx([bpm] * len(found), abs=2)
+    assert re.search(rf"no number: {re.escape(waiting[0]['reason'])}  face 100%  \d+\.\d× real time", shown[0])
+    assert f"{found[-1]['bpm']:.1f} bpm  quality {found[-1]['quality']:.2f}  face 100%" in shown[-1]
+    assert re.fullmatch(rf"1[23] s: heart rate \d+ bpm, \d+ to \d+, in {len(found)} of {len(shown)} updates", last)
+
+
+def test_json_lines_have_standard_output_to_themselves(face, capsys):
+    assert cli.main(["live", "--video", str(face[0]), "--fast", "--seconds", "3", "--json", "-"]) == 0
+    shown = capsys.readouterr()
+    updates = [json.loads(line) for line in shown.out.splitlines()]
+    assert [round(update["seconds"]) for update in updates] == [0, 1, 2]
+    assert shown.err.splitlines()[-1] == "2 s: no heart rate"
+
+
+def test_a_network_follows_too(face, checkpoint, capsys):
+    assert cli.main(["live", "--video", str(face[0]), "--fast", "--checkpoint", str(checkpoint), "--json", "-"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"face.mp4: network stgnet_small from {checkpoint}")
+    updates = [json.loads(line) for line in shown.out.splitlines()]
+    assert "of 10 s so far" in updates[3]["reason"]
+    assert updates[-1]["bpm"] is not None  # of fresh weights: some number
+    assert updates[-1]["lag_seconds"] < 2
+
+
+def start(*arguments: str, **streams) -> subprocess.Popen:
+    script = "import sys; from rppg_graph import cli; sys.exit(cli.main(sys.argv[1:]))"
+    return subprocess.Popen([sys.executable, "-c", script, "live", *arguments], text=True, **streams)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_a_summary(face):
+    """At its own rate, so that it is still running when the interrupt comes."""
+    run = start("--video", str(face[0]), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = [run.stdout.readline() for _ in range(3)]
+    run.send_signal(signal.SIGINT)
+    rest, errors = run.communicate(timeout=20)
+    assert run.returncode == 0
+    assert "real time" in first[-1]
+    assert re.fullmatch(r"\d+ s: no heart rate", rest.splitlines()[-1])
+    assert errors == ""
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_enough_ends_it(face):
+    run = start("--video", str(face[0]), "--fast", "--json", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.wait(20) == 0
+    assert "Error" not in run.stderr.read()
+
+
+@pytest.mark.slow
+def test_a_terminal_has_one_line_written_over(face):
+    ours, theirs = pty.openpty()
+    run = start("--video", str(face[0]), "--fast", "--seconds", "3", stdout=theirs)
+    assert run.wait(20) == 0
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert shown.count("\r\x1b[K") == 3
+    assert shown.count("\n") == 3  # head, the line, summary
+    assert all(len(part) < 80 for part in shown.split("\r\x1b[K")[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--camera", "63"], ["camera 63 was not found", "take a video file"]),
+        (["--video", "nowhere.mp4"], ["nowhere.mp4", "no such file"]),
+        (["--video", "TEXT"], ["notes.mp4", "not a"]),
+        (["--video", "VIDEO", "--method", "poss"], ["poss", "did you mean pos"]),
+        (["--video", "VIDEO", "--checkpoint", "none.pt"], ["none.pt"]),
+        (["--video", "VIDEO", "--seconds", "0"], ["--seconds 0", "above zero"]),
+        (["--video", "VIDEO", "--json", "nowhere/x.jsonl"], ["nowhere", "does not exist"]),
+        (["--fast"], ["--fast", "--video FILE"]),
+    ],
+)
+def test_mistakes_are_named(arguments, words, face, tmp_path, capsys):
+    (tmp_path / "notes.mp4").write_text("not a video")
+    places = {"VIDEO": face[0], "TEXT": tmp_path / "notes.mp4"}
+    assert cli.main(["live", *(str(places.get(word, word)) for word in arguments)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for word in words:
+        assert word in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_a_camera_and_a_video_at_once_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["live", "--camera", "1", "--video", "face.mp4"])
+    assert "not allowed with" in capsys.readouterr().err
