@@ -55,6 +55,7 @@ REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool] | None]] 
     "graph_conv": (graph_conv_tables, lambda row: row["nodes"] >= 2560 and row["mode"] == "full"),
     "scale": (scale_table, lambda row: True),
     "pipeline": (plain_table, None),
+    "predict": (plain_table, None),
     "temporal_shift": (plain_table, None),
 }
 

@@ -13,7 +13,7 @@ from rppg_graph.data.clips import MAX_GAP_SECONDS
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
 from rppg_graph.errors import InputError
 from rppg_graph.methods import Method
-from rppg_graph.pulse.filters import frames_in
+from rppg_graph.pulse.filters import check_fps, frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate, heart_rate
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration
@@ -65,7 +65,7 @@ class Stream:
     Args:
         method: a classical method, or a network, which runs on one clip a step.
         fps: frame rate of the wave, about that of the frames (a network's own where that differs).
-        size, detector, policy: how the face is cut out, see ``data.face.FaceCropper``.
+        size, detector, policy: how the face is cut out, see ``data.face.FaceCropper``; "fail" fails nothing here.
         window_seconds: None for ten seconds, or for the length of a network's clip where that is longer.
         step_seconds: from one heart rate to the next.
         calibration: of the network without Monte-Carlo dropout: no number where it would be a guess.
@@ -73,7 +73,7 @@ class Stream:
             frames need not wait; False computes every step, however long it takes.
 
     Raises:
-        InputError: a window shorter than the method needs, or a step that is not above zero.
+        InputError: a window shorter than the method needs, or a rate or step that is not above zero.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Stream:
             raise InputError(f"window_seconds={window_seconds:g}: {method.name} needs a window of {least:g} s or more")
         if not step_seconds > 0:
             raise InputError(f"step_seconds={step_seconds:g}: must be above zero")
-        self.method, self.fps, self.step_seconds = method, fps, step_seconds
+        self.method, self.fps, self.step_seconds = method, check_fps(fps), step_seconds
         self.calibration, self.real_time = calibration, real_time
         self.frames = self.skipped_steps = 0
         self._cropper = FaceCropper(size, detector, policy)
@@ -140,7 +140,7 @@ class Stream:
     def _take(self, face: FaceFrame) -> Update | None:
         self._faces.add(face.seconds, face.detected)
         stepped = False
-        if face.crop is not None:
+        if face.crop is not None and face.crop.any():  # black where a held box shows a covered camera
             if self._seen is None or face.seconds - self._seen > MAX_GAP_SECONDS:
                 self._restart(face.seconds)
             self._seen = face.seconds
@@ -198,8 +198,9 @@ class Stream:
             wave = prepare_native(raw.bvp[run], raw.fps)[-length:]
             seconds = (raw.start + np.arange(run.stop - length, run.stop)) / raw.fps
             return wave, seconds, heart_rate(wave, raw.fps)
-        except InputError as error:  # such as a black picture: the next window may be better
-            return *nothing, HeartRate(None, reason=str(error))
+        except InputError as error:  # such as a colour of zero, which would stay in the way as long as it is kept
+            self._restart(now)
+            return *nothing, HeartRate(None, reason=f"{error}; the window begins anew")
 
     def _too_short(self, now: float) -> str:
         seen = now - self._since
