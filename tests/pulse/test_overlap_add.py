@@ -74,3 +74,22 @@ def test_clips_beyond_the_recording_and_missing_starts_are_refused():
         overlap_add([np.arange(4.0)], [2], 5)
     with pytest.raises(ValueError, match="zip"):
         overlap_add([np.arange(4.0)], [0, 1], 5)
+
+
+def test_what_is_kept_does_not_depend_on_what_was_forgotten():
+    rng = np.random.default_rng(1)
+    clips = rng.standard_normal((9, 60))
+    whole, forgetting = OverlapAdd(), OverlapAdd()
+    forgetting.forget(1_000_000)  # a stream that begins late takes no room for what was before
+    for number, clip in enumerate(clips):
+        whole.add(30 * number, clip)
+        forgetting.add(1_000_000 + 30 * number, clip)
+        kept = max(0, 30 * number - 45)
+        forgetting.forget(1_000_000 + kept)
+        np.testing.assert_array_equal(forgetting.result(), whole.result()[kept:])
+    forgetting.forget(5)  # is forgotten already
+    np.testing.assert_array_equal(forgetting.result(), whole.result()[kept:])
+    forgetting.forget(2_000_000)
+    assert len(forgetting.result()) == 0
+    with pytest.raises(ValueError, match="frame 30 is before the first that is kept, 2000000"):
+        forgetting.add(30, clips[0])
