@@ -9,14 +9,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from rppg_graph.cli import chosen_method
-from rppg_graph.cli.output import writable
+from rppg_graph.cli.output import POOR, writable
 from rppg_graph.data.camera import at_own_rate, read_camera
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
@@ -57,13 +57,14 @@ def run(args: argparse.Namespace) -> None:
     head = f"{source}: {chosen_method.origin(method.name, args.checkpoint)}; Ctrl-C ends"
     screen = _Screen(sys.stderr if args.json == "-" else sys.stdout, head)
     with ExitStack() as stack:
+        frames = stack.enter_context(closing(_frames(args)))
+        first = next(frames)  # a camera or a video that is of no use says so here, before a file is written
         lines = sys.stdout if args.json == "-" else None
         if args.json and lines is None:
             lines = stack.enter_context(open(args.json, "w", encoding="utf-8"))
-        frames = stack.enter_context(closing(_frames(args)))
         stack.callback(screen.summary)
         with suppress(KeyboardInterrupt):
-            _follow(frames, stream, screen, lines)
+            _follow(chain([first], frames), stream, screen, lines)
 
 
 def _follow(
@@ -109,7 +110,8 @@ def line(update: Update) -> str:
     u = update
     sure = f" ± {u.interval_bpm:.0f}" if u.interval_bpm is not None else ""
     edge = " (at the edge of the band)" if u.bpm is not None and u.at_band_edge else ""
-    rate = f"{u.bpm:5.1f}{sure} bpm{edge}  quality {u.quality:.2f}" if u.bpm is not None else f"no number: {u.reason}"
+    quality = f"quality {u.quality:.2f}{' (poor)' * (u.quality < POOR)}"
+    rate = f"{u.bpm:5.1f}{sure} bpm{edge}  {quality}" if u.bpm is not None else f"no number: {u.reason}"
     skipped = f", {u.skipped_steps} steps left out" if u.skipped_steps else ""
     return f"{u.seconds:6.1f} s  {rate}  face {u.face_share:.0%}  {u.speed:.1f}× real time{skipped}"
 
@@ -120,13 +122,13 @@ class _Screen:
     def __init__(self, out: TextIO, head: str) -> None:
         self.out, self.head, self.over = out, head, out.isatty()
         self.updates, self.last = 0, None
-        self.rates = np.zeros(1000, dtype=np.int64)  # how often each whole bpm came: bounded however long it runs
+        self.rates = np.zeros(1000, dtype=np.int64)  # how often each whole bpm came, poor ones not counted
 
     def show(self, update: Update) -> None:
         if self.last is None:
             print(self.head, file=self.out)
         self.updates, self.last = self.updates + 1, update
-        if update.bpm is not None:
+        if update.bpm is not None and update.quality >= POOR:
             self.rates[round(update.bpm)] += 1
         text = line(update)
         if self.over:
@@ -137,7 +139,7 @@ class _Screen:
         """The last line: how long, and which heart rates."""
         if self.last is None:
             return
-        count, told = int(self.rates.sum()), "no heart rate"
+        count, told = int(self.rates.sum()), "no heart rate of fair quality"
         if count:
             low, high = np.flatnonzero(self.rates)[[0, -1]]
             median = int(np.searchsorted(np.cumsum(self.rates), (count + 1) // 2))

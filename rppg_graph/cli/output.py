@@ -1,4 +1,4 @@
-"""What several commands do with the files they write."""
+"""What several commands do with the files they write and the numbers they show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rppg_graph.errors import InputError
 
+POOR = 0.3  # signal quality below which the screen warns
 
 def writable(path: Path | None) -> None:
     """Refuse an output file that cannot be written, before any work is done for it."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.cli.output import writable, write_whole
+from rppg_graph.cli.output import POOR, writable, write_whole
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
 from rppg_graph.methods import Method, NetworkMethod
@@ -26,9 +26,6 @@ EXAMPLES = """\
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --report face.html
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --mc 30 --mc-rate half
   run.py predict face.mp4 --method chrom --face-policy full-frame"""
-
-
-POOR = 0.3  # signal quality below which the screen warns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
