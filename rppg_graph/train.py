@@ -180,11 +180,11 @@ class Trainer:
         better = row["validation_loss"] < self.best_loss
         self.best_loss = min(self.best_loss, row["validation_loss"])
         reached = reached._replace(training=self.state())
-        if better:
-            checkpoint.save(folder / "best.pt", reached)
-        checkpoint.save(folder / "last.pt", reached)
         with (folder / "metrics.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
+        if better:
+            checkpoint.save(folder / "best.pt", reached)
+        checkpoint.save(folder / "last.pt", reached)  # after all else: a run that is stopped here does the step again
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

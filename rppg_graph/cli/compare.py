@@ -5,33 +5,29 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from tqdm import tqdm
 
+from rppg_graph.calibrate import calibration_for
 from rppg_graph.checkpoint import Checkpoint, load
-from rppg_graph.cli.experiments import (
-    Plan,
-    Run,
-    accuracy,
-    evaluate,
-    fit,
-    load_plan,
-    measured,
-    planned_runs,
-    recordings_to_test,
-    stamp,
-)
+from rppg_graph.cli.claims import in_own_process
+from rppg_graph.cli.experiments import Experiments, Run, load_experiments, planned_runs
 from rppg_graph.cli.output import writable
 from rppg_graph.cli.result_table import ACCURACY, COST, markdown, uncertainty_columns, write_csv
+from rppg_graph.cli.runs import accuracy, cost_of, evaluate, finish, recordings_to_test, stamp
 from rppg_graph.cli.synthetic_mix import Part, write_mix
-from rppg_graph.config import CropConfig, choose
+from rppg_graph.config import CropConfig, Section, choose
+from rppg_graph.errors import InputError
 from rppg_graph.evaluate import mean_predictor
 from rppg_graph.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, NetworkMethod
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.uncertainty import assess
 
 EXAMPLES = """\
   run.py compare configs/compare.yaml
@@ -50,8 +46,34 @@ share of errors in ± 1.96·sd, and with the temperature from the validation sub
 validation says would be guesses, and the MAE of the rest."""
 
 
+class MonteCarloConfig(Section):
+    """Monte-Carlo dropout, as ``--mc`` and ``--mc-rate``."""
+
+    samples: int = 30
+    rate: float | str = "half"
+
+
+class Plan(Experiments):
+    """What a comparison shows beside its trained variants."""
+
+    untrained: tuple[str, ...] = Field((), description="variants to show untrained as well")
+    classical: tuple[str, ...] = Field(("pos",), description="classical methods to show")
+    monte_carlo: MonteCarloConfig = MonteCarloConfig()
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan; InputError for what ``load_experiments`` refuses, unknown variants, impossible samples."""
+    plan = load_experiments(path, Plan)
+    names = [variant.name for variant in plan.variants]
+    for name in plan.untrained:
+        if name not in names:
+            raise InputError(f"{path}: untrained names {name!r}, which is not a variant: {', '.join(names)}")
+    MonteCarlo(plan.monte_carlo.samples, plan.monte_carlo.rate)
+    return plan
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, help="a plan: base experiment, entries, seeds (configs/compare.yaml)")
+    parser.add_argument("config", type=Path, help="a plan: base experiment, variants, seeds (configs/compare.yaml)")
     parser.add_argument("--runs", type=Path, metavar="FOLDER", help="of the runs (default: runs/<config>)")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write FILE.md, .csv and .json (default: benchmarks/results/<config>)"
@@ -67,24 +89,42 @@ def run(args: argparse.Namespace) -> None:
         choose("classical method", CLASSICAL, name)
     write_mix(runs[0].config.data.root, [Part(**part.model_dump()) for part in plan.synthetic])
     mc = MonteCarlo(plan.monte_carlo.samples, plan.monte_carlo.rate)
-    entries: dict[str, list[dict[str, Any]]] = {entry.name: [] for entry in plan.entries}
+    entries: dict[str, list[dict[str, Any]]] = {variant.name: [] for variant in plan.variants}
     for planned in tqdm(runs, desc="runs", unit="run"):
-        fit(planned)
-        entries[planned.entry].append(measured(planned, mc))
+        found = in_own_process(partial(finish, calibrated=True), planned, partial(measured, mc=mc), "measured.json")
+        entries[planned.variant].append(found)
     baselines = untrained(plan, runs) | without_training(plan, runs[0])
     text = report(plan, entries, baselines)
     print(text)
     write(out, text, plan, entries, baselines)
 
 
+def measured(run: Run, checkpoint: Checkpoint, mc: MonteCarlo) -> dict[str, Any]:
+    """The figures of a trained run on its test subjects."""
+    recordings = recordings_to_test(run.config)
+    evaluation = evaluate(NetworkMethod.from_checkpoint(checkpoint), recordings)
+    sampled = evaluate(NetworkMethod.from_checkpoint(checkpoint, mc), recordings)
+    return {
+        "variant": run.variant,
+        "seed": run.seed,
+        "accuracy": accuracy(evaluation),
+        "accuracy_mc": accuracy(sampled),
+        "cost": cost_of(run, checkpoint),
+        "uncertainty": {
+            "quality": assess(evaluation.windows, calibration_for(checkpoint, None)),
+            "mc": assess(sampled.windows, calibration_for(checkpoint, mc)),
+        },
+    }
+
+
 def untrained(plan: Plan, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
-    """The named entries as they were before training, with every seed."""
+    """The named variants as they were before training, with every seed."""
     found: dict[str, list[dict[str, Any]]] = {f"{name}, untrained": [] for name in plan.untrained}
     for planned in runs:
-        if planned.entry in plan.untrained:
+        if planned.variant in plan.untrained:
             method = NetworkMethod.from_checkpoint(_fresh(load(planned.folder / "best.pt"), planned.seed))
             evaluation = evaluate(method, recordings_to_test(planned.config))
-            found[f"{planned.entry}, untrained"].append({"seed": planned.seed, "accuracy": accuracy(evaluation)})
+            found[f"{planned.variant}, untrained"].append({"seed": planned.seed, "accuracy": accuracy(evaluation)})
     return found
 
 

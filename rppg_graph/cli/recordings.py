@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from rppg_graph.cli.claims import claim
 from rppg_graph.config import CropConfig, DataConfig
 from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, preprocess
 from rppg_graph.data.recordings import find_recordings
@@ -22,7 +23,8 @@ def cached_recordings(data: DataConfig) -> list[CachedRecording]:
         raise InputError(f"data.leave_out names {unknown[0]!r}, which is not among the recordings of {data.root}")
     recordings = [recording for recording in recordings if recording.name not in data.leave_out]
     folder = cache_folder(data)
-    preprocess(recordings, folder, CropSettings(**data.crop.model_dump()))
+    with claim(folder.with_name(f"{folder.name}.claim")):  # two processes must not cut the same faces
+        preprocess(recordings, folder, CropSettings(**data.crop.model_dump()))
     wanted = {recording.name for recording in recordings}
     return [recording for recording in load_cache(folder, data.leave_out) if recording.name in wanted]
 

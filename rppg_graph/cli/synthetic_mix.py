@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+from rppg_graph.cli.claims import claim
 from rppg_graph.data.synthetic import write_dataset
 
 
@@ -26,8 +27,12 @@ def write_mix(root: Path, parts: Sequence[Part]) -> None:
     Subject 1 is the first part's first, subject 2 the second part's first, and so on while a part lasts: every fold by
     number holds people of every part.
     """
-    if root.exists():
-        return
+    with claim(root.with_name(f"{root.name}.claim")):
+        if not root.exists():
+            _write_mix(root, parts)
+
+
+def _write_mix(root: Path, parts: Sequence[Part]) -> None:
     folder = root.with_name(f".{root.name}.parts")
     shutil.rmtree(folder, ignore_errors=True)
     people: list[list[Path]] = []

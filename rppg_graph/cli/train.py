@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> None:
     train(config, folder, resume=args.resume is not None)
 
 
-def train(config: Config, folder: Path, resume: bool = False) -> None:
-    """Preprocess what is missing, fit the network, and leave a run folder."""
+def train(config: Config, folder: Path, resume: bool = False, calibrated: bool = True) -> None:
+    """Preprocess what is missing, fit the network, calibrate its uncertainty if wanted, and leave a run folder."""
     torch.manual_seed(config.seed)
     model = MODELS[config.model.name](**config.model.options)
     recordings = cached_recordings(config.data)
@@ -87,6 +87,8 @@ def train(config: Config, folder: Path, resume: bool = False) -> None:
     plot_learning(folder / "loss.png", rows, loss)
     best = min(rows, key=lambda row: row["validation_loss"])
     print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
+    if not calibrated:
+        return
     reached = load(folder / "best.pt")
     reached.model.to(trainer.device)
     calibration = calibrate(reached, sides["validation"])

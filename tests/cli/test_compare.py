@@ -13,8 +13,10 @@ import torch
 import yaml
 
 from rppg_graph.cli import cost, main
-from rppg_graph.cli.experiments import fit, load_plan, planned_runs
+from rppg_graph.cli.compare import load_plan
+from rppg_graph.cli.experiments import planned_runs
 from rppg_graph.cli.result_table import ACCURACY, COST, Column, markdown, spread, write_csv
+from rppg_graph.cli.runs import fit
 from rppg_graph.cli.synthetic_mix import Part, write_mix
 from rppg_graph.data.recordings import find_recordings
 from rppg_graph.errors import InputError
@@ -24,7 +26,7 @@ BASE = {
     "data": {"root": "people", "clip_frames": 64, "stride": 32, "split": "modulo5"},
     "train": {"steps": 3, "batch": 2, "validate_every": 2, "workers": 0, "augment": None},
 }
-ENTRIES = [
+VARIANTS = [
     {"name": "graph", "overrides": ["model.name=stgnet_small", "data.crop.size=32"]},
     {"name": "convolutions, Pearson",
      "overrides": ["model.name=deep_phys", "data.crop.size=16", "model.options.label=wave"]},
@@ -33,13 +35,13 @@ ENTRIES = [
 
 def plan_file(tmp_path, **changes):
     path = tmp_path / "plan.yaml"
-    path.write_text(yaml.safe_dump({"base": BASE, "entries": ENTRIES, "seeds": [1, 2]} | changes))
+    path.write_text(yaml.safe_dump({"base": BASE, "variants": VARIANTS, "seeds": [1, 2]} | changes))
     return path
 
 
-def test_every_entry_is_run_with_every_seed(tmp_path):
+def test_every_variant_is_run_with_every_seed(tmp_path):
     runs = planned_runs(load_plan(plan_file(tmp_path)), tmp_path / "runs")
-    assert [(run.entry, run.seed) for run in runs] == [(e["name"], s) for s in (1, 2) for e in ENTRIES]
+    assert [(run.variant, run.seed) for run in runs] == [(e["name"], s) for s in (1, 2) for e in VARIANTS]
     assert len({run.folder for run in runs}) == 4
     assert all(run.config.seed == run.seed for run in runs)
     assert runs[0].config.model.options == {"size": 32, "clip_frames": 64}
@@ -52,12 +54,12 @@ def test_every_entry_is_run_with_every_seed(tmp_path):
     ("changes", "message"),
     [
         ({"seed": [1]}, "unknown key seed .*did you mean seeds"),
-        ({"entries": [ENTRIES[0], ENTRIES[0]]}, "two entries are named 'graph'"),
+        ({"variants": [VARIANTS[0], VARIANTS[0]]}, "two variants are named 'graph'"),
         ({"untrained": ["graf"]}, "untrained names 'graf'"),
         ({"monte_carlo": {"samples": 1}}, "samples=1"),
-        ({"entries": [{"name": "a", "overrides": ["train.step=3"]}]}, "entry a: unknown key train.step"),
-        ({"entries": [{"name": "a", "overrides": ["model.name=resnet"]}]}, "unknown model 'resnet'"),
-        ({"entries": [{"name": "a", "overrides": ["steps"]}]}, "override 'steps'"),
+        ({"variants": [{"name": "a", "overrides": ["train.step=3"]}]}, "variant a: unknown key train.step"),
+        ({"variants": [{"name": "a", "overrides": ["model.name=resnet"]}]}, "unknown model 'resnet'"),
+        ({"variants": [{"name": "a", "overrides": ["steps"]}]}, "override 'steps'"),
     ],
 )
 def test_a_plan_is_checked_whole_before_anything_runs(tmp_path, changes, message):
@@ -163,7 +165,7 @@ def test_people_of_the_parts_take_turns(tmp_path):
     write_mix(tmp_path / "people", [Part("easy", 1, 3.0, 1), Part("easy", 3, 3.0, 2)])
     names = [recording.name for recording in find_recordings(tmp_path / "people")]
     assert names == ["subject1", "subject2", "subject3", "subject4"]
-    assert [path.name for path in tmp_path.iterdir()] == ["people"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["people", "people.claim"]
     faces = [json.loads((tmp_path / "people" / name / "synthetic.json").read_text()) for name in names]
     assert len({json.dumps(face) for face in faces}) == 4
     write_mix(tmp_path / "people", [Part("nonsense", 1, 3.0, 1)])  # it is there: left as it is
