@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rppg_graph.errors import InputError
@@ -19,12 +20,50 @@ Grid = tuple[int, int, int]
 _ROWS = 256  # of the edge-sized tensors that are made a part at a time
 
 
+def _raw(x: Tensor) -> Tensor:
+    return x
+
+
+def _centred(x: Tensor) -> Tensor:
+    return x - x.mean(dim=1, keepdim=True)
+
+
+def _standardised(x: Tensor) -> Tensor:
+    return F.instance_norm(x.mT).mT  # a batch norm without weights over the nodes of each clip
+
+
+# What is compared of features (B, N, C): each channel with its mean, or mean and deviation, over the clip taken out.
+FEATURES: dict[str, Callable[[Tensor], Tensor]] = {"raw": _raw, "centred": _centred, "standardised": _standardised}
+
+
 def nearest(
-    x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", metric: str = "cosine"
-) -> Tensor:
-    """The k nearest in the whole clip (STGNet)."""
+    x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", metric: str = "cosine",
+    features: str = "raw",
+) -> Tensor:  # fmt: skip
+    """The k nearest in the whole clip (STGNet), of ``features``: a name of ``FEATURES``."""
     k = min(k, _most(grid, loop))
-    return to_global(knn_of_graphs(_clips(x, grid), k, metric=metric, loop=loop, backend=backend))
+    points = named(FEATURES, features, "kind of features")(_clips(x.detach(), grid))
+    return to_global(knn_of_graphs(points, k, metric=metric, loop=loop, backend=backend))
+
+
+def sampled(
+    x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", metric: str = "cosine",
+    share: float = 0.5, seed: int = 0,
+) -> Tensor:  # fmt: skip
+    """The k nearest among a random ``share`` of the nodes, drawn once for a seed: approximate, of that recall.
+
+    A node is its own neighbour with ``loop`` where it was drawn itself. ``backend`` is unused: one product and top-k.
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"share={share}: the share of the nodes that are looked at must be above 0 and at most 1")
+    candidates = _random_candidates(share, grid, seed).to(x.device)  # (S,)
+    k = min(k, len(candidates) - (not loop))
+    points = comparable(_clips(x, grid), metric)  # (B, N, C)
+    drawn = points[:, candidates]  # (B, S, C)
+    closeness = points @ drawn.mT - drawn.square().sum(-1)[:, None] / 2  # (B, N, S)
+    if not loop:
+        closeness[:, candidates, torch.arange(len(candidates), device=x.device)] = -torch.inf
+    return to_global(candidates[closeness.topk(k, dim=-1, sorted=False).indices])
 
 
 def windowed(
@@ -84,6 +123,7 @@ GRAPHS: dict[str, Callable[..., Tensor | CompleteGraph]] = {
     "knn": nearest,
     "windowed": windowed,
     "dilated": dilated,
+    "sampled": sampled,
     "grid": on_grid,
     "axial": axial,
     "random": at_random,
@@ -124,6 +164,14 @@ def _in_every_clip(neighbours: Tensor, x: Tensor) -> Tensor:
     """Neighbours (N, K) that every clip has alike → (B·N, K)."""
     clips = len(x) // len(neighbours)
     return to_global(neighbours.to(x.device).expand(clips, -1, -1))
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)  # what is cached while predicting must serve training too
+def _random_candidates(share: float, grid: Grid, seed: int) -> Tensor:
+    nodes = math.prod(grid)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(nodes, generator=generator)[: max(2, round(share * nodes))].sort().values
 
 
 def _in_parts(neighbours: Tensor) -> list[tuple[int, Tensor]]:

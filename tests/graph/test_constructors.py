@@ -37,15 +37,16 @@ def test_neighbours_are_in_the_own_clip_and_differ(name, loop, k):
     assert (neighbours // NODES == torch.arange(3 * NODES)[:, None] // NODES).all()
     assert all(len(set(row)) == len(row) for row in neighbours.tolist())
     itself = (neighbours == torch.arange(3 * NODES)[:, None]).any(1)
-    if name == "self" or (loop and name != "random"):
+    if name == "self" or (loop and name not in ("random", "sampled")):
         assert itself.all()
     elif not loop:
         assert not itself.any()
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("knn", 60), ("windowed", 60), ("grid", 60), ("random", 60), ("dilated", 30), ("axial", 10)]
-)
+    ("name", "most"), [("knn", 60), ("windowed", 60), ("grid", 60), ("random", 60), ("dilated", 30), ("axial", 10),
+                       ("sampled", 30)],
+)  # fmt: skip
 def test_a_small_clip_gives_what_it_has(name, most):
     assert build(name, 500).shape == (3 * NODES, most)
     assert build("windowed", 500, segments=1, patches=1).shape[1] == 27
@@ -78,6 +79,29 @@ def test_dilated_takes_every_second_by_distance():
     assert torch.equal(build("dilated", 4, clips=1, dilation=3), order[:, :12:3])
 
 
+def test_features_are_centred_or_standardised_within_each_clip():
+    x = 3 + features().double() * torch.arange(1, 9)
+    for number, clip in enumerate(x.split(NODES)):
+        centred = clip - clip.mean(0)
+        for kind, points in {"centred": centred, "standardised": centred / clip.std(0)}.items():
+            expected = torch.nn.functional.cosine_similarity(points[:, None], points[None], dim=2).topk(6).indices
+            found = graph_constructor("knn", loop=True, backend="auto", options={"features": kind})(x, 6, GRID)
+            found = found[number * NODES : (number + 1) * NODES] - number * NODES
+            assert torch.equal(found.sort(1).values, expected.sort(1).values)
+
+
+@pytest.mark.parametrize("loop", [True, False])
+def test_sampled_finds_the_share_of_the_nearest_that_it_looks_at(loop):
+    exact = build("knn", 6, loop)
+    assert torch.equal(build("sampled", 6, loop, share=1.0).sort(1).values, exact.sort(1).values)
+    found = [build("sampled", 6, loop, share=0.5, seed=seed) for seed in range(20)]
+    among = torch.stack([(exact[:, :, None] == some[:, None]).any(2).double().mean() for some in found])
+    assert among.mean() == pytest.approx(0.5, abs=0.05)
+    looked_at = [set((some[:NODES] % NODES).flatten().tolist()) for some in found]
+    assert all(len(nodes) <= NODES / 2 for nodes in looked_at)
+    assert torch.equal(build("sampled", 6, loop), build("sampled", 6, loop, seed=0))
+
+
 def test_random_is_the_same_for_a_seed_and_for_every_clip():
     first = build("random", 6)
     assert torch.equal(first, build("random", 6))
@@ -108,11 +132,13 @@ def test_graphs_cached_in_inference_mode_serve_training(name):
     ("name", "options", "message"),
     [
         ("knnn", {}, "unknown graph 'knnn'; there are: knn, windowed"),
-        ("knn", {"segments": 2}, "graph 'knn' has no option 'segments'; it has: metric"),
+        ("knn", {"segments": 2}, "graph 'knn' has no option 'segments'; it has: metric, features"),
+        ("knn", {"features": "smoothed"}, "unknown kind of features 'smoothed'; there are: raw, centred"),
+        ("sampled", {"share": 0.0}, "share=0.0"),
         ("self", {"metric": "cosine"}, "it has: none"),
         ("grid", {"k": 3}, "no option 'k'"),
     ],
 )
 def test_mistakes(name, options, message):
     with pytest.raises(InputError, match=message):
-        graph_constructor(name, loop=True, backend="auto", options=options)
+        graph_constructor(name, loop=True, backend="auto", options=options)(features(1), 3, GRID)
