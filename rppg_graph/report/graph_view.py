@@ -43,6 +43,19 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class SeenGraph:
+    """The graph of one block in one pass: nodes x (B·N, C) on a grid (T, H, W), and the edges that it was given.
+
+    Edges are (2, E) from neighbour to node, or no tensor: everybody is everybody's neighbour.
+    """
+
+    where: str
+    grid: tuple[int, int, int]
+    x: Tensor
+    edges: Any
+
+
+@dataclass(frozen=True)
 class Cost:
     """Seconds that a part of the network took, by what it did."""
 
@@ -70,9 +83,10 @@ def view_network(model: nn.Module, clip: Tensor, fps: float, show_face: bool = F
         fps: of the clip.
         show_face: keep the crop in the middle of the clip.
     """
-    with _hooked(model) as (grids, masks, neighbours):
+    with seen_graphs(model) as graphs, _seen_masks(model) as masks:
         model(clip)  # the first pass warms up too
-    patches = grids[0] if grids else None
+    neighbours = [_neighbours(graph, place, share) for graph in graphs for place, share in PLACES.items()]
+    patches = graphs[0].grid if graphs else None
     pooled = [Mask(name, _pooled(mask, patches)) for name, mask in masks]
     middle = clip[0, :, clip.shape[2] // 2]  # (3, S, S)
     face = (middle.movedim(0, -1) * 255).round().byte().cpu().numpy() if show_face else None
@@ -80,31 +94,41 @@ def view_network(model: nn.Module, clip: Tensor, fps: float, show_face: bool = F
 
 
 @contextmanager
-def _hooked(model: nn.Module) -> Iterator[tuple[list, list, list]]:
-    """Lists that one forward pass fills: grids of the graphs, (name, mask) and `Neighbours`."""
+def seen_graphs(model: nn.Module) -> Iterator[list[SeenGraph]]:
+    """A list that the forward passes within fill: one graph for each block, in the order of the pass."""
+    graphs: list[SeenGraph] = []
     grids: list[tuple[int, int, int]] = []
-    masks: list[tuple[str, Tensor]] = []
-    neighbours: list[Neighbours] = []
-
-    def see_mask(name: str, module: nn.Module, args: tuple) -> None:
-        masks.append((name, module.mask(args[0])))
 
     def see_grid(module: nn.Module, args: tuple) -> None:
         grids.append(tuple(args[0].grid))
 
     def see_edges(name: str, module: nn.Module, args: tuple) -> None:
-        for place, share in PLACES.items():
-            neighbours.append(_neighbours(name, place, share, grids[-1], args[1]))
+        graphs.append(SeenGraph(name, grids[-1], *args))
 
-    handles = []
-    for name, module in model.named_modules():
-        if hasattr(module, "mask") and hasattr(module, "gate"):
-            handles.append(module.register_forward_pre_hook(partial(see_mask, name)))
-        if _is_graph_block(module):
-            handles.append(module.register_forward_pre_hook(see_grid))
-            handles.append(module.conv.register_forward_pre_hook(partial(see_edges, name)))
+    blocks = [(name, module) for name, module in model.named_modules() if _is_graph_block(module)]
+    handles = [module.register_forward_pre_hook(see_grid) for _, module in blocks]
+    handles += [module.conv.register_forward_pre_hook(partial(see_edges, name)) for name, module in blocks]
+    with _removed_at_the_end(handles):
+        yield graphs
+
+
+@contextmanager
+def _seen_masks(model: nn.Module) -> Iterator[list[tuple[str, Tensor]]]:
+    """A list that the forward passes within fill: name and attention mask."""
+    masks: list[tuple[str, Tensor]] = []
+
+    def see_mask(name: str, module: nn.Module, args: tuple) -> None:
+        masks.append((name, module.mask(args[0])))
+
+    gated = [(n, module) for n, module in model.named_modules() if hasattr(module, "mask") and hasattr(module, "gate")]
+    with _removed_at_the_end([m.register_forward_pre_hook(partial(see_mask, name)) for name, m in gated]):
+        yield masks
+
+
+@contextmanager
+def _removed_at_the_end(handles: list[Any]) -> Iterator[None]:
     try:
-        yield grids, masks, neighbours
+        yield
     finally:
         for handle in handles:
             handle.remove()
@@ -114,10 +138,8 @@ def _is_graph_block(module: nn.Module) -> bool:
     return hasattr(module, "constructor") and hasattr(module, "conv")
 
 
-def _neighbours(
-    name: str, place: str, share: tuple[float, float], grid: tuple[int, int, int], edges: Any
-) -> Neighbours:
-    """Edges are (2, E) from neighbour to node, or no tensor: everybody is everybody's neighbour."""
+def _neighbours(graph: SeenGraph, place: str, share: tuple[float, float]) -> Neighbours:
+    name, grid, edges = graph.where, graph.grid, graph.edges
     node = (grid[0] // 2, int(share[0] * grid[1]), int(share[1] * grid[2]))
     if not isinstance(edges, Tensor):
         return Neighbours(name, place, grid, node, None)
