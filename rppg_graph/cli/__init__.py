@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "train": "fit a network to recordings with a reference pulse",
     "eval": "measure checkpoints and classical methods against reference pulses",
     "compare": "train several networks under one budget and table their accuracy, cost and uncertainty",
+    "ablate": "run what is missing of a study of variants, and make its tables and plots",
     "synth": "write face videos with a known pulse, in the layout of a real dataset",
     "check-data": "say what a folder of recordings holds, and what is missing or odd",
     "preprocess": "cut the faces out of a dataset, once",

@@ -60,11 +60,23 @@ Plan = TypeVar("Plan", bound=Experiments)
 
 
 def load_experiments(path: Path, schema: type[Plan]) -> Plan:
-    """Read experiments from YAML.
+    """Read experiments from YAML; ``extends`` names a file beside it whose keys they have where they say nothing else.
 
     Raises:
         InputError: no such file, not YAML, what the schema refuses, or two variants of one name or two equal seeds.
     """
+    tree = _mapping(path)
+    if "extends" in tree:
+        tree = _mapping(path.parent / str(tree.pop("extends"))) | tree
+    plan = validate(schema, tree, str(path))
+    names = [variant.name for variant in plan.variants]
+    for kind, values in (("variants are named", names), ("seeds are", plan.seeds)):
+        if len(set(values)) < len(values):
+            raise InputError(f"{path}: two {kind} {next(v for v in values if values.count(v) > 1)!r}")
+    return plan
+
+
+def _mapping(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -73,12 +85,7 @@ def load_experiments(path: Path, schema: type[Plan]) -> Plan:
         raise InputError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(tree, dict):
         raise InputError(f"{path} must hold a mapping with base and variants, it holds {tree!r}")
-    plan = validate(schema, tree, str(path))
-    names = [variant.name for variant in plan.variants]
-    for kind, values in (("variants are named", names), ("seeds are", plan.seeds)):
-        if len(set(values)) < len(values):
-            raise InputError(f"{path}: two {kind} {next(v for v in values if values.count(v) > 1)!r}")
-    return plan
+    return tree
 
 
 def planned_runs(plan: Experiments, folder: Path) -> list[Run]:

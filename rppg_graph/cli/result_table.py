@@ -66,8 +66,14 @@ def spread(runs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Spread:
 
 def markdown(entries: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[Column]) -> str:
     """A Markdown table, one row an entry; what no run has is a dash."""
-    lines = [["", *(column.heading for column in columns)], ["---", *["---:"] * len(columns)]]
-    lines += [[name, *(_cell(runs, column) for column in columns)] for name, runs in entries.items()]
+    cells = {name: [cell(runs, column) for column in columns] for name, runs in entries.items()}
+    return markdown_cells([column.heading for column in columns], cells)
+
+
+def markdown_cells(headings: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
+    """A Markdown table of cells that are text already, one named row after the other."""
+    lines = [["", *headings], ["---", *["---:"] * len(headings)]]
+    lines += [[name, *cells] for name, cells in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -88,7 +94,8 @@ def _at(run: Mapping[str, Any], keys: Sequence[str]) -> float | None:
     return found
 
 
-def _cell(runs: Sequence[Mapping[str, Any]], column: Column) -> str:
+def cell(runs: Sequence[Mapping[str, Any]], column: Column) -> str:
+    """Mean ± sd over the runs that have the value, as the column writes it; a dash where none has it."""
     mean, sd, _ = spread(runs, column.keys)
     if mean is None:
         return "–"

@@ -21,8 +21,10 @@ THEMES = {
 
 
 @contextmanager
-def figure(path: Path, rows: int, caption: str, theme: str = "light", height: float = 2.2) -> Iterator[list]:
-    """Axes of a new figure, written to ``path`` as PNG when the block ends, with the caption below them."""
+def figure(
+    path: Path, rows: int, caption: str, theme: str = "light", height: float = 2.2, columns: int = 1
+) -> Iterator[list]:
+    """Axes of a new figure, row by row, written to ``path`` as PNG when the block ends, with the caption below them."""
     ink = THEMES[theme]["text.color"]
     style = THEMES[theme] | {
         "axes.edgecolor": ink, "axes.labelcolor": ink, "xtick.color": ink, "ytick.color": ink, "font.size": 9,
@@ -31,7 +33,7 @@ def figure(path: Path, rows: int, caption: str, theme: str = "light", height: fl
     }  # fmt: skip
     with mpl.rc_context(style):
         canvas = FigureCanvasAgg(Figure(figsize=(8, height * rows + 0.5), layout="constrained"))
-        axes = canvas.figure.subplots(rows, 1, squeeze=False)[:, 0]
+        axes = canvas.figure.subplots(rows, columns, squeeze=False).flatten()
         yield list(axes)
         canvas.figure.supxlabel(caption, fontsize=8, x=0.01, ha="left", wrap=True)
         canvas.figure.savefig(path, format="png", dpi=130)

@@ -1,0 +1,1 @@
+"""Ablation studies: what ``run.py ablate`` is made of."""
