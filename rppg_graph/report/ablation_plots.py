@@ -82,7 +82,8 @@ def graph_by_block(path: Path, series: Mapping[str, Sequence[Blocks]], what: str
                 places = np.arange(1, len(found) + 1)
                 axis.plot(places, found, color=colour, marker=".", label=title)
                 axis.plot(places, chance, color=colour, linestyle=":", linewidth=1)
-            axis.set(ylabel=label, xticks=np.arange(1, 1 + max(len(runs[0]) for runs in series.values())))
+            blocks = max(len(run) for runs in series.values() for run in runs)
+            axis.set(ylabel=label, xticks=np.arange(1, blocks + 1), xlim=(0.8, blocks + 0.2))
         axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
         axes[-1].set_xlabel("block")
 
@@ -127,4 +128,4 @@ def neighbour_maps(path: Path, series: Mapping[str, Sequence[Blocks]], theme: st
 
 def colours(count: int) -> list[Any]:
     """As many colours as series, told apart in light and in dark; from blue over green to orange."""
-    return list(mpl.colormaps["turbo"](np.linspace(0.08, 0.9, count)))
+    return list(mpl.colormaps["turbo"](np.linspace(0.12, 0.88, count)))
