@@ -12,6 +12,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from ablations import sections
 
 HERE = Path(__file__).resolve().parent
 
@@ -135,12 +136,16 @@ def filled(text: str, results: Path) -> str:
             if drawn:
                 draw(document, path.with_suffix(".png"))
             parts.append(block(document, f"results/{path.stem}.png" if drawn else None))
-        content = "\n\n".join(parts) or "No result file yet."
-        text, places = re.subn(
-            rf"(<!-- {bench} -->\n).*?(<!-- /{bench} -->)", lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.S
-        )
-        if places != 1:
-            raise SystemExit(f"the README needs one block <!-- {bench} --> … <!-- /{bench} -->, it has {places}")
+        text = _with_block(text, bench, "\n\n".join(parts) or "No result file yet.")
+    studies = sections(results)
+    return _with_block(text, "ablations", studies) if studies else text
+
+
+def _with_block(text: str, name: str, content: str) -> str:
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+    text, places = re.subn(pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.S)
+    if places != 1:
+        raise SystemExit(f"the README needs one block <!-- {name} --> … <!-- /{name} -->, it has {places}")
     return text
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 def module(name: str) -> ModuleType:
+    sys.path[:] = [str(FOLDER), *(place for place in sys.path if place != str(FOLDER))]  # as for a script there
     spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", FOLDER / f"{name}.py")
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
@@ -52,9 +54,31 @@ def test_quick_run_writes_rows_targets_and_report(bench, tmp_path):
 
 def test_the_page_is_what_the_committed_files_say(tmp_path):
     page = (FOLDER / "README.md").read_text()
-    for path in (FOLDER / "results").glob("*.json"):
-        (tmp_path / path.name).write_text(path.read_text())
-    assert module("report").filled(page, tmp_path) == page
+    results = tmp_path / "results"
+    shutil.copytree(FOLDER / "results", results)
+    assert module("report").filled(page, results) == page
+
+
+def test_a_study_is_a_section_of_what_its_folder_holds(tmp_path):
+    page = "before\n<!-- ablations -->\nold\n<!-- /ablations -->\n"
+    page += "".join(f"<!-- {bench} -->\n<!-- /{bench} -->\n" for bench in module("report").REPORTS)
+    results = tmp_path / "results"
+    empty, study = results / "ablation_empty", results / "ablation_clip_length"
+    empty.mkdir(parents=True), study.mkdir()
+    assert "old" in module("report").filled(page, results)  # no study: nothing to say about
+    (study / "table.md").write_text("| variant |\n")
+    (study / "learning-light.png").write_bytes(b"")
+    filled = module("report").filled(page, results)
+    assert "old" not in filled
+    assert "### Clip length\n\n| variant |\n\n<picture>" in filled
+    assert 'src="results/ablation_clip_length/learning-light.png"' in filled
+    assert "empty" not in filled
+    assert "accuracy_cost" not in filled
+    (study / "findings.md").write_text("Short clips\\1 do.\n\nLong ones too.\n")
+    filled = module("report").filled(page, results)
+    assert "### Clip length\n\nShort clips\\1 do.\n\nLong ones too.\n\n| variant |" in filled
+    with pytest.raises(SystemExit, match="needs one block <!-- ablations -->"):
+        module("report").filled(page.replace("<!-- /ablations -->", ""), results)
 
 
 def test_a_page_without_its_blocks_is_an_error(tmp_path):
