@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from rppg_graph.cli.experiments import load_plan, planned_runs
+from rppg_graph.cli.compare import load_plan
+from rppg_graph.cli.experiments import planned_runs
 from rppg_graph.config import Config, describe, load_config
 from rppg_graph.errors import InputError
 
