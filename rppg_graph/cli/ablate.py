@@ -102,7 +102,7 @@ def _do(each: Run, study: Study, real: Path | None, out: Path, evaluation: str) 
         return False
     append_row(out / GRAPH, identified | found["graph"])
     append_row(out / ROWS, identified | found["row"])
-    mae, cost = found["row"]["accuracy"]["MAE"], found["row"]["cost"]
+    mae, cost = (found["row"]["accuracy"] or {}).get("MAE"), found["row"]["cost"]
     seconds = cost["training_seconds"] + cost["measuring_seconds"]
     print(f"{name}: MAE {'–' if mae is None else f'{mae:.2f}'} bpm, {duration(seconds)}", flush=True)
     return True

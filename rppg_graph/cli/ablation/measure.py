@@ -54,7 +54,8 @@ def prepare(runs: Iterable[Run], evaluation: EvaluationConfig, real: Path | None
 
 def _sets(evaluation: EvaluationConfig, real: Path | None, crop: CropConfig) -> dict[str, DataConfig]:
     sets = {preset: preset_data(preset, evaluation, crop) for preset in evaluation.presets}
-    return sets if real is None else sets | {REAL: DataConfig(root=real, crop=crop)}
+    skipping = crop.model_copy(update={"policy": "skip"})
+    return sets if real is None else sets | {REAL: DataConfig(root=real, crop=skipping)}
 
 
 def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, real: Path | None) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, rea
     started = time.perf_counter()
     sets = {OWN: recordings_to_test(run.config)}
     for name, data in _sets(evaluation, real, run.config.data.crop).items():
-        sets[name] = cached_recordings(data)
+        sets[name] = [recording for recording in cached_recordings(data) if recording.pulse is not None]
     method = NetworkMethod.from_checkpoint(checkpoint)
     figures = {name: _figures(method, recordings) for name, recordings in sets.items()}
     graph = {name: _graph(run, checkpoint, recordings, evaluation) for name, recordings in sets.items()}
