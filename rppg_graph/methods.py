@@ -13,6 +13,7 @@ from torch import nn
 from rppg_graph.data.clips import ClipCutter, clip_tensor
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
+from rppg_graph.memory import keep_freed_memory
 from rppg_graph.nn.folding import folded
 from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
 from rppg_graph.pulse.classical import CLASSICAL
@@ -135,6 +136,7 @@ class NetworkMethod:
 
     def stream(self, video_fps: float, step_seconds: float | None = None) -> NetworkStream:
         """Clips overlap by half and run in batches; with ``step_seconds``, one begins, and runs, every so often."""
+        keep_freed_memory()
         fps = video_fps if abs(video_fps / self.fps - 1) < SAME_RATE else self.fps
         live = step_seconds is not None
         stride = max(1, round(step_seconds * fps)) if live else self.clip_frames // 2

@@ -20,6 +20,7 @@ from rppg_graph.checkpoint import Checkpoint
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
 from rppg_graph.losses import LABELS, LOSSES
+from rppg_graph.memory import keep_freed_memory
 
 SCHEDULES = {
     "constant": lambda optimiser, rate, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0),
@@ -119,6 +120,7 @@ class Trainer:
         Raises:
             InputError: the loss is not a number, or the folder cannot be written.
         """
+        keep_freed_memory()
         progress = tqdm(total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
         recent: list[float] = []
         waited, since = 0.0, time.perf_counter()

@@ -13,11 +13,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
 LAYERS: dict[str, set[str]] = {
     "cli": {"config", "train", "evaluate", "predict", "stream", "methods", "calibrate", "checkpoint", "data", "models",
             "nn", "graph", "pulse", "losses", "report", "export"},
-    "train": {"checkpoint", "losses", "data"},
+    "train": {"checkpoint", "losses", "data", "memory"},
     "calibrate": {"checkpoint", "methods", "predict", "data", "pulse"},
     "predict": {"stream", "methods", "wave_stream", "data", "pulse"},
     "stream": {"methods", "wave_stream", "data", "pulse"},
-    "methods": {"wave_stream", "checkpoint", "models", "nn", "data", "pulse"},
+    "methods": {"wave_stream", "checkpoint", "models", "nn", "data", "pulse", "memory"},
     "wave_stream": {"data", "pulse"},
     "evaluate": {"pulse"},
     "checkpoint": {"models"},
@@ -30,6 +30,7 @@ LAYERS: dict[str, set[str]] = {
     "pulse": set(),
     "losses": set(),
     "config": set(),
+    "memory": set(),
     "errors": set(),
 }  # fmt: skip
 
