@@ -4,12 +4,17 @@
 
 ``plain`` is the released formulation (``plain.py``): permuted tensors, N×N distances, gathered edges. Modes:
 ``inference`` is one pass in evaluation mode as ``predict`` runs it, batch norm folded; ``train`` one optimiser step
-(forward, negative Pearson loss, backward, AdamW). Random weights and clips: time depends on neither.
+(forward, negative Pearson loss, backward, AdamW). Random weights and clips: time depends on neither. Each provider is a
+process of its own, as it would be in use: ours keeps freed memory (``rppg_graph/memory.py``), ``plain`` does as Python
+does, and once more with the memory kept, to show how much of the distance that is.
 """
 
 from __future__ import annotations
 
+import argparse
+import multiprocessing
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import harness
@@ -20,6 +25,7 @@ from torch import nn
 
 from rppg_graph.cli.cost import macs_per_frame
 from rppg_graph.losses import neg_pearson
+from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
 from rppg_graph.train import PRECISIONS
@@ -31,57 +37,65 @@ EFFORT = harness.Effort(rounds=4, seconds=60.0)
 
 
 class Provider(NamedTuple):
-    """A network to be timed; ``make`` is Python that gives it, for a process of its own."""
+    """A network to be timed: a name of ``MODELS``, or of ``plain.py``."""
 
-    make: str
+    network: str
     size: int
     precision: str = "float32"
+    keeps_memory: bool = True
 
     def model(self) -> nn.Module:
-        return eval(self.make, {"MODELS": MODELS, "PlainSTGNet": PlainSTGNet})
+        networks = MODELS | {"plain": PlainSTGNet}
+        options = {"size": self.size} if self.network in FAMILY else {}
+        return networks[self.network](**options)
 
 
+FAMILY = ("stream_net", "ts_can", "deep_phys")  # sized when they are built
 PROVIDERS = {
-    "plain": Provider("PlainSTGNet()", 64),
-    "stgnet_released": Provider("MODELS['stgnet_released']()", 64),
-    "stgnet_released, bfloat16": Provider("MODELS['stgnet_released']()", 64, "bfloat16"),
-    "stgnet_paper": Provider("MODELS['stgnet_paper']()", 64),
-    "stgnet_small": Provider("MODELS['stgnet_small']()", 32),
-    "stgnet_small, bfloat16": Provider("MODELS['stgnet_small']()", 32, "bfloat16"),
-    "stream_net": Provider("MODELS['stream_net'](size=72)", 72),
-    "stream_net at 36 px": Provider("MODELS['stream_net'](size=36)", 36),
-    "stream_net at 36 px, bfloat16": Provider("MODELS['stream_net'](size=36)", 36, "bfloat16"),
-    "ts_can at 36 px": Provider("MODELS['ts_can'](size=36)", 36),
-    "deep_phys at 36 px": Provider("MODELS['deep_phys'](size=36)", 36),
+    "plain": Provider("plain", 64, keeps_memory=False),
+    "plain, memory kept": Provider("plain", 64),
+    "stgnet_released": Provider("stgnet_released", 64),
+    "stgnet_released, bfloat16": Provider("stgnet_released", 64, "bfloat16"),
+    "stgnet_paper": Provider("stgnet_paper", 64),
+    "stgnet_small": Provider("stgnet_small", 32),
+    "stgnet_small, bfloat16": Provider("stgnet_small", 32, "bfloat16"),
+    "stream_net": Provider("stream_net", 72),
+    "stream_net at 36 px": Provider("stream_net", 36),
+    "stream_net at 36 px, bfloat16": Provider("stream_net", 36, "bfloat16"),
+    "ts_can at 36 px": Provider("ts_can", 36),
+    "deep_phys at 36 px": Provider("deep_phys", 36),
 }
 QUICK = ("plain", "stgnet_released", "stgnet_small")
 
 
-def inference(model: nn.Module, precision: str, batch: int, size: int, device: str) -> Callable[[], object]:
-    model = model.eval().to(device)
+def inference(provider: Provider, batch: int, device: str) -> Callable[[], object]:
+    """One pass without gradient."""
+    model = provider.model().eval().to(device)
     model = model if isinstance(model, PlainSTGNet) else folded(model)
-    video = torch.rand(batch, 3, FRAMES, size, size, device=device)
+    video = torch.rand(batch, 3, FRAMES, provider.size, provider.size, device=device)
 
     @torch.inference_mode()
     def run() -> object:
-        with PRECISIONS[precision](device):
-            return model(video)
+        with PRECISIONS[provider.precision](device):
+            return model(video).sum().item()  # waits for a GPU
 
     return run
 
 
-def train(model: nn.Module, precision: str, batch: int, size: int, device: str) -> Callable[[], object]:
-    model = model.train().to(device)
+def train(provider: Provider, batch: int, device: str) -> Callable[[], object]:
+    """One optimiser step."""
+    model = provider.model().train().to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    video = torch.rand(batch, 3, FRAMES, size, size, device=device)
+    video = torch.rand(batch, 3, FRAMES, provider.size, provider.size, device=device)
     pulse = torch.randn(batch, FRAMES, device=device)
 
     def run() -> object:
         optimiser.zero_grad(set_to_none=True)
-        with PRECISIONS[precision](device):
+        with PRECISIONS[provider.precision](device):
             prediction = model(video)
         neg_pearson(prediction.float(), pulse).backward()
-        return optimiser.step()
+        optimiser.step()
+        return prediction.sum().item()  # waits for a GPU
 
     return run
 
@@ -91,53 +105,82 @@ SETUP = """
 import sys
 sys.path.insert(0, {folder!r})
 from bench_model import *
-run = {mode}({make}, {precision!r}, {batch}, {size}, "cpu")
+run = prepared({name!r}, {mode!r}, {batch}, "cpu")
 """
 
 
-def peak_mb(provider: Provider, mode: str, batch: int, threads: int) -> float:
+def prepared(name: str, mode: str, batch: int, device: str) -> Callable[[], object]:
+    """What is timed, in a process that was made ready for it."""
+    provider = PROVIDERS[name]
+    if provider.keeps_memory:
+        keep_freed_memory()
+    torch.manual_seed(0)
+    return MODES[mode][0](provider, batch, device)
+
+
+def peak_mb(name: str, mode: str, batch: int, threads: int) -> float:
     """The rise of a process's memory in its second call: without what the first leaves, as an optimiser's state."""
-    setup = SETUP.format(folder=str(harness.RESULTS.parent), mode=mode, batch=batch, **provider._asdict())
+    setup = SETUP.format(folder=str(harness.RESULTS.parent), name=name, mode=mode, batch=batch)
     return harness.peak_extra_mb(setup, "run()", "run()", threads)
 
 
-def measure(names: list[str], mode: str, batch: int, options) -> list[dict]:
+def serve(pipe: Connection, threads: int, *what: object) -> None:
+    """Run what is asked for, once for every message."""
+    torch.set_num_threads(threads)
+    run = prepared(*what)
+    while pipe.recv():
+        run()
+        pipe.send(True)
+
+
+class Remote:
+    """A provider in its own process; calling it runs it there."""
+
+    def __init__(self, options: argparse.Namespace, *what: object) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=serve, args=(theirs, options.threads, *what, options.device), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def __call__(self) -> None:
+        self.pipe.send(True)
+        self.pipe.recv()
+
+    def close(self) -> None:
+        self.pipe.send(False)
+        self.process.join()
+
+
+def measure(names: list[str], mode: str, batch: int, options: argparse.Namespace) -> list[dict]:
     """Rows of one mode and batch, all providers interleaved."""
-    build, passes = MODES[mode]
-    runs, work = {}, {}
-    for name in names:
-        provider = PROVIDERS[name]
-        torch.manual_seed(0)
-        model = provider.model()
-        macs = FRAMES * macs_per_frame(model, FRAMES, provider.size)
-        work[name] = 2 * passes * batch * macs
-        runs[name] = build(model, provider.precision, batch, provider.size, options.device)
+    remotes = {name: Remote(options, name, mode, batch) for name in names}
     effort = harness.QUICK if options.quick else EFFORT
+    times = harness.time_providers(remotes, effort, "cpu")  # a GPU's process waits for it by itself
+    for remote in remotes.values():
+        remote.close()
     rows = []
-    for name, seconds in harness.time_providers(runs, effort, options.device).items():
-        provider, figures = PROVIDERS[name], harness.summary(seconds, work[name], 0.0)
+    for name, seconds in times.items():
+        provider = PROVIDERS[name]
+        macs = FRAMES * macs_per_frame(provider.model(), FRAMES, provider.size)
+        figures = harness.summary(seconds, 2 * MODES[mode][1] * batch * macs, 0.0)
         clips = batch / figures["median_ms"] * 1e3
         row = {"provider": name, "precision": provider.precision, "size": provider.size, "batch": batch, "mode": mode}
         row |= figures | {"clips_per_s": clips, "frames_per_s": clips * FRAMES}
         row["of_ceiling"] = figures["gflop_per_s"] / options.ceilings["gflop_per_s"]
         if options.device == "cpu" and not options.quick:
-            row["peak_mb"] = peak_mb(provider, mode, batch, options.threads)
+            row["peak_mb"] = peak_mb(name, mode, batch, options.threads)
         rows.append(row)
     harness.show(rows, COLUMNS)
     return rows
 
 
-def stages(batch: int, mode: str, options) -> list[dict]:
+def stages(batch: int, mode: str) -> list[dict]:
     """One row a kind of part of the staged network."""
     provider, training = PROVIDERS[STAGED], mode == "train"
-    model = provider.model()
+    model = provider.model() if training else folded(provider.model())
     video = torch.rand(batch, 3, FRAMES, provider.size, provider.size)
-    step = train(model, "float32", batch, provider.size, "cpu") if training else None
-    if training:
-        step()  # so that there are gradients for the optimiser
-        optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
-        step = optimiser.step
-    spent = stage_ms(model, video, training, step)
+    spent = stage_ms(model, video, training)
     total = sum(spent.values())
     return [
         {"provider": f"{STAGED}: {name}", "precision": "float32", "size": provider.size, "batch": batch, "mode": mode,
@@ -172,7 +215,7 @@ def main() -> None:
     shapes = [("inference", 1)] if options.quick else [("inference", 1), ("inference", 4), ("train", 1), ("train", 4)]
     rows = [row for mode, batch in shapes for row in measure(names, mode, batch, options)]
     for mode, batch in [shapes[0], shapes[-1]] if options.device == "cpu" else []:
-        rows += stages(batch, mode, options)
+        rows += stages(batch, mode)
     harness.write("model", options, rows, targets(rows))
 
 

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from rppg_graph.graph.aggregate import neighbour_mean
+from rppg_graph.graph.feature_map import feature_map_to_graph
 from rppg_graph.models.stgnet import STGNet
 
 REPEATS = 5
 Part = tuple[Callable[..., Tensor], tuple[Tensor, ...]]  # a function, and its inputs
 
 
-def stage_ms(model: STGNet, video: Tensor, train: bool, step: Callable[[], object] | None) -> dict[str, float]:
-    """Milliseconds of each kind of part, forward and with ``train`` backward too (the search has none); ``step`` is the
-    optimiser's.
+def stage_ms(model: STGNet, video: Tensor, train: bool) -> dict[str, float]:
+    """Milliseconds of each kind of part, forward and with ``train`` backward too (the search has none).
 
     The parts run alone, so their sum is near the whole and not equal to it.
     """
@@ -26,8 +26,8 @@ def stage_ms(model: STGNet, video: Tensor, train: bool, step: Callable[[], objec
     parts = _parts(model, video)
     spent = {name: sum(_ms(part, train and name != "KNN") for part in found) for name, found in parts.items()}
     spent["MLP"] -= spent["aggregation"]  # was measured with the aggregation inside
-    if step is not None:
-        spent["optimiser"] = _median_ms(step)
+    if train:  # every parameter has its gradient by now
+        spent["optimiser"] = _median_ms(torch.optim.AdamW(model.parameters(), lr=1e-6).step)
     return spent
 
 
@@ -50,8 +50,6 @@ def _parts(model: STGNet, video: Tensor) -> dict[str, list[Part]]:
         clips, grid = graph.ptr.numel() - 1, graph.grid
 
         def block_alone(nodes: Tensor) -> Tensor:
-            from rppg_graph.graph.feature_map import feature_map_to_graph
-
             return block(feature_map_to_graph(nodes.view(clips, *grid, -1).permute(0, 4, 1, 2, 3)), edges)
 
         parts["MLP"].append((block_alone, (x,)))

@@ -39,6 +39,35 @@ def scale_table(document: dict) -> str:
     return "\n".join(lines)
 
 
+def model_tables(document: dict) -> str:
+    """One table a mode and batch, slowest first, and where the time of one network goes."""
+    groups: dict[tuple, list[dict]] = {}
+    for row in document["rows"]:
+        groups.setdefault((row["mode"], row["batch"], "share" in row), []).append(row)
+    parts = []
+    for (mode, batch, staged), rows in groups.items():
+        if staged:
+            lines = [f"**{rows[0]['provider'].split(':')[0]}, {mode}, batch {batch}: its parts, each run alone**", ""]
+            lines += ["| part | median (ms) | share |", "|---|---|---|"]
+            cells = [(row["provider"].split(": ")[1], row["median_ms"], f"{row['share']:.0%}") for row in rows]
+        else:
+            lines = [f"**{mode}, batch {batch}**", ""]
+            heads = ("median (ms)", "p20", "p80", "against plain", "clips/s", "frames/s", "of the ceiling", "peak (MB)")
+            lines += [f"| provider | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+            plain = next(row["median_ms"] for row in rows if row["provider"] == "plain")
+            cells = [
+                (
+                    f"{row['provider']}, {row['size']} px", row["median_ms"], row["p20_ms"], row["p80_ms"],
+                    f"{plain / row['median_ms']:.1f}×" if row["size"] == 64 else "", row["clips_per_s"],
+                    row["frames_per_s"], f"{row['of_ceiling']:.0%}", row.get("peak_mb"),
+                )
+                for row in rows
+            ]  # fmt: skip
+        lines += [f"| {' | '.join(cell if isinstance(cell, str) else _figure(cell) for cell in row)} |" for row in cells]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
 def plain_table(document: dict) -> str:
     """The rows as they are, one column for each key that any of them has."""
     rows = document["rows"]
@@ -58,6 +87,7 @@ REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool] | None]] 
     "pipeline": (plain_table, None),
     "predict": (plain_table, None),
     "temporal_shift": (plain_table, None),
+    "model": (model_tables, None),
 }
 
 

@@ -93,7 +93,8 @@ def heart_rate(
         wave: (T,), detrended or filtered.
         fps: samples per second; a rate above 27·fps bpm is folded back by the sampling and cannot be told.
         band_hz: where to look.
-        contact: the wave is a contact sensor's, which has no 1/f noise but strong overtones: the peak of P itself.
+        contact: the wave is a contact sensor's, which has strong overtones and little else at half or a third of a rate: a
+            peak of P there that is no lower is the fundamental, whether or not the other harmonic is there.
 
     Raises:
         InputError: the wave is empty, not one-dimensional or not finite, or `fps` is not above zero.
@@ -194,12 +195,12 @@ def _pick(
     around = (frequencies >= 0.5 * low_hz) & (frequencies <= 1.25 * high_hz)
     if power[inside].sum() <= 0.01 * (total - power[frequencies < 0.5 * low_hz].sum()):
         return HeartRate(None, reason=f"less than 1 % of the power lies in the band {low_hz:g}–{high_hz:g} Hz")
-    weighted = power if contact else power * frequencies
+    weighted = power * frequencies
     maxima = 1 + np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:]))
     candidates = maxima[inside[maxima]]
     if len(candidates):
         highest = int(candidates[np.argmax(weighted[candidates])])
-        best = _fundamental(frequencies, power, maxima, inside, highest)
+        best = _fundamental(frequencies, power, maxima, inside, highest, contact)
         peak_hz = _parabola(frequencies, power, best)
         at_edge = bool(weighted[around].max() > 1.001 * weighted[inside].max())
     else:
@@ -211,7 +212,7 @@ def _pick(
 
 
 def _fundamental(
-    frequencies: np.ndarray, power: np.ndarray, maxima: np.ndarray, inside: np.ndarray, chosen: int
+    frequencies: np.ndarray, power: np.ndarray, maxima: np.ndarray, inside: np.ndarray, chosen: int, contact: bool
 ) -> int:
     """Return the peak whose second or third harmonic the chosen one is, or the chosen one, see `heart_rate`."""
     best = chosen
@@ -219,7 +220,8 @@ def _fundamental(
         for overtone, other in ((2, 3), (3, 2)):
             is_overtone = abs(frequencies[chosen] / overtone - frequencies[peak]) <= _OVERTONE_REACH_HZ
             others = power[maxima[np.abs(frequencies[maxima] / other - frequencies[peak]) <= _OVERTONE_REACH_HZ]]
-            if is_overtone and others.max(initial=0) >= _OVERTONE_SHARE * power[chosen] and power[peak] > power[best]:
+            confirmed = contact or others.max(initial=0) >= _OVERTONE_SHARE * power[chosen]
+            if is_overtone and confirmed and power[peak] > power[best]:
                 best = int(peak)
     return best
 

@@ -104,7 +104,7 @@ _NATIVE = Protocol(
         "detrending": f"smoothness priors, half amplitude at {NATIVE_CUTOFF_HZ} Hz",
         "filter": "Butterworth of order 2, forward and backward",
         "heart_rate": "highest interpolated peak of f·P(f), P the mean spectrum of 10-s Hann windows "
-        "(of a contact reference, of P itself); or regular beats",
+        "(a contact reference's overtones need no third one); or regular beats",
         "windows": "cut from the filtered recording, whole ones only",
     },
     band_hz=PULSE_BAND_HZ,
