@@ -1,8 +1,9 @@
 """Face videos with a pulse that we chose: rendered heads in presets from easy to hard."""
 
 from rppg_graph.data.synthetic.dataset import LAYOUTS, write_dataset
+from rppg_graph.data.synthetic.generate import generate
 from rppg_graph.data.synthetic.parameters import PRESETS, Parameters
-from rppg_graph.data.synthetic.recording import SyntheticRecording, generate
+from rppg_graph.data.synthetic.recording import SyntheticRecording
 from rppg_graph.data.synthetic.sheet import contact_sheet
 
 __all__ = ["LAYOUTS", "PRESETS", "Parameters", "SyntheticRecording", "contact_sheet", "generate", "write_dataset"]

@@ -12,6 +12,7 @@ from rppg_graph.data import video
 
 LOSSY = ("h264", "mpeg4", "mjpeg")  # of video.CODECS
 CODECS = ("none", *LOSSY)
+PART_EXPONENT = {"h264": 1.0, "mpeg4": 1.0, "mjpeg": 1.0, "none": 1.0}
 FINE_CRF = 8.0  # of h264 where no bit rate is given
 FINE_KBIT_PER_PIXEL = 0.06  # of the others, a second
 
@@ -21,6 +22,16 @@ def quality_options(codec: str, kbit_per_second: float | None, size: tuple[int, 
     if kbit_per_second is not None:
         return {"kbit_per_second": kbit_per_second}
     return {"crf": FINE_CRF} if codec == "h264" else {"kbit_per_second": FINE_KBIT_PER_PIXEL * size[0] * size[1]}
+
+
+def bit_rate_of_part(
+    codec: str, kbit_per_second: float | None, part: tuple[int, int], whole: tuple[int, int]
+) -> float | None:
+    """The bit rate at which a part (H, W) of a frame with a face is coded about as coarsely as in the whole."""
+    if kbit_per_second is None:
+        return None
+    share = part[0] * part[1] / (whole[0] * whole[1])
+    return kbit_per_second * share ** PART_EXPONENT[codec]
 
 
 def through_codec(

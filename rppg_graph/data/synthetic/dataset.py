@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from rppg_graph.data.recordings import Recording, find_recordings, pure, ubfc_rppg
 from rppg_graph.data.synthetic.codec import quality_options
+from rppg_graph.data.synthetic.generate import generate
 from rppg_graph.data.synthetic.parameters import known_name
-from rppg_graph.data.synthetic.recording import SyntheticRecording, generate
+from rppg_graph.data.synthetic.recording import SyntheticRecording
 from rppg_graph.errors import InputError
 
 PARAMETERS_FILE = "synthetic.json"  # beside each recording

@@ -22,6 +22,7 @@ from rppg_graph.data.synthetic.render import (
 UNIT = 56  # texture pixels per half face width
 LEFT, TOP, RIGHT, BOTTOM = -2.4, -2.6, 2.4, 3.2  # of the texture, in half face widths from the face's centre
 EYE_U, EYE_V, MOUTH_V, CHIN_V = 0.48, -0.38, 0.60, 1.28  # the canonical face
+EYE_HALF_WIDTH = 0.23
 FACE_BOX = (-0.98, -0.62, 1.96, 1.92)  # u, v, width, height: ear to ear and brow to chin, as data.face has it
 
 
@@ -35,8 +36,8 @@ class Head:
 
     @property
     def layout(self) -> np.ndarray:
-        """Texture rows per unit, row and column of the face's centre, v of the mouth line: (4,)."""
-        return np.array([UNIT, -TOP * UNIT - 0.5, -LEFT * UNIT - 0.5, MOUTH_V])
+        """(6,): rows per unit, row and column of the face's centre, v of the mouth, u and half width of the eyes."""
+        return np.array([UNIT, -TOP * UNIT - 0.5, -LEFT * UNIT - 0.5, MOUTH_V, EYE_U, EYE_HALF_WIDTH])
 
     def face_albedo(self) -> float:
         """Mean linear green of the skin, by which the camera exposes."""
@@ -86,7 +87,7 @@ def head_depth(u: np.ndarray, v: np.ndarray, nose: float) -> np.ndarray:
     return (skull + features * inside(skull * -1 + 0.1, 0.2)).astype(np.float32)
 
 
-def lid_map(u: np.ndarray, v: np.ndarray, half_width: float = 0.23, half_height: float = 0.105) -> np.ndarray:
+def lid_map(u: np.ndarray, v: np.ndarray, half_width: float = EYE_HALF_WIDTH, half_height: float = 0.105) -> np.ndarray:
     """0 at the upper lid to 1 at the lower lid inside both eyes, LID_OUTSIDE elsewhere."""
     lid = np.full(u.shape, 2.0)
     for side in (-EYE_U, EYE_U):

@@ -52,6 +52,8 @@ class Parameters(BaseModel):
     breathing: float = Field(0.01, ge=0, le=0.3)
     blinks_per_minute: float = Field(12.0, ge=0, le=90)
     talking: float = Field(0.0, ge=0, le=1)  # share of the time
+    expressions_per_minute: float = Field(0.0, ge=0, le=60)  # smiles and raised brows
+    saccades_per_minute: float = Field(0.0, ge=0, le=240)  # of the eyes
     # light
     light_azimuth: float = Field(20.0, ge=-180, le=180)  # degrees, to the camera's right
     light_elevation: float = Field(30.0, ge=-90, le=90)
@@ -71,6 +73,7 @@ class Parameters(BaseModel):
     auto_exposure: float = Field(0.0, ge=0, le=1)  # share of slow light changes that it takes back
     background_motion: float = Field(0.0, ge=0, le=1)
     blur_pixels: float = Field(0.5, ge=0, le=10)
+    shutter: float = Field(0.0, ge=0, le=1)  # share of the frame interval that it is open, and the head smears
     noise_levels: float = Field(1.0, ge=0, le=60)
     gamma: float = Field(2.4, ge=1, le=3)
     frame_jitter: float = Field(0.0, ge=0, le=0.45)  # deviation, of the frame interval
@@ -146,6 +149,9 @@ OFFICE: dict[str, Range] = EASY | {
     "box_jitter": (0.003, 0.012),
     "codec": ["h264", "mjpeg"],
     "kbit_per_second": (3000.0, 8000.0),
+    "expressions_per_minute": (0.0, 4.0),
+    "saccades_per_minute": (10.0, 40.0),
+    "shutter": (0.1, 0.5),
 }
 
 PRESETS: dict[str, dict[str, Range]] = {
@@ -162,6 +168,8 @@ PRESETS: dict[str, dict[str, Range]] = {
         "rhythm": [0.0, 0.03, 0.08],
         "rhythm_hz": (0.8, 2.2),
         "talking": (0.3, 0.9),
+        "expressions_per_minute": (2.0, 12.0),
+        "shutter": (0.2, 0.8),
     },
     "dark": OFFICE
     | {
@@ -170,6 +178,7 @@ PRESETS: dict[str, dict[str, Range]] = {
         "ambient": (0.2, 0.6),
         "light_kelvin": (2400.0, 5000.0),
         "screen": (0.02, 0.2),
+        "shutter": (0.6, 1.0),
         "blur_pixels": (0.8, 1.8),
     },
     "compressed": OFFICE | {"codec": "h264", "kbit_per_second": (120.0, 500.0)},
@@ -185,6 +194,8 @@ PRESETS: dict[str, dict[str, Range]] = {
         "rhythm": [0.0, 0.03, 0.08],
         "rhythm_hz": (0.8, 2.2),
         "talking": (0.2, 0.9),
+        "expressions_per_minute": (0.0, 12.0),
+        "shutter": (0.2, 0.9),
         "pulse_strength": (0.010, 0.022),
         "light_drift": (0.02, 0.08),
         "flicker": (0.0, 0.015),

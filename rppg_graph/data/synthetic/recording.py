@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
 from scipy.signal import lfilter
 
+from rppg_graph.data.face import crop_square
 from rppg_graph.data.recordings import Reference
-from rppg_graph.data.synthetic.backdrop import backdrop
-from rppg_graph.data.synthetic.cardiac import Heart, simulate_heart
-from rppg_graph.data.synthetic.codec import through_codec
-from rppg_graph.data.synthetic.head import FACE_BOX, Head
-from rppg_graph.data.synthetic.parameters import Parameters, draw_parameters
-from rppg_graph.data.synthetic.photo import photo_head
-from rppg_graph.data.synthetic.procedural import procedural_head
-from rppg_graph.data.synthetic.render import ALBEDO, ALPHA, LID, STRENGTH, expose, render, tone_curve
-from rppg_graph.data.synthetic.scene import Scene, build_scene
-from rppg_graph.errors import InputError
+from rppg_graph.data.synthetic.camera import expose, motion_blur, tone_curve
+from rppg_graph.data.synthetic.cardiac import Heart
+from rppg_graph.data.synthetic.codec import bit_rate_of_part, through_codec
+from rppg_graph.data.synthetic.head import Head
+from rppg_graph.data.synthetic.parameters import Parameters
+from rppg_graph.data.synthetic.render import ALBEDO, ALPHA, LID, STRENGTH, render
+from rppg_graph.data.synthetic.scene import Scene
 
 SUPERSAMPLING = 2  # of crops, across and down: a crop's pixel is the mean of several of the frame's
 JITTER_WARM_UP = 100
+MACROBLOCK = 16  # pixels
+LEAST_BLUR_PIXELS = 0.25
+HEAD_HALF_AXES = np.array([1.3, 1.8])  # hair included, in half face widths
 FAINTEST = 0.02  # of pulse strength; the open mouth is drawn with less
 
 
@@ -56,15 +58,35 @@ class SyntheticRecording:
     def crops(self, size: int = 64) -> Iterator[np.ndarray]:
         """Face crops rendered directly, without the frame and the codec: RGB uint8 (size, size, 3), one by one.
 
-        They show what `data.face.FaceCropper` cuts out of the frames, several times faster.
+        They show what `data.face.FaceCropper` cuts out of the frames, several times faster; with codec: `coded_crops`.
         """
         fine = np.empty((size * SUPERSAMPLING, size * SUPERSAMPLING, 3), np.float32)
         for frame, (left, top, side) in enumerate(self.crop_boxes()):
             step = side / len(fine)
-            self._render(frame, np.array([left, top, step, step]), fine, self._settings.blur_pixels / step)
+            self._render(frame, (left, top, step), fine)
             linear = cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
             # a crop's pixel averages (side / size)² pixels of the frame, and its noise with them
             yield self._expose(frame, linear, self._settings.noise_levels / max(side / size, 1.0))
+
+    def coded_crops(self, size: int = 64) -> Iterator[np.ndarray]:
+        """Face crops cut out of what the codec leaves: RGB uint8 (size, size, 3), one by one.
+
+        Coding the small crops themselves would give other artefacts than real ones: their blocks would be twice as
+        large on the face, and the box's jitter would move what in the frame stands still. So the part of the frame
+        that the crops need is rendered at the frame's resolution, and coded on the frame's own grid of macroblocks with
+        its share of the bit rate (`codec.bit_rate_of_part`); the crops are cut afterwards as a face cropper does it.
+        """
+        boxes, settings = self.crop_boxes(), self._settings
+        corners = np.stack([boxes[:, :2].min(axis=0), (boxes[:, :2] + boxes[:, 2:]).max(axis=0)]) / MACROBLOCK
+        left, top = (MACROBLOCK * np.floor(corners[0])).astype(int)
+        right, bottom = np.minimum(MACROBLOCK * np.ceil(corners[1]), self._size[::-1]).astype(int)
+        part = (bottom - top, right - left)
+        rate = bit_rate_of_part(settings.codec, settings.kbit_per_second, part, self._size)
+        frames = self.camera_frames((left, top), part)
+        for frame, (x, y, side) in zip(
+            through_codec(frames, self.parameters["fps"], settings.codec, rate), boxes, strict=True
+        ):
+            yield crop_square(frame, (x - left, y - top, side, side), size)
 
     def crop_boxes(self) -> np.ndarray:
         """Left, top and side in pixels of the square that a face cropper would cut out: (T, 3).
@@ -84,6 +106,13 @@ class SyntheticRecording:
         left = np.clip(boxes[:, 0] - side / 2, 0, frame_width - side)
         return np.stack([left, np.clip(boxes[:, 1] - side / 2, 0, frame_height - side), side], axis=1)
 
+    @cached_property
+    def _shift(self) -> np.ndarray:
+        """How far the face goes while the shutter is open: (T, 2) pixels."""
+        centre = self.boxes[:, :2] + self.boxes[:, 2:] / 2
+        open_seconds = self._settings.shutter / self.parameters["fps"]
+        return open_seconds * np.gradient(centre, self.seconds, axis=0)
+
     def skin_maps(self) -> Iterator[np.ndarray]:
         """Where the pulse is in each frame, and how strong: (H, W) float32, 0 where there is no bare skin."""
         texture = np.zeros_like(self._head.texture)
@@ -99,18 +128,28 @@ class SyntheticRecording:
             render(texture, self._head.depth, self._head.layout, np.zeros(3), dark, still, window, self._size[1], out)
             yield np.where(out[..., 1] < FAINTEST, 0.0, out[..., 1])
 
-    def camera_frames(self) -> Iterator[np.ndarray]:
-        """The frames before the codec, one by one: RGB uint8 (H, W, 3)."""
-        linear = np.empty((*self._size, 3), np.float32)
+    def camera_frames(
+        self, corner: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """The frames before the codec, one by one: RGB uint8 (H, W, 3).
+
+        Args:
+            corner, size: left, top, and height, width in pixels of the part of the frame that is wanted; all of it.
+        """
+        linear = np.empty((*(size or self._size), 3), np.float32)
         for frame in range(len(self.seconds)):
-            self._render(frame, np.array([0.0, 0.0, 1.0, 1.0]), linear, self._settings.blur_pixels)
+            self._render(frame, (*corner, 1.0), linear)
             yield self._expose(frame, linear, self._settings.noise_levels)
 
-    def _render(self, frame: int, window: np.ndarray, out: np.ndarray, blur: float) -> None:
-        head = self._head
-        instant, width = self._scene.instant(frame), float(self._size[1])
+    def _render(self, frame: int, window: tuple[float, float, float], out: np.ndarray) -> None:
+        """Linear light behind the lens in a window: left, top, and the size in frame pixels of one pixel of out."""
+        head, instant, (left, top, step) = self._head, self._scene.instant(frame), window
+        window, width = np.array([left, top, step, step], np.float64), float(self._size[1])
         render(head.texture, head.depth, head.layout, head.lid_colour, self._background, instant, window, width, out)
-        if blur > 0.25:
+        ellipse = np.append(instant.pose[:2] - (left, top), instant.pose[2] * HEAD_HALF_AXES) / step
+        motion_blur(out, self._shift[frame] / step, ellipse)
+        blur = self._settings.blur_pixels / step
+        if blur > LEAST_BLUR_PIXELS:
             cv2.GaussianBlur(out, (0, 0), blur, dst=out)
 
     def _expose(self, frame: int, linear: np.ndarray, noise: float) -> np.ndarray:
@@ -118,114 +157,3 @@ class SyntheticRecording:
         key = np.uint64((self._noise_key + frame * 0x9E3779B97F4A7C15) % 2**64)
         expose(linear, self._scene.gain[frame], tone_curve(self._settings.gamma), noise, key, out)
         return out
-
-
-def generate(
-    preset: str,
-    seed: int,
-    *,
-    person: int | None = None,
-    seconds: float = 30.0,
-    fps: float = 30.0,
-    size: tuple[int, int] = (240, 320),
-    **overrides: Any,
-) -> SyntheticRecording:
-    """Draw one recording: a person, a heart, a scene and a camera.
-
-    Args:
-        preset: a key of PRESETS.
-        seed: every draw follows from it: same seed, same bytes.
-        person: seed of who is in it, for several recordings of one person; None: each seed is another person.
-        seconds: length.
-        fps: nominal frame rate, 15–120.
-        size: height and width of the frame in pixels, even.
-        **overrides: fields of Parameters, in place of what the preset draws.
-
-    Raises:
-        InputError: unknown preset or parameter, a value outside its limits, a portrait without a face.
-    """
-    _check_format(seconds, fps, size)
-    person = seed if person is None else person
-    _check_seeds(seed=seed, person=person)
-    draw, heart_seed, scene_seed, timing, noise = np.random.SeedSequence(seed).spawn(5)
-    person_draw, person_seed = np.random.SeedSequence([person, 1]).spawn(2)
-    p = draw_parameters(preset, np.random.default_rng(draw), np.random.default_rng(person_draw), overrides)
-    times = _frame_times(p, seconds, fps, np.random.default_rng(timing))
-    heart = _heart(p, seconds, np.random.default_rng(heart_seed))
-    build = procedural_head if p.head == "procedural" else photo_head
-    head = build(p, np.random.default_rng(person_seed))
-    scene = build_scene(p, times, size, heart, head.face_albedo(), scene_seed)
-    return SyntheticRecording(
-        parameters={
-            "preset": preset,
-            "seed": seed,
-            "person": person,
-            "duration_seconds": seconds,
-            "fps": fps,
-            "size": list(size),
-            **p.model_dump(),
-        },
-        seconds=times,
-        pulse=heart.pulse(times),
-        bpm=heart.bpm(times),
-        boxes=_face_boxes(scene.pose),
-        _settings=p,
-        _size=size,
-        _head=head,
-        _background=backdrop(size, np.random.default_rng(noise.spawn(1)[0])),
-        _scene=scene,
-        _heart=heart,
-        _noise_key=int(noise.generate_state(1, np.uint64)[0]),
-    )
-
-
-def _check_seeds(**seeds: int) -> None:
-    for name, value in seeds.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(f"synthetic recording: {name} = {value!r}; it is a whole number from 0")
-
-
-def _check_format(seconds: float, fps: float, size: tuple[int, int]) -> None:
-    if not 0 < seconds <= 3600:
-        raise InputError(f"synthetic recording: seconds = {seconds!r}; it is above 0 and at most 3600")
-    if not 15 <= fps <= 120:
-        raise InputError(f"synthetic recording: fps = {fps!r}; it is 15 to 120")
-    height, width = size
-    if min(size) < 32 or max(size) > 4096 or height % 2 or width % 2:
-        raise InputError(
-            f"synthetic recording: size = {size!r}; height and width are even numbers of pixels from 32 to 4096"
-        )
-
-
-def _heart(p: Parameters, seconds: float, rng: np.random.Generator) -> Heart:
-    return simulate_heart(
-        seconds,
-        bpm=p.bpm,
-        drift_bpm=p.drift_bpm,
-        recovery_bpm=p.recovery_bpm,
-        sinus_arrhythmia_bpm=p.sinus_arrhythmia_bpm,
-        breaths_per_minute=p.breaths_per_minute,
-        ectopic_per_minute=p.ectopic_per_minute,
-        age=p.age,
-        rng=rng,
-    )
-
-
-def _frame_times(p: Parameters, seconds: float, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """Times of the frames that arrive, with jitter that keeps their order, from 0."""
-    count = max(round(seconds * fps), 2)
-    jitter = np.clip(p.frame_jitter * rng.standard_normal(count), -0.45, 0.45)
-    kept = rng.random(count) >= p.dropped
-    kept[0] = True
-    times = (np.arange(count) + jitter)[kept] / fps
-    return times - times[0]
-
-
-def _face_boxes(pose: np.ndarray) -> np.ndarray:
-    """The face's box in the frame, from the head's pose: (T, 4)."""
-    x, y, scale, yaw, pitch, _ = pose.T
-    u, v, width, height = FACE_BOX
-    depth = 0.6  # of the middle of the face in front of the axis that the head turns about
-    left = x + scale * (u * np.cos(yaw) + depth * np.sin(yaw))
-    top = y + scale * (v * np.cos(pitch) + depth * np.sin(pitch))
-    return np.stack([left, top, scale * width * np.cos(yaw), scale * height * np.cos(pitch)], axis=1)

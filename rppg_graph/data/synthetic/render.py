@@ -2,7 +2,7 @@
 
 The head is a height field: a texture over the face plane (u to the right, v down, unit = half a face width) with a
 depth for every point. A pixel looks up the point of the turned head that lies behind it, so a turn of the head moves
-the nose more than the ears. Everything is linear light until `expose`.
+the nose more than the ears. Everything is linear light; `camera` makes levels of it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ CHANNELS = 10
 LID_OUTSIDE = 2.0  # value of the LID channel outside the eyes; inside it runs from 0 (upper lid) to 1 (lower lid)
 
 DELAY_STEPS = 4  # the pulse is given at this many evenly spaced delays and interpolated in between
-CODE_SIZE = 16384
 DEEP_U, DEEP_V = 1.8, 2.5  # beyond this a head at its largest turn has no depth
+CLEAR, SOLID = 0.002, 0.998  # alpha under and over which there is no blending
+CAVITY = np.array([0.06, 0.015, 0.015])  # linear albedo of the open mouth
 
 
 class Instant(NamedTuple):
@@ -32,6 +33,9 @@ class Instant(NamedTuple):
     shadow: np.ndarray  # (5,) unit normal x, y of the shadow's band in frame widths, centre, half width, depth
     eyelid: float  # 0 open, 1 closed
     mouth: float  # opening
+    smile: float  # 0 none, 1 broad
+    brow: float  # 0 at rest, 1 raised
+    gaze: float  # to the right
     backdrop: np.ndarray  # (2,) shift of the background in pixels of its texture
 
 
@@ -105,13 +109,108 @@ def _in_head_axes(lights, yaw, pitch):
     return turned
 
 
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _point_behind(x, y, pose, turn, depth, layout):
+    """Face plane coordinates of the point of the turned head that a pixel of the frame shows."""
+    cx, cy, scale = pose[0], pose[1], pose[2]
+    sin_yaw, cos_yaw, sin_pitch, cos_pitch, sin_roll, cos_roll = turn
+    a = ((x - cx) * cos_roll + (y - cy) * sin_roll) / scale
+    b = ((y - cy) * cos_roll - (x - cx) * sin_roll) / scale
+    u, v = a / cos_yaw, b / cos_pitch
+    if abs(u) < DEEP_U and abs(v) < DEEP_V:
+        for _ in range(3):  # a fixed point: which point of the height field lies behind this pixel
+            z = _depth_at(depth, layout[1] + v * layout[0], layout[2] + u * layout[0])
+            u, v = (a - z * sin_yaw) / cos_yaw, (b - z * sin_pitch) / cos_pitch
+    return u, v
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _bump(a, b):
+    """1 in the middle, 0 from a² + b² = 1 on, smooth."""
+    height = max(1.0 - a * a - b * b, 0.0)
+    return height * height
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _before_expression(u, v, smile, brow, mouth_v):
+    """Where the skin seen at (u, v) lies at rest: a smile pulls the corners of the mouth up and out."""
+    if smile > 0.0:
+        pull = smile * _bump((abs(u) - 0.42) / 0.40, (v - mouth_v) / 0.45)
+        v += 0.11 * pull
+        u += -0.08 * pull if u > 0.0 else 0.08 * pull
+    if brow > 0.0:
+        v += 0.09 * brow * _bump((abs(u) - 0.45) / 0.55, (v + 0.74) / 0.32)
+    return u, v
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _before_speech(u, v, mouth, mouth_v):
+    """v before the jaw dropped, and how much of the pixel is the open mouth."""
+    cavity = 0.0
+    if mouth > 0.0 and mouth_v < v < mouth_v + 1.2 and abs(u) < 1.0:
+        reach = 1.0 - u * u
+        lips = max(1.0 - (u / 0.36) ** 2, 0.0)
+        gap = mouth * lips
+        below = v - mouth_v
+        if below < gap:
+            cavity = min((gap - below) * 25.0, 1.0) * min(below * 60.0, 1.0)
+        # the texture under the mouth is pulled down, less and less towards the neck
+        v -= min(below, mouth * reach * (0.35 + 0.65 * lips)) * (1.0 - below / 1.2)
+    return v, cavity
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _move_eyes(texture, row, column, u, eyelid, gaze, lid_colour, layout, texel):
+    """Inside an eye: shift what lies there by the gaze, not at the corners, and lower the lid over it."""
+    lid = texel[LID]
+    if gaze != 0.0 and lid < 0.5 * (1.0 + LID_OUTSIDE):
+        across = (abs(u) - layout[4]) / layout[5]
+        shift = gaze * max(1.0 - across * across, 0.0) * layout[0]
+        _lookup(texture, row, column - shift, ALBEDO, ALBEDO + 3, texel)
+    if eyelid > 0.0:
+        cover = _clip((1.2 * eyelid - lid) * 6.0, 0.0, 1.0)
+        for c in range(3):
+            texel[c] += cover * (lid_colour[c] - texel[c])
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _absorb(texel, absorption, colour):
+    """Take out what the blood takes, at the delay with which the pulse reaches this skin."""
+    place = texel[DELAY] * (DELAY_STEPS - 1)
+    k = min(int(place), DELAY_STEPS - 2)
+    part = place - k
+    for c in range(3):
+        loss = absorption[k, c] + part * (absorption[k + 1, c] - absorption[k, c])
+        colour[c] *= 1.0 - texel[STRENGTH] * loss
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _put_before(background, x, y, shift, spread, light, alpha, back, colour):
+    """Blend the head's colour over that of the background behind it."""
+    row = 0.05 * background.shape[0] + y * spread + shift[1]
+    column = 0.05 * background.shape[1] + x * spread + shift[0]
+    _lookup(background, row, column, 0, 3, back)
+    for c in range(3):
+        back[c] *= light[c]
+        colour[c] = back[c] if alpha <= CLEAR else alpha * colour[c] + (1.0 - alpha) * back[c]
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _outside_shadow(x, y, shadow, frame_width):
+    """Share of the light that a passing shadow leaves."""
+    if shadow[4] <= 0.0:
+        return 1.0
+    distance = abs((x * shadow[0] + y * shadow[1]) / frame_width - shadow[2]) / shadow[3]
+    return 1.0 - shadow[4] * _clip(1.5 - distance, 0.0, 1.0)
+
+
 @numba.njit(cache=True, fastmath=True)
 def render(texture, depth, layout, lid_colour, background, instant, window, frame_width, out):
     """Linear light of one instant in a window of the frame.
 
     Args:
         texture: (R, S, CHANNELS) float32, depth: (R, S) float32, of the head.
-        layout: (4,) texture rows per unit, row and column of the face's centre, v of the mouth line.
+        layout: (6,) as `Head.layout`.
         lid_colour: (3,) linear albedo of the closed eyelid.
         background: (Y, X, 3) float32 linear albedo; the frame is spread over its middle nine tenths.
         instant: an Instant.
@@ -119,12 +218,10 @@ def render(texture, depth, layout, lid_colour, background, instant, window, fram
         frame_width: of the whole frame, in pixels.
         out: (H, W, 3) float32, written.
     """
-    cx, cy, scale, yaw, pitch, roll = instant.pose
-    sin_yaw, cos_yaw, sin_pitch, cos_pitch = np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch)
-    sin_roll, cos_roll = np.sin(roll), np.cos(roll)
-    unit, row0, column0, mouth_v = layout
+    yaw, pitch, roll = instant.pose[3], instant.pose[4], instant.pose[5]
+    turn = (np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch), np.sin(roll), np.cos(roll))
+    unit, row0, column0, mouth_v = layout[0], layout[1], layout[2], layout[3]
     lights = _in_head_axes(instant.lights, yaw, pitch)
-    shadow, absorption = instant.shadow, instant.absorption
     texel, colour, back = np.empty(CHANNELS, np.float32), np.empty(3), np.empty(3, np.float32)
     light = instant.ambient + 0.6 * (instant.lights[0, 3:6] + instant.lights[1, 3:6])
     spread = 0.9 * background.shape[1] / frame_width
@@ -133,95 +230,21 @@ def render(texture, depth, layout, lid_colour, background, instant, window, fram
         y = window[1] + (i + 0.5) * window[3]
         for j in range(out.shape[1]):
             x = window[0] + (j + 0.5) * window[2]
-            a = ((x - cx) * cos_roll + (y - cy) * sin_roll) / scale
-            b = ((y - cy) * cos_roll - (x - cx) * sin_roll) / scale
-            u, v = a / cos_yaw, b / cos_pitch
-            if abs(u) < DEEP_U and abs(v) < DEEP_V:
-                for _ in range(3):  # a fixed point: which point of the height field lies behind this pixel
-                    z = _depth_at(depth, row0 + v * unit, column0 + u * unit)
-                    u, v = (a - z * sin_yaw) / cos_yaw, (b - z * sin_pitch) / cos_pitch
-            cavity = 0.0
-            if instant.mouth > 0.0 and mouth_v < v < mouth_v + 1.2 and abs(u) < 1.0:
-                reach = 1.0 - u * u
-                lips = max(1.0 - (u / 0.36) ** 2, 0.0)
-                gap = instant.mouth * lips
-                below = v - mouth_v
-                if below < gap:
-                    cavity = min((gap - below) * 25.0, 1.0) * min(below * 60.0, 1.0)
-                # the jaw drops: the texture under the mouth is pulled down, less and less towards the neck
-                v -= min(below, instant.mouth * reach * (0.35 + 0.65 * lips)) * (1.0 - below / 1.2)
+            u, v = _point_behind(x, y, instant.pose, turn, depth, layout)
+            u, v = _before_expression(u, v, instant.smile, instant.brow, mouth_v)
+            v, cavity = _before_speech(u, v, instant.mouth, mouth_v)
             row, column = row0 + v * unit, column0 + u * unit
             _lookup(texture, row, column, ALPHA, ALPHA + 1, texel)
             alpha = texel[ALPHA]
-            if alpha > 0.002:
+            if alpha > CLEAR:
                 _lookup(texture, row, column, 0, CHANNELS, texel)
-                if instant.eyelid > 0.0:
-                    cover = _clip((1.2 * instant.eyelid - texel[LID]) * 6.0, 0.0, 1.0)
-                    for c in range(3):
-                        texel[c] += cover * (lid_colour[c] - texel[c])
+                _move_eyes(texture, row, column, u, instant.eyelid, instant.gaze, lid_colour, layout, texel)
                 _shade(texel, lights, instant.ambient, colour)
-                place = texel[DELAY] * (DELAY_STEPS - 1)
-                k = min(int(place), DELAY_STEPS - 2)
-                part = place - k
+                _absorb(texel, instant.absorption, colour)
                 for c in range(3):
-                    loss = absorption[k, c] + part * (absorption[k + 1, c] - absorption[k, c])
-                    colour[c] *= (1.0 - texel[STRENGTH] * loss) * (1.0 - cavity)
-                    colour[c] += cavity * (0.06 if c == 0 else 0.015) * light[c]
-            if alpha < 0.998:
-                row = 0.05 * background.shape[0] + y * spread + instant.backdrop[1]
-                column = 0.05 * background.shape[1] + x * spread + instant.backdrop[0]
-                _lookup(background, row, column, 0, 3, back)
-                for c in range(3):
-                    back[c] *= light[c]
-                    colour[c] = back[c] if alpha <= 0.002 else alpha * colour[c] + (1.0 - alpha) * back[c]
-            dim = 1.0
-            if shadow[4] > 0.0:
-                distance = abs((x * shadow[0] + y * shadow[1]) / frame_width - shadow[2]) / shadow[3]
-                dim = 1.0 - shadow[4] * _clip(1.5 - distance, 0.0, 1.0)
+                    colour[c] += cavity * (CAVITY[c] * light[c] - colour[c])
+            if alpha < SOLID:
+                _put_before(background, x, y, instant.backdrop, spread, light, alpha, back, colour)
+            dim = _outside_shadow(x, y, instant.shadow, frame_width)
             for c in range(3):
                 out[i, j, c] = colour[c] * dim
-
-
-@numba.njit(cache=True, inline="always")
-def _scramble(key):
-    """The finaliser of splitmix64 (Steele et al., 2014): a hash of a counter, so noise needs no state."""
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return key ^ (key >> np.uint64(31))
-
-
-@numba.njit(cache=True, fastmath=True)
-def expose(linear, gain, codes, noise_levels, key, out):
-    """Sensor and tone curve: gain, curve, noise, rounding to uint8.
-
-    Shot noise under a gamma near 2 has almost the same deviation at every brightness, so the noise is added after the
-    curve: the sum of three 7-bit uniform numbers, scaled to a deviation of noise_levels.
-
-    Args:
-        linear: (H, W, 3) float32; gain: (3,); codes: (CODE_SIZE,) float32, the curve of the range [0, 1].
-        noise_levels: deviation in 8-bit levels.
-        key: uint64, another for each frame.
-        out: (H, W, 3) uint8, written.
-    """
-    scale = noise_levels / 64.0  # three uniforms of width 128 have the deviation 64
-    height, width, _ = linear.shape
-    for i in range(height):
-        for j in range(width):
-            bits = _scramble(key + np.uint64(i * width + j) * np.uint64(0x9E3779B97F4A7C15))
-            for c in range(3):
-                place = min(max(linear[i, j, c] * gain[c], 0.0), 1.0) * (CODE_SIZE - 1.001)
-                k = int(place)
-                level = codes[k] + (place - k) * (codes[k + 1] - codes[k])
-                part = np.int64((bits >> np.uint64(21 * c)) & np.uint64(0x1FFFFF))
-                level += ((part & 127) + ((part >> 7) & 127) + (part >> 14) - 190.5) * scale
-                out[i, j, c] = np.uint8(min(max(level + 0.5, 0.0), 255.0))
-
-
-def tone_curve(gamma: float) -> np.ndarray:
-    """Levels 0..255 of linear light 0..1 under a power curve with a linear toe as in sRGB: (CODE_SIZE,) float32."""
-    linear = np.linspace(0.0, 1.0, CODE_SIZE)
-    toe = 0.0031308
-    curve = np.where(
-        linear < toe, linear * (1.055 * toe ** (1 / gamma) - 0.055) / toe, 1.055 * linear ** (1 / gamma) - 0.055
-    )
-    return (255.0 * np.clip(curve, 0.0, 1.0)).astype(np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rppg_graph.data.synthetic.cardiac import Heart, smooth_noise
+from rppg_graph.data.synthetic.head import FACE_BOX
 from rppg_graph.data.synthetic.parameters import Parameters
 from rppg_graph.data.synthetic.render import DELAY_STEPS, Instant
 from rppg_graph.data.synthetic.skin import pulse_colour, pulse_visibility
@@ -23,6 +24,9 @@ class Scene:
     shadow: np.ndarray
     eyelid: np.ndarray
     mouth: np.ndarray
+    smile: np.ndarray
+    brow: np.ndarray
+    gaze: np.ndarray
     backdrop: np.ndarray
     gain: np.ndarray  # (T, 3) of the camera: exposure and white balance
 
@@ -44,8 +48,9 @@ def build_scene(
         seconds: (T,) of the frames; size: (H, W) of the frame.
         albedo: linear green of the face, by which the camera is exposed.
     """
-    motion, light, camera, skin = (np.random.default_rng(child) for child in seed.spawn(4))
+    motion, light, camera, skin, face = (np.random.default_rng(child) for child in seed.spawn(5))
     ambient, lights, brightness = _light(parameters, seconds, light)
+    smile, brow = _expressions(parameters, seconds, face)
     return Scene(
         pose=_pose(parameters, seconds, size, heart, motion),
         absorption=_absorption(parameters, seconds, heart, skin),
@@ -54,6 +59,9 @@ def build_scene(
         shadow=_shadows(parameters, seconds, light),
         eyelid=_blinks(parameters, seconds, motion),
         mouth=_speech(parameters, seconds, motion),
+        smile=smile,
+        brow=brow,
+        gaze=_gaze(parameters, seconds, face),
         backdrop=20
         * parameters.background_motion
         * np.stack([smooth_noise(seconds, (0.05, 0.8), camera) for _ in "xy"], 1),
@@ -142,6 +150,25 @@ def _speech(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.
     return 0.16 * envelope * np.clip(0.45 + 0.5 * smooth_noise(seconds, (2.0, 6.0), rng), 0, 1.3)
 
 
+def _expressions(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Smiles and raised brows that come, stay for some seconds and go, 0 to 1: two (T,)."""
+    tracks = np.zeros((2, len(seconds)))
+    for time in _event_times(p.expressions_per_minute, seconds, rng):
+        which, height, hold = int(rng.random() < 0.4), rng.uniform(0.3, 1.0), rng.uniform(0.5, 4.0)
+        tracks[which] += height * _hold(seconds, time, hold, 0.4)
+    return tuple(np.clip(tracks, 0, 1))
+
+
+def _gaze(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Where the eyes look, as a shift of the iris: rests between saccades, half of them at the camera: (T,)."""
+    times = _event_times(p.saccades_per_minute, seconds, rng)
+    aims = rng.uniform(-0.09, 0.09, len(times)) * (rng.random(len(times)) < 0.5)
+    gaze = np.zeros(len(seconds))
+    for time, step in zip(times, np.diff(aims, prepend=0.0), strict=True):
+        gaze += step * (0.5 + 0.5 * np.tanh((seconds - time) / 0.02))
+    return gaze
+
+
 def kelvin_colour(kelvin: float) -> np.ndarray:
     """Colour of a black body as the camera sees it after a white balance for 5000 K done half: (3,), green 1."""
     red = (5000 / kelvin) ** 0.3
@@ -215,3 +242,13 @@ def _camera_gain(
         step = p.camera_step * (rng.standard_normal() + 0.4 * rng.standard_normal(3))
         gain *= 1 + np.clip(step, -0.4, 0.4) * (0.5 + 0.5 * np.tanh((seconds - time)[:, None] / 0.15))
     return gain
+
+
+def face_boxes(pose: np.ndarray) -> np.ndarray:
+    """The face's box in the frame, from the head's pose: (T, 4)."""
+    x, y, scale, yaw, pitch, _ = pose.T
+    u, v, width, height = FACE_BOX
+    depth = 0.6  # of the middle of the face in front of the axis that the head turns about
+    left = x + scale * (u * np.cos(yaw) + depth * np.sin(yaw))
+    top = y + scale * (v * np.cos(pitch) + depth * np.sin(pitch))
+    return np.stack([left, top, scale * width * np.cos(yaw), scale * height * np.cos(pitch)], axis=1)

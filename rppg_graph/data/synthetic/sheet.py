@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rppg_graph.data.synthetic.generate import generate
 from rppg_graph.data.synthetic.parameters import PRESETS
-from rppg_graph.data.synthetic.recording import generate
 from rppg_graph.errors import InputError
 
 FRAME_SECONDS = 2.0  # into the recording, where motion has set in and the encoder has settled
