@@ -81,7 +81,7 @@ class SyntheticRecording:
         left, top = (MACROBLOCK * np.floor(corners[0])).astype(int)
         right, bottom = np.minimum(MACROBLOCK * np.ceil(corners[1]), self._size[::-1]).astype(int)
         part = (bottom - top, right - left)
-        rate = bit_rate_of_part(settings.codec, settings.kbit_per_second, part, self._size)
+        rate = settings.kbit_per_second and bit_rate_of_part(settings.kbit_per_second, part, self._size)
         frames = self.camera_frames((left, top), part)
         for frame, (x, y, side) in zip(
             through_codec(frames, self.parameters["fps"], settings.codec, rate), boxes, strict=True
