@@ -4,6 +4,16 @@ from rppg_graph.data.synthetic.dataset import LAYOUTS, write_dataset
 from rppg_graph.data.synthetic.generate import generate
 from rppg_graph.data.synthetic.parameters import PRESETS, Parameters
 from rppg_graph.data.synthetic.recording import SyntheticRecording
-from rppg_graph.data.synthetic.sheet import contact_sheet
+from rppg_graph.data.synthetic.sheet import contact_sheet, preset_video, show_presets
 
-__all__ = ["LAYOUTS", "PRESETS", "Parameters", "SyntheticRecording", "contact_sheet", "generate", "write_dataset"]
+__all__ = [
+    "LAYOUTS",
+    "PRESETS",
+    "Parameters",
+    "SyntheticRecording",
+    "contact_sheet",
+    "generate",
+    "preset_video",
+    "show_presets",
+    "write_dataset",
+]

@@ -37,7 +37,8 @@ def _line(shift: np.ndarray) -> np.ndarray:
     """Kernel that is the mean along a line through its middle: (K, K) float32, K odd."""
     reach = int(np.ceil(np.abs(shift).max() / 2))
     kernel = np.zeros((2 * reach + 3, 2 * reach + 3), np.float32)
-    steps = np.linspace(-0.5, 0.5, 4 * reach + 3)
+    points = 4 * reach + 3
+    steps = (np.arange(points) + 0.5) / points - 0.5
     x, y = (reach + 1 + steps * way for way in shift)
     i, j = np.floor(y).astype(int), np.floor(x).astype(int)
     for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):

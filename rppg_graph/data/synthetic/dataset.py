@@ -22,6 +22,7 @@ from rppg_graph.data.recordings import Recording, find_recordings, pure, ubfc_rp
 from rppg_graph.data.synthetic.codec import quality_options
 from rppg_graph.data.synthetic.generate import generate
 from rppg_graph.data.synthetic.parameters import known_name
+from rppg_graph.data.synthetic.photo import find_portraits
 from rppg_graph.data.synthetic.recording import SyntheticRecording
 from rppg_graph.errors import InputError
 
@@ -74,6 +75,7 @@ def write_dataset(
     fps: float = 30.0,
     size: tuple[int, int] = (240, 320),
     recordings_per_subject: int = 1,
+    portraits: str | Path | None = None,
     workers: int | None = None,
     **overrides: Any,
 ) -> list[Recording]:
@@ -85,21 +87,23 @@ def write_dataset(
     Args:
         out: a folder that does not exist or is empty.
         layout: a key of LAYOUTS.
+        portraits: a folder of pictures of faces: subject 1 gets the first's head, and so on, in turn.
         workers: processes; None takes one for each core.
         **overrides: as for `generate`.
 
     Raises:
-        InputError: what `generate` refuses, an unknown layout, numbers that the layout cannot name, or an output
-            folder that holds something.
+        InputError: what `generate` or `find_portraits` refuses, an unknown layout, numbers that the layout cannot
+            name, or an output folder that holds something.
     """
     writer = LAYOUTS[known_name(layout, LAYOUTS, "layout of a synthetic data set")]
     _check_count("subjects", subjects, writer.most_subjects, layout)
     _check_count("recordings_per_subject", recordings_per_subject, writer.most_takes, layout)
     jobs = [(subject, take) for subject in range(1, subjects + 1) for take in range(1, recordings_per_subject + 1)]
     settings = {"preset": preset, "seconds": seconds, "fps": fps, "size": size} | overrides
+    heads = find_portraits(portraits) if portraits is not None else []
     generate(seed=seed, **settings)  # impossible settings are refused here, before any process is started
-    with _appearing(Path(out)) as folder:
-        write = partial(_write_one, folder, layout, seed, settings)
+    with appearing_folder(Path(out)) as folder:
+        write = partial(_write_one, folder, layout, seed, settings, heads)
         workers = min(workers or os.cpu_count() or 1, len(jobs))
         with tqdm(total=len(jobs), desc=f"synthetic {preset}", unit="recording") as progress:
             for _ in _each(write, jobs, workers):
@@ -114,12 +118,15 @@ def _check_count(name: str, value: int, most: int, layout: str) -> None:
         )
 
 
-def _write_one(folder: Path, layout: str, seed: int, settings: dict[str, Any], job: tuple[int, int]) -> None:
+def _write_one(
+    folder: Path, layout: str, seed: int, settings: dict[str, Any], heads: list[str], job: tuple[int, int]
+) -> None:
     """Render and write one take of one subject; all takes of a subject show the same person."""
     cv2.setNumThreads(1)
     subject, take = job
     person, own = (int(np.random.SeedSequence([seed, *key]).generate_state(1)[0]) for key in ((subject,), job))
-    recording = generate(seed=own, person=person, **settings)
+    portrait = {"head": heads[(subject - 1) % len(heads)]} if heads else {}
+    recording = generate(seed=own, person=person, **settings | portrait)
     name = LAYOUTS[layout].name(subject, take)
     place = LAYOUTS[layout].write(folder, name, recording)
     (place / PARAMETERS_FILE).write_text(json.dumps(recording.parameters, indent=1) + "\n", encoding="utf-8")
@@ -140,7 +147,7 @@ def _each(write: Callable, jobs: list, workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def _appearing(out: Path) -> Iterator[Path]:
+def appearing_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that takes its name at the end, or is removed again."""
     out = out.resolve()
     if out.is_dir() and not any(out.iterdir()):

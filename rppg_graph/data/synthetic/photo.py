@@ -31,6 +31,7 @@ from rppg_graph.data.synthetic.skin import individual_albedo, to_linear
 from rppg_graph.errors import InputError
 
 LEAST_FACE_PIXELS = 48
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 # Centres of the eyes and of the mouth in skimage.data.astronaut(), pixels.
 ASTRONAUT_LANDMARKS = ((202.5, 102.0), (246.0, 103.0), (224.5, 145.0))
 
@@ -72,6 +73,23 @@ def photo_head(parameters: Parameters, rng: np.random.Generator) -> Head:
         strength_variation=parameters.strength_variation,
         rng=rng,
     )
+
+
+def find_portraits(folder: str | Path) -> list[str]:
+    """Paths of a folder's pictures (PICTURES), by name, every one looked at; other files are left alone.
+
+    Raises:
+        InputError: no such folder, no picture in it, or a picture that cannot be read or has no face, by its name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of portraits")
+    paths = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    if not paths:
+        raise InputError(f"{folder}: no picture in it ({', '.join(sorted(PICTURES))}); put frontal portraits there")
+    for path in paths:
+        _load(path)
+    return paths
 
 
 @lru_cache(maxsize=16)
@@ -129,7 +147,10 @@ def _load(portrait: str) -> tuple[np.ndarray, tuple]:
 
         return data.astronaut(), ASTRONAUT_LANDMARKS
     path = Path(portrait)
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    except cv2.error:  # more pixels than OpenCV takes
+        image = None
     if image is None:
         raise InputError(f"{portrait}: not a readable picture; head is 'procedural', 'astronaut' or a portrait's path")
     image = np.ascontiguousarray(image[..., ::-1])

@@ -8,6 +8,7 @@ import pytest
 
 from rppg_graph.data import synthetic
 from rppg_graph.data.synthetic.dataset import PARAMETERS_FILE
+from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
 
 SMALL = {"seconds": 2.0, "fps": 15.0, "size": (96, 128)}
@@ -84,6 +85,9 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
         ({"layout": "pure", "subjects": 100}, "subjects = 100"),
         ({"preset": "heavy"}, "unknown synthetic preset"),
         ({"bpm": 0}, "bpm = 0"),
+        ({"noise_levels": -1.0}, "noise_levels = -1"),
+        ({"codec": "h265"}, "did you mean 'h264'"),
+        ({"portraits": "nowhere"}, "nowhere: no such folder"),
     ],
 )
 def test_impossible_sets_are_refused_and_leave_nothing(tmp_path, settings, message):
@@ -99,6 +103,7 @@ def test_a_set_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_shows_every_preset(tmp_path):
     import cv2
 
@@ -106,3 +111,30 @@ def test_a_contact_sheet_shows_every_preset(tmp_path):
     assert sheet.shape == (60 * len(synthetic.PRESETS), 160, 3)
     with pytest.raises(InputError, match="cannot be written"):
         synthetic.contact_sheet(tmp_path / "missing" / "sheet.png", "easy", people=1)
+
+
+def test_a_preset_video_shows_its_people_side_by_side(tmp_path):
+    path = synthetic.preset_video(tmp_path / "hard.mp4", "hard", people=2, seed=3, seconds=1.0, fps=15.0)
+    frames = [frame for _, frame in read_video(path)]
+    own = [next(synthetic.generate("hard", seed, seconds=1.0, fps=15.0).frames()) for seed in (3, 4)]
+    assert 12 <= len(frames) <= 15
+    assert np.abs(frames[0].astype(float) - np.hstack(own)).mean() < 5
+
+
+@pytest.mark.slow
+def test_show_writes_a_sheet_and_a_video_of_every_preset_into_a_new_folder(tmp_path):
+    out = tmp_path / "pictures"
+    files = synthetic.show_presets(out, seconds=0.5, fps=15.0)
+    assert {file.name for file in files} == {
+        f"{preset}.{kind}" for preset in synthetic.PRESETS for kind in ("png", "mp4")
+    }
+    assert all(probe(file).height == 240 for file in files if file.suffix == ".mp4")
+    with pytest.raises(InputError, match="holds something"):
+        synthetic.show_presets(out)
+
+
+def test_show_refuses_a_folder_that_holds_something_before_it_renders(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"thesis\.txt"):
+        synthetic.show_presets(tmp_path)
+    assert contents(tmp_path) == {"thesis.txt": b"mine"}

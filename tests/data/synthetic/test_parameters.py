@@ -69,3 +69,15 @@ def test_all_parameters_are_stored_and_make_the_same_recording_again():
     size, seconds = tuple(stored.pop("size")), stored.pop("duration_seconds")
     again = synthetic.generate(preset, seed, person=person, size=size, seconds=seconds, **stored)
     assert all(np.array_equal(a, b) for a, b in zip(recording.frames(), again.frames(), strict=True))
+
+
+def test_the_presets_ask_for_what_makes_them_hard():
+    def share(preset: str, test) -> float:
+        return float(np.mean([test(drawn(preset, seed)) for seed in range(200)]))
+
+    assert 0.5 < share("hard", lambda p: p["recovery_bpm"] > 0) < 0.8
+    assert 0.15 < share("office", lambda p: p["ectopic_per_minute"] > 0) < 0.35
+    always = ("expressions_per_minute", "saccades_per_minute", "shutter", "screen", "camera_steps_per_minute")
+    for name in (*always, "dropped", "frame_jitter", "shadows_per_minute", "background_motion", "talking"):
+        assert share("hard", lambda p, name=name: p[name] > 0) == 1
+        assert share("easy", lambda p, name=name: p[name] == 0) == 1

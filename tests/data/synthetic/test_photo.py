@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from rppg_graph.data import synthetic
+from rppg_graph.data.synthetic.dataset import PARAMETERS_FILE
+from rppg_graph.data.synthetic.photo import find_portraits
 from rppg_graph.errors import InputError
 
 
@@ -13,6 +18,46 @@ def test_a_portrait_without_a_face_is_refused(tmp_path):
     cv2.imwrite(str(picture), np.full((300, 300, 3), 128, np.uint8))
     with pytest.raises(InputError, match=r"wall\.png: no face"):
         synthetic.generate("easy", 0, head=str(picture))
+
+
+@pytest.fixture
+def portraits(tmp_path):
+    """A folder with one portrait as PNG and as JPEG, and a file that is no picture."""
+    from skimage import data
+
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    for name in ("b.JPG", "a.png"):
+        cv2.imwrite(str(folder / name), data.astronaut()[..., ::-1])
+    (folder / "notes.txt").write_text("mine")
+    return folder
+
+
+def test_the_portraits_of_a_folder_become_the_heads_in_turn(portraits, tmp_path):
+    assert [Path(path).name for path in find_portraits(portraits)] == ["a.png", "b.JPG"]
+    recordings = synthetic.write_dataset(
+        tmp_path / "set", portraits=portraits, subjects=3, seed=1, workers=1, seconds=1.0, fps=15.0, size=(64, 96)
+    )
+    heads = [json.loads((each.files[0].parent / PARAMETERS_FILE).read_text())["head"] for each in recordings]
+    assert [Path(head).name for head in heads] == ["a.png", "b.JPG", "a.png"]
+
+
+def test_a_folder_with_a_picture_without_a_face_is_refused_by_its_name(portraits, tmp_path):
+    cv2.imwrite(str(portraits / "wall.png"), np.full((300, 300, 3), 128, np.uint8))
+    with pytest.raises(InputError, match=r"wall\.png: no face"):
+        synthetic.write_dataset(tmp_path / "set", portraits=portraits, subjects=1, seed=1)
+    assert not (tmp_path / "set").exists()
+
+
+def test_broken_pictures_and_folders_without_pictures_are_refused(portraits, tmp_path):
+    (portraits / "c.jpg").write_bytes(b"not a picture")
+    with pytest.raises(InputError, match=r"c\.jpg: not a readable picture"):
+        find_portraits(portraits)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no picture in it"):
+        find_portraits(tmp_path / "empty")
+    with pytest.raises(InputError, match="no such folder"):
+        find_portraits(portraits / "notes.txt")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a picture"])

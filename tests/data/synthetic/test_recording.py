@@ -128,6 +128,39 @@ def test_crops_show_what_the_frame_shows_there(still):
         assert np.abs(cut.astype(float) - crop).mean() < 2.0
 
 
+@pytest.mark.parametrize("moving", [{}, {"sway": 0.3, "motion_hz": 2.0, "shutter": 1.0}], ids=["still", "moving"])
+def test_coded_crops_without_a_codec_are_those_of_the_frames(still, moving):
+    recording = synthetic.generate("easy", 8, seconds=1, **still | moving)
+    for frame, crop, (left, top, side) in zip(
+        recording.frames(), recording.coded_crops(64), recording.crop_boxes(), strict=True
+    ):
+        assert np.array_equal(crop_square(frame, (left, top, side, side), 64), crop)
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("h264", 200.0), ("h264", 2000.0), ("mjpeg", 3000.0), ("h264", None)])
+def test_coded_crops_lose_about_what_the_whole_frame_loses(codec, rate):
+    steady = {"dropped": 0.0, "frame_jitter": 0.0}
+
+    def crops(frames) -> np.ndarray:
+        return stack(
+            crop_square(frame, (x, y, side, side), 64) for frame, (x, y, side) in zip(frames, boxes, strict=True)
+        )
+
+    whole_error, part_error = [], []
+    for seed in (301, 302):
+        coded = synthetic.generate("office", seed, seconds=1, codec=codec, kbit_per_second=rate, **steady)
+        clean = synthetic.generate("office", seed, seconds=1, codec="none", **steady)
+        boxes = coded.crop_boxes()
+        whole_error.append(np.square(crops(coded.frames()) - crops(coded.camera_frames())).mean())
+        part_error.append(np.square(stack(coded.coded_crops(64)) - stack(clean.coded_crops(64))).mean())
+    assert np.mean(part_error) == pytest.approx(np.mean(whole_error), rel=0.35)
+
+
+def test_coded_crops_are_the_same_every_time():
+    one, two = (stack(synthetic.generate("hard", 12, seconds=1).coded_crops(32)) for _ in range(2))
+    assert np.array_equal(one, two)
+
+
 @pytest.mark.parametrize("head", ["procedural", "astronaut"])
 @pytest.mark.parametrize("tone", [2.0, 5.0, 8.0])
 def test_the_face_detector_finds_every_face_where_the_boxes_say(head, tone):
