@@ -81,7 +81,7 @@ def _plot_spectra(axis, groups: dict[str, np.ndarray]) -> None:
 def _plot_snr(axis, groups: dict[str, list[float]], ink: str) -> None:
     names = list(groups)[::-1]
     boxes = axis.boxplot(
-        [groups[name] for name in names], vert=False, tick_labels=names, whis=(10, 90), showfliers=False,
+        [groups[name] for name in names], orientation="horizontal", tick_labels=names, whis=(10, 90), showfliers=False,
         patch_artist=True,
         medianprops={"color": ink}, whiskerprops={"color": ink}, capprops={"color": ink},
         boxprops={"edgecolor": ink},

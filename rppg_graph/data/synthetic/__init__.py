@@ -2,7 +2,8 @@
 
 from rppg_graph.data.synthetic.dataset import LAYOUTS, write_dataset
 from rppg_graph.data.synthetic.generate import generate
-from rppg_graph.data.synthetic.parameters import PRESETS, Parameters
+from rppg_graph.data.synthetic.parameters import Parameters
+from rppg_graph.data.synthetic.presets import PRESETS
 from rppg_graph.data.synthetic.recording import SyntheticRecording
 from rppg_graph.data.synthetic.sheet import contact_sheet, preset_video, show_presets
 

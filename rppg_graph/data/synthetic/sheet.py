@@ -11,8 +11,8 @@ import numpy as np
 
 from rppg_graph.data.synthetic.dataset import appearing_folder
 from rppg_graph.data.synthetic.generate import generate
-from rppg_graph.data.synthetic.parameters import PRESETS
 from rppg_graph.data.synthetic.photo import find_portraits
+from rppg_graph.data.synthetic.presets import PRESETS
 from rppg_graph.data.synthetic.recording import SyntheticRecording
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError

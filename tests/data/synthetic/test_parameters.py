@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rppg_graph.data import synthetic
-from rppg_graph.data.synthetic.parameters import PRESETS, draw_parameters
+from rppg_graph.data.synthetic.parameters import draw_parameters
+from rppg_graph.data.synthetic.presets import PRESETS
 from rppg_graph.errors import InputError
 
 

@@ -206,3 +206,15 @@ def test_one_person_in_two_recordings_has_two_pulses():
     assert np.array_equal(first._head.texture[..., :4], second._head.texture[..., :4])  # albedo and alpha
     assert first.parameters["skin_tone"] == second.parameters["skin_tone"]
     assert not np.allclose(np.angle(hilbert(centred(first.pulse))), np.angle(hilbert(centred(second.pulse))), atol=0.5)
+
+
+@pytest.mark.parametrize("name", ["drift_bpm", "recovery_bpm", "sinus_arrhythmia_bpm", "ectopic_per_minute"])
+def test_the_rhythm_asked_for_reaches_the_recording(name):
+    steady = dict.fromkeys(("drift_bpm", "recovery_bpm", "sinus_arrhythmia_bpm", "ectopic_per_minute"), 0.0)
+    regular, irregular = (
+        synthetic.generate("easy", 3, seconds=30, fps=15, bpm=70.0, **overrides)
+        for overrides in (steady, steady | {name: 10.0})
+    )
+    assert np.ptp(regular.bpm) < 1e-9
+    assert np.abs(regular.pulse - irregular.pulse).max() > 0.5
+    assert np.ptp(irregular.bpm) > 5 or name == "ectopic_per_minute"
