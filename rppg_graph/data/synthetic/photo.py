@@ -128,7 +128,9 @@ def _skin_share(plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     distance = np.sqrt((((lab - centre) / spread / (2.0, 1.4, 1.4)) ** 2).sum(axis=-1))
     neck = np.maximum(np.abs(u) - 0.8, np.abs(v - 1.4) - 0.5)
     region = np.maximum(inside(ellipse(u, v, (0, 0.05), (1.3, 1.45)), 0.1), inside(neck, 0.1))
-    share = (np.clip(2.4 - distance, 0, 1) * region * 255).astype(np.uint8)
+    # what is brighter than skin inside the face is skin that shines; eyes and teeth are taken out below
+    shine = np.clip((lab[..., 0] - centre[0] - 10) / 10, 0, 1) * inside(ellipse(u, v, (0, -0.1), (0.75, 0.95)), 0.1)
+    share = (np.maximum(np.clip(2.4 - distance, 0, 1) * region, shine) * 255).astype(np.uint8)
     share = cv2.medianBlur(cv2.morphologyEx(share, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), 5)
     eyes = inside(ellipse(np.abs(u), v, (EYE_U, EYE_V), (0.21, 0.075)), 0.05)
     teeth = inside(ellipse(u, v, (0, MOUTH_V), (0.36, 0.1)), 0.05) * np.clip((centre[1] - 3 - lab[..., 1]) / 3, 0, 1)

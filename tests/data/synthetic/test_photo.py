@@ -9,7 +9,8 @@ import pytest
 
 from rppg_graph.data import synthetic
 from rppg_graph.data.synthetic.dataset import PARAMETERS_FILE
-from rppg_graph.data.synthetic.photo import find_portraits
+from rppg_graph.data.synthetic.head import face_plane
+from rppg_graph.data.synthetic.photo import _cut_out, find_portraits
 from rppg_graph.errors import InputError
 
 
@@ -93,3 +94,14 @@ def test_recolouring_reaches_the_tone(still):
     assert (light > brown).all()
     assert (brown > dark).all()
     assert brown[0] / brown[2] > 1.2 * light[0] / light[2]  # brown skin is redder than light skin
+
+
+def test_skin_that_shines_in_the_portrait_is_skin(tmp_path):
+    from skimage import data
+
+    picture = data.astronaut().copy()
+    cv2.circle(picture, (224, 85), 4, (255, 250, 245), -1, cv2.LINE_AA)  # on the forehead
+    cv2.imwrite(str(tmp_path / "shining.png"), picture[..., ::-1])
+    u, v = face_plane()
+    forehead = (np.abs(u) < 0.25) & (np.abs(v + 0.65) < 0.2)
+    assert _cut_out(str(tmp_path / "shining.png"))[2][forehead].min() > 0.8
