@@ -63,7 +63,8 @@ def model_tables(document: dict) -> str:
                 )
                 for row in rows
             ]  # fmt: skip
-        lines += [f"| {' | '.join(cell if isinstance(cell, str) else _figure(cell) for cell in row)} |" for row in cells]
+        texts = [[cell if isinstance(cell, str) else _figure(cell) for cell in row] for row in cells]
+        lines += [f"| {' | '.join(row)} |" for row in texts]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
