@@ -18,6 +18,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.graph.feature_map import feature_map_to_graph, graph_to_feature_map
 from rppg_graph.nn.bvp_head import BVPHead
 from rppg_graph.nn.denoise_block import DenoiseBlock
+from rppg_graph.nn.recompute import recomputed
 from rppg_graph.nn.roi_selection import ROISelection
 from rppg_graph.nn.stem import Stem
 
@@ -100,6 +101,8 @@ class STGNet(nn.Module):
         drop_path: rate of DropPath in every denoise block.
         head_dropout: rate of a dropout in the head; the published network has none.
         backend: KNN backend, a name of ``graph.knn.BACKENDS`` or ``auto``.
+        recompute: whether training keeps no activations inside the stem and the stages and computes them again in the
+            backward pass: less memory, more time.
 
     Shapes:
         video (B, 3, T, H, W), RGB in [0, 1] → BVP (B, T).
@@ -123,9 +126,11 @@ class STGNet(nn.Module):
         drop_path: float = 0.25,
         head_dropout: float = 0.0,
         backend: str = "auto",
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.clip_frames, self.size = clip_frames, size
+        self.run_part = recomputed if recompute else nn.Module.__call__
         self.stem = Stem(mask_axes)
         self.stages = nn.ModuleList()
         grid = tuple(math.ceil(n / stride) for n, stride in zip((clip_frames, size, size), STEM_STRIDE, strict=True))
@@ -141,12 +146,12 @@ class STGNet(nn.Module):
 
     def before_dropout(self, video: Tensor) -> Tensor:
         """What no dropout touches: video (B, 3, T, H, W) → feature map (B, 64, T/4, H/8, W/8)."""
-        return self.stem(video)
+        return self.run_part(self.stem, video)
 
     def after_dropout(self, feature_map: Tensor, frames: int) -> Tensor:
         """The rest, which Monte-Carlo dropout repeats: feature map → BVP (B, T) of ``frames`` values."""
         for stage in self.stages:
-            feature_map = stage(feature_map)
+            feature_map = self.run_part(stage, feature_map)
         return self.head(feature_map, frames)
 
 
