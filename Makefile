@@ -32,7 +32,7 @@ $(VENV)/core.done: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/core.done
-	$(PIP) --editable ".[dev,bench]"
+	$(PIP) --editable ".[dev,bench,export]"
 	@touch $@
 
 # Source only, compiled against the installed torch: both at the same time, several extensions of each at once.

@@ -47,7 +47,53 @@ def real_videos() -> str:
     return "\n".join([*lines, "", f"{_stamp(stamp)}, `python benchmarks/real_videos.py ROOT`."])
 
 
+def setup() -> str:
+    """What the two commands take on a bare machine, and what they end with."""
+    path = RESULTS / "setup.json"
+    if not path.exists():
+        return "Not measured yet: `python benchmarks/setup_times.py`."
+    found = json.loads(path.read_text(encoding="utf-8"))
+    heads = "| command | does | took | ends with |\n|---|---|---|---|"
+    rows = []
+    for step in found["steps"]:
+        end = f"`{step['end'][-1]}`" if step["end"] else "the table below"
+        rows.append(f"| `{step['command']}` | {step['what']} | {step['seconds'] / 60:.1f} min | {end} |")
+    return "\n".join([heads, *rows, "", f"{_stamp(found['environment'])}; a fresh clone, nothing in pip's cache."])
+
+
+def performance() -> str:
+    """The targets of the speed benchmarks, as they were measured on a CPU."""
+    lines = []
+    for bench in ("model", "predict", "pipeline", "knn", "graph_conv"):
+        for path in sorted(RESULTS.glob(f"{bench}_*.json")):
+            found = json.loads(path.read_text(encoding="utf-8"))
+            about = found["environment"]
+            where = f"{about['device']}, {about['threads']} threads, commit {about['commit']}"
+            lines += [f"`benchmarks/bench_{bench}.py` ({where}):", ""]
+            lines += [*(f"- {target['line'].removeprefix('target ')}" for target in found["targets"]), ""]
+    return "\n".join(lines[:-1])
+
+
+def cross_check() -> str:
+    """How another project's networks, trained on real people, read generated faces."""
+    heads = ["preset", "network", "videos", "MAE, whole (bpm)", "MAE, 10-s windows (bpm)", "windows within 5 bpm"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for path in sorted(RESULTS.glob("cross_check_*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for network, result in found["models"].items():
+            about = result["summary"]
+            cells = (
+                found["preset"], f"{network} (open-rppg {found['versions']['open-rppg']})", about["videos"],
+                f"{about['mae_bpm']:.2f}", f"{about['windows_mae_bpm']:.2f}", f"{about['windows_within_5_bpm']:.0%}",
+            )  # fmt: skip
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "setup": setup,
+    "performance": performance,
+    "cross_check": cross_check,
     "demo": lambda: evaluation_table("demo.json"),
     "real_videos": real_videos,
     "classical": lambda: evaluation_table("ubfc_classical.json"),

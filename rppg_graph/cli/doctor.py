@@ -12,7 +12,7 @@ EXAMPLES = "  run.py doctor\n  run.py doctor --json doctor.json"
 
 PACKAGES = (
     "torch", "torch-geometric", "torch-cluster", "torch-scatter", "numpy", "scipy", "numba", "opencv-python", "av",
-    "pydantic", "pyyaml", "h5py", "neurokit2", "scikit-image", "matplotlib",
+    "pydantic", "pyyaml", "h5py", "neurokit2", "scikit-image", "matplotlib", "onnx", "onnxruntime", "onnxscript",
 )  # fmt: skip
 
 
