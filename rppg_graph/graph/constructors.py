@@ -56,7 +56,7 @@ def sampled(
     """
     if not 0 < share <= 1:
         raise InputError(f"share={share}: the share of the nodes that are looked at must be above 0 and at most 1")
-    candidates = _random_candidates(share, grid, seed).to(x.device)  # (S,)
+    candidates = random_candidates(share, grid, seed).to(x.device)  # (S,)
     k = min(k, len(candidates) - (not loop))
     points = comparable(_clips(x, grid), metric)  # (B, N, C)
     drawn = points[:, candidates]  # (B, S, C)
@@ -168,7 +168,8 @@ def _in_every_clip(neighbours: Tensor, x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)  # what is cached while predicting must serve training too
-def _random_candidates(share: float, grid: Grid, seed: int) -> Tensor:
+def random_candidates(share: float, grid: Grid, seed: int) -> Tensor:
+    """The nodes (S,) that :func:`sampled` draws, rising."""
     nodes = math.prod(grid)
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(nodes, generator=generator)[: max(2, round(share * nodes))].sort().values

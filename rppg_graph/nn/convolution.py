@@ -14,19 +14,19 @@ class Conv3d(nn.Conv3d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(x) == 1 and _plain_inference(x) and _plain_inference(self.weight):
+        if _plain_inference(x) and _plain_inference(self.weight) and len(x) == 1:
             layout = self.padding, self.stride, self.dilation, self.groups
             return torch.mkldnn_convolution(x, self.weight, self.bias, *layout)
         return super().forward(x)
 
 
 def _plain_inference(x: Tensor) -> bool:
-    """Whether a tensor is what oneDNN takes as it is: float32 on the CPU, no gradient, no autocast."""
+    """Whether a tensor is what oneDNN takes as it is: float32 on the CPU, no gradient, autocast or tracing."""
     return (
-        x.device.type == "cpu"
+        not torch.compiler.is_compiling()
+        and x.device.type == "cpu"
         and x.dtype == torch.float32
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
         and torch.backends.mkldnn.is_available()
     )

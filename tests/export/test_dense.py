@@ -41,6 +41,8 @@ def test_every_graph(graph, conv, tiny_network, clips):
         {"reuse_graph": True},
         {"k": 1000},  # more than there are nodes
         {"graph_options": {"metric": "euclidean"}},
+        {"graph_options": {"features": "standardised"}},
+        {"graph": "sampled", "graph_options": {"share": 0.3, "seed": 2}, "loop": False},
         {"graph": "dilated", "graph_options": {"dilation": 3}, "loop": False},
         {"graph": "windowed", "graph_options": {"segments": 1, "patches": 1}, "loop": False},
         {"graph": "random", "graph_options": {"seed": 3}},
