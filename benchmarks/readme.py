@@ -90,8 +90,16 @@ def cross_check() -> str:
     return "\n".join(lines)
 
 
+def comparison() -> str:
+    """Accuracy and cost of ``run.py compare``, as it wrote them."""
+    _, about, rest = (RESULTS / "compare_seed1.md").read_text(encoding="utf-8").split("\n\n", 2)
+    tables = re.sub("^## (.*)$", r"**\1**", rest.split("## Uncertainty")[0].strip(), flags=re.MULTILINE)
+    return f"{about}\n\n{tables}"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "setup": setup,
+    "comparison": comparison,
     "performance": performance,
     "cross_check": cross_check,
     "demo": lambda: evaluation_table("demo.json"),
