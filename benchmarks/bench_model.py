@@ -105,21 +105,24 @@ SETUP = """
 import sys
 sys.path.insert(0, {folder!r})
 from bench_model import *
-run = prepared({name!r}, {mode!r}, {batch}, "cpu")
+run = prepared({name!r}, {mode!r}, {batch}, "cpu", keep=False)
 """
 
 
-def prepared(name: str, mode: str, batch: int, device: str) -> Callable[[], object]:
-    """What is timed, in a process that was made ready for it."""
+def prepared(name: str, mode: str, batch: int, device: str, keep: bool = True) -> Callable[[], object]:
+    """What is timed, in a process that was made ready for it; without ``keep`` no provider keeps freed memory."""
     provider = PROVIDERS[name]
-    if provider.keeps_memory:
+    if keep and provider.keeps_memory:
         keep_freed_memory()
     torch.manual_seed(0)
     return MODES[mode][0](provider, batch, device)
 
 
 def peak_mb(name: str, mode: str, batch: int, threads: int) -> float:
-    """The rise of a process's memory in its second call: without what the first leaves, as an optimiser's state."""
+    """The rise of a process's memory in its second call: without what the first leaves, as an optimiser's state.
+
+    Freed memory is given back here: what is kept from the first call would hide what the second needs.
+    """
     setup = SETUP.format(folder=str(harness.RESULTS.parent), name=name, mode=mode, batch=batch)
     return harness.peak_extra_mb(setup, "run()", "run()", threads)
 
