@@ -30,6 +30,7 @@ from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
 from rppg_graph.models import MODELS
+from rppg_graph.nn.folding import folded
 from rppg_graph.predict import Stream, Tally, predict_video, summarise
 
 COLUMNS = ["method", "stage", "frames_per_second", "share", "times_real_time", "first_number_seconds",
@@ -54,11 +55,11 @@ QUICK = Plan((320, 240), 12, 1, harness.QUICK)
 
 
 def method_of(name: str) -> Method:
-    """A method by its name, a network with fresh weights."""
+    """A method by its name, a network with fresh weights and as ``NetworkMethod.from_checkpoint`` would run it."""
     if name not in MODELS:
         return ClassicalMethod(name)
     torch.manual_seed(0)
-    return NetworkMethod(MODELS[name]().eval(), name, CLIP_FRAMES, FPS)
+    return NetworkMethod(folded(MODELS[name]()), name, CLIP_FRAMES, FPS)
 
 
 def whole_rows(video: Path, methods: dict[str, Method], effort: harness.Effort, frames: int) -> list[dict]:
