@@ -32,9 +32,11 @@ def main() -> int:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         if (ROOT.parent / "shared").is_dir():
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
-        steps = [_timed(command, lines, what, clone, cache) for command, lines, what in STEPS]
-    found = {"environment": environment("cpu"), "steps": steps}
-    (RESULTS / "setup.json").write_text(json.dumps(found, indent=1) + "\n")
+        steps: list[dict] = []
+        found = {"environment": environment("cpu"), "steps": steps}  # of the commit that is cloned
+        for command, lines, what in STEPS:
+            steps.append(_timed(command, lines, what, clone, cache))
+            (RESULTS / "setup.json").write_text(json.dumps(found, indent=1) + "\n")
     return max(step["exit_code"] for step in steps)
 
 
