@@ -104,7 +104,8 @@ def test_contact_pulse_agrees_with_the_electrocardiogram_beside_it(shared_data):
     columns = np.genfromtxt(
         shared_data / "pulse_references" / "vitallens_sample_vitals_1.csv", delimiter=",", names=True
     )
-    # S waves are its sharpest mark; the column hrv_sdnn_ecg runs over beats before the file's first and cannot serve
+    # S waves are its sharpest mark. The column hrv_sdnn_ecg runs over 15 intervals, of which the file holds 14: with one
+    # of 677 ms before them (88.6 bpm, as its heart rate has it there) theirs is the column's last value, see below.
     by_heart = heart_rate_variability(-columns["ecg"], 30)
     by_pulse = heart_rate_variability(columns["ppg"], 30)
     assert len(by_heart.beats_seconds) == 15
@@ -112,6 +113,8 @@ def test_contact_pulse_agrees_with_the_electrocardiogram_beside_it(shared_data):
     bpm = [60_000 / found.values["mean_interval_ms"] for found in (by_heart, by_pulse)]
     assert bpm[1] == pytest.approx(bpm[0], abs=1)
     assert by_pulse.values["sdnn_ms"] == pytest.approx(by_heart.values["sdnn_ms"], rel=0.15)
+    with_the_one_before = np.r_[677, 1e3 * np.diff(by_heart.beats_seconds)]
+    assert with_the_one_before.std(ddof=1) == pytest.approx(columns["hrv_sdnn_ecg"][-1], rel=0.01)
 
 
 def test_contact_pulse_of_59_bpm(shared_data):
