@@ -104,8 +104,8 @@ def test_contact_pulse_agrees_with_the_electrocardiogram_beside_it(shared_data):
     columns = np.genfromtxt(
         shared_data / "pulse_references" / "vitallens_sample_vitals_1.csv", delimiter=",", names=True
     )
-    # S waves are its sharpest mark. The column hrv_sdnn_ecg runs over 15 intervals, of which the file holds 14: with one
-    # of 677 ms before them (88.6 bpm, as its heart rate has it there) theirs is the column's last value, see below.
+    # S waves are its sharpest mark. The column hrv_sdnn_ecg seems to run over 15 intervals, of which the file holds 14:
+    # with one of 677 ms before them (88.6 bpm, near its heart rate there) theirs is the column's last value, see below.
     by_heart = heart_rate_variability(-columns["ecg"], 30)
     by_pulse = heart_rate_variability(columns["ppg"], 30)
     assert len(by_heart.beats_seconds) == 15
