@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import skimage.data
+
+from rppg_graph.data.video import write_video
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,29 @@ def moving_portrait(portrait) -> Callable[..., Iterator[np.ndarray]]:
             yield cv2.warpAffine(portrait, shift, (320, 240), borderMode=cv2.BORDER_REPLICATE)
 
     return frames
+
+
+@pytest.fixture(scope="session")
+def frames() -> list[np.ndarray]:
+    """Sixty RGB uint8 (48, 64, 3) frames: smooth in space, each of another brightness."""
+    rng = np.random.default_rng(5)
+    texture = cv2.resize(rng.uniform(0, 40, (6, 8, 3)), (64, 48), interpolation=cv2.INTER_CUBIC)
+    return [np.clip(texture + 3 * number + 20, 0, 255).astype(np.uint8) for number in range(60)]
+
+
+@pytest.fixture
+def videos(tmp_path, moving_portrait) -> list[Path]:
+    """Three videos of a face, 40 frames at 25 fps each; the names are not the simplest."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    names = ("subject 1", "müller/2".replace("/", "-"), "s3")
+    return [
+        write_video(folder / f"{name}.avi", moving_portrait(40, seed), 25.0, codec="mjpeg")
+        for seed, name in enumerate(names)
+    ]
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """Function from a folder to the bytes of every file in it, by relative path."""
+    return lambda folder: {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

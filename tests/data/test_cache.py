@@ -5,12 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +14,6 @@ import numpy as np
 import pytest
 
 from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, preprocess
-from rppg_graph.data.cache_workers import default_workers
 from rppg_graph.data.contact_sheet import contact_sheet
 from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.recordings import Recording, Reference, find_recordings
@@ -51,22 +44,6 @@ def as_recording(path: Path, **changes) -> Recording:
         reference=partial(reference_of, path),
     )
     return replace(recording, **changes)
-
-
-@pytest.fixture
-def videos(tmp_path, moving_portrait) -> list[Path]:
-    """Three videos of a face; the names are not the simplest."""
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    names = ("subject 1", "müller/2".replace("/", "-"), "s3")
-    return [
-        write_video(folder / f"{name}.avi", moving_portrait(COUNT, seed), FPS, codec="mjpeg")
-        for seed, name in enumerate(names)
-    ]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def times_of_change(folder: Path) -> dict[str, int]:
@@ -130,7 +107,7 @@ def test_what_was_odd_in_the_video_is_noted(videos, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_give_the_same_bytes(videos, tmp_path):
+def test_processes_give_the_same_bytes(videos, tmp_path, contents):
     preprocess(map(as_recording, videos), tmp_path / "one", SETTINGS, workers=1)
     preprocess(map(as_recording, videos), tmp_path / "two", SETTINGS, workers=2)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
@@ -166,7 +143,7 @@ def test_a_changed_source_rebuilds_just_itself(videos, tmp_path, moving_portrait
 
 
 @pytest.mark.parametrize("change", [{"size": 24}, {"detector": "haar"}, {"policy": "skip"}])
-def test_other_settings_rebuild(videos, tmp_path, change):
+def test_other_settings_rebuild(videos, tmp_path, change, contents):
     settings = replace(SETTINGS, **change)
     preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
     preprocess([as_recording(videos[0])], tmp_path / "cache", settings)
@@ -194,7 +171,7 @@ def test_failures_in_processes_are_named_too(videos, tmp_path):
     assert len(load_cache(tmp_path / "cache", ["subject 1", "s3"])) == 1
 
 
-def test_old_crops_survive_a_source_that_became_bad(videos, tmp_path):
+def test_old_crops_survive_a_source_that_became_bad(videos, tmp_path, contents):
     preprocess([as_recording(videos[0])], tmp_path / "cache", SETTINGS)
     before = contents(tmp_path / "cache")
     good = videos[0].read_bytes()
@@ -207,7 +184,7 @@ def test_old_crops_survive_a_source_that_became_bad(videos, tmp_path):
     }
 
 
-def test_a_source_that_changes_while_it_is_read(videos, tmp_path):
+def test_a_source_that_changes_while_it_is_read(videos, tmp_path, contents):
     def growing():
         yield from read_video(videos[0])
         os.utime(videos[0], (0, 0))
@@ -219,7 +196,7 @@ def test_a_source_that_changes_while_it_is_read(videos, tmp_path):
 
 @pytest.mark.parametrize("damage", ["frames.npy", "recording.json"])
 @pytest.mark.parametrize("how", ["cut", "gone", "empty"])
-def test_damaged_folder_is_a_hole_and_is_rebuilt(videos, tmp_path, damage, how):
+def test_damaged_folder_is_a_hole_and_is_rebuilt(videos, tmp_path, damage, how, contents):
     out = tmp_path / "cache"
     preprocess([as_recording(videos[2])], out, SETTINGS)
     whole = contents(out)
@@ -282,106 +259,6 @@ def test_contact_sheet_shows_the_crops(videos, tmp_path):
     sheet = cv2.imread(str(cached.folder / "contact_sheet.png"))[..., ::-1]
     np.testing.assert_array_equal(sheet[28:156:4, :128:4], cached.frames[0])
     np.testing.assert_array_equal(sheet[28 + 3 * 146 : 156 + 3 * 146 : 4, 512::4], cached.frames[-1])
-
-
-def test_workers_by_cores_and_memory():
-    assert 1 <= default_workers() <= os.cpu_count()
-
-
-RUN = """
-import resource, signal, sys
-from rppg_graph.data.cache import CropSettings, preprocess
-from rppg_graph.data.recordings import find_recordings
-from rppg_graph.errors import InputError
-
-def main(root, out, workers, file_bytes):
-    if int(file_bytes):
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_bytes), int(file_bytes)))
-    print("started", flush=True)
-    try:
-        preprocess(find_recordings(root), out, CropSettings(size=32), int(workers))
-    except InputError as error:
-        print(error)
-        sys.exit(2)
-    print("finished", flush=True)
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
-"""
-
-
-@pytest.fixture
-def script(tmp_path) -> Path:
-    path = tmp_path / "run_preprocess.py"
-    path.write_text(RUN)
-    return path
-
-
-def command(script: Path, videos: list[Path], out: Path, workers: int = 1, file_bytes: int = 0) -> list[str]:
-    return [sys.executable, str(script), str(videos[0].parent), str(out), str(workers), str(file_bytes)]
-
-
-def started(script: Path, videos: list[Path], out: Path, workers: int) -> subprocess.Popen:
-    """The run, when its imports are done; its workers inherit the mark in its environment."""
-    run = command(script, videos, out, workers)
-    marked = os.environ | {"RUN_OF": str(out)}
-    process = subprocess.Popen(run, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], env=marked)
-    process.stdout.readline()
-    return process
-
-
-def test_full_disk(videos, tmp_path, script):
-    """The limit on a file's size stands for the full disk: the system refuses to write the crops."""
-    out = tmp_path / "cache"
-    run = command(script, videos, out, file_bytes=20_000)
-    done = subprocess.run(run, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode == 2, done.stderr
-    assert "3 of 3 recordings could not be preprocessed" in done.stdout
-    assert "free some space" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert list(contents(out)) == ["manifest.json"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_killed_at_any_point_and_started_again(videos, tmp_path, script, workers):
-    """SIGKILL at random moments between the start and the end of an undisturbed run, ten with one process."""
-    undisturbed = started(script, videos, tmp_path / "whole", workers)
-    began = time.monotonic()
-    assert undisturbed.stdout.readline() == b"finished\n"
-    lasted = time.monotonic() - began
-    assert undisturbed.wait() == 0
-    whole = contents(tmp_path / "whole")
-    rng = np.random.default_rng(workers)
-    killed = 0
-    for moment in rng.uniform(0.0, lasted, 10 if workers == 1 else 3):
-        out = tmp_path / f"killed-{killed}"
-        process = started(script, videos, out, workers)
-        time.sleep(moment)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        wait_for_orphans(out)
-        for folder in (path for path in out.glob("*") if path.is_dir() and not path.name.startswith(".partial-")):
-            assert {f"{folder.name}/{name}": data for name, data in contents(folder).items()}.items() <= whole.items()
-        preprocess(find_recordings(videos[0].parent), out, SETTINGS, workers=1)
-        assert contents(out) == whole
-        killed += 1
-    assert killed == (10 if workers == 1 else 3)
-
-
-def wait_for_orphans(out: Path, seconds: float = 10.0) -> None:
-    """Until no worker of a killed run is left: they end themselves when their parent is gone."""
-    deadline = time.monotonic() + seconds
-    while any(str(out).encode() in environment for environment in environments()):
-        assert time.monotonic() < deadline, "a worker of the killed run lives on"
-        time.sleep(0.05)
-
-
-def environments() -> Iterator[bytes]:
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # it ended meanwhile, or is another user's
-            yield path.read_bytes()
 
 
 @pytest.mark.slow
