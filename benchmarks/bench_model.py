@@ -120,10 +120,7 @@ def prepared(name: str, mode: str, batch: int, device: str, keep: bool = True) -
 
 
 def peak_mb(name: str, mode: str, batch: int, threads: int) -> float:
-    """The rise of a process's memory in its second call: without what the first leaves, as an optimiser's state.
-
-    Freed memory is given back here: what is kept from the first call would hide what the second needs.
-    """
+    """The rise of a process's memory in its second call: without what the first leaves, as an optimiser's state."""
     setup = SETUP.format(folder=str(harness.RESULTS.parent), name=name, mode=mode, batch=batch)
     return harness.peak_extra_mb(setup, "run()", "run()", threads)
 

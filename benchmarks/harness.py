@@ -108,13 +108,16 @@ def summary(seconds: list[float], flop: float, moved_bytes: float) -> dict[str, 
 def peak_extra_mb(setup: str, warm_up: str, call: str, threads: int) -> float:
     """Rise of a fresh process's resident memory during one call, in MB of 10⁶ bytes; Linux only.
 
-    After a small warm-up call, which loads and compiles what is needed, the kernel's high-water mark is set back
+    The process gives freed memory back at once, so that no call hides in what the one before it left. After a small
+    warm-up call, which loads and compiles what is needed, the kernel's high-water mark is set back
     (``/proc/self/clear_refs``); its rise over the resident size before the call is the call's own peak, whoever
     allocated it.
     """
     code = "\n".join(
         (
-            "import torch", f"torch.set_num_threads({threads})", setup, warm_up,
+            "import ctypes, torch", f"torch.set_num_threads({threads})",
+            "ctypes.CDLL(None).mallopt(-3, 2**16)",  # M_MMAP_THRESHOLD: larger blocks are mapped one by one
+            setup, warm_up,
             "def kilobytes(field): return int(open('/proc/self/status').read().split(field + ':')[1].split()[0])",
             "open('/proc/self/clear_refs', 'w').write('5')",
             "before = kilobytes('VmRSS')", f"result = {call}", "print((kilobytes('VmHWM') - before) * 1024 / 1e6)",
@@ -182,7 +185,7 @@ def _commit() -> str:
     head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
     if head.returncode:
         return "unknown"
-    status = [*git, "status", "--porcelain", "--", "../rppg_graph/graph", "*.py"]
+    status = [*git, "status", "--porcelain", "--", "../rppg_graph", "*.py"]
     code = subprocess.run(status, capture_output=True, text=True).stdout.strip()
     return head.stdout.strip() + ("+changes" if code else "")
 

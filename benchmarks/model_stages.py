@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 from rppg_graph.graph.aggregate import neighbour_mean
 from rppg_graph.graph.feature_map import feature_map_to_graph
 from rppg_graph.models.stgnet import STGNet
+from rppg_graph.timing import median_ms
 
 REPEATS = 5
 Part = tuple[Callable[..., Tensor], tuple[Tensor, ...]]  # a function, and its inputs
@@ -27,7 +26,7 @@ def stage_ms(model: STGNet, video: Tensor, train: bool) -> dict[str, float]:
     spent = {name: sum(_ms(part, train and name != "KNN") for part in found) for name, found in parts.items()}
     spent["MLP"] -= spent["aggregation"]  # was measured with the aggregation inside
     if train:  # every parameter has its gradient by now
-        spent["optimiser"] = _median_ms(torch.optim.AdamW(model.parameters(), lr=1e-6).step)
+        spent["optimiser"] = median_ms(torch.optim.AdamW(model.parameters(), lr=1e-6).step, REPEATS)
     return spent
 
 
@@ -71,17 +70,7 @@ def _ms(part: Part, train: bool) -> float:
     run, inputs = part
     if not train:
         with torch.no_grad():
-            return _median_ms(lambda: run(*inputs))
+            return median_ms(lambda: run(*inputs), REPEATS)
     inputs = tuple(x if x.shape[1] == 3 else x.clone().requires_grad_() for x in inputs)  # a video needs no gradient
     gradient = torch.randn_like(run(*inputs))
-    return _median_ms(lambda: run(*inputs).backward(gradient))
-
-
-def _median_ms(run: Callable[[], object]) -> float:
-    run()
-    times = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return 1e3 * median(times)
+    return median_ms(lambda: run(*inputs).backward(gradient), REPEATS)

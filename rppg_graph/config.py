@@ -95,17 +95,23 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         InputError: no such file, not YAML, an override without ``=``, or keys and values that the schema refuses, each
             with its path, its value and, for an unknown key, the nearest valid one.
     """
-    try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a YAML file: {error}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} must hold a mapping such as `data: {{root: …}}`, it holds {tree!r}")
+    tree = read_mapping(path, "such as `data: {root: …}`")
     for override in overrides:
         apply_override(tree, override)
     return validate(Config, tree, str(path))
+
+
+def read_mapping(path: Path, example: str) -> dict[str, Any]:
+    """What a YAML file holds; InputError for no file, no YAML, or no mapping, which ``example`` describes."""
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a YAML file: {error}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} must hold a mapping {example}, it holds {tree!r}")
+    return tree
 
 
 def validate(schema: type[Section], tree: dict[str, Any], where: str) -> Any:

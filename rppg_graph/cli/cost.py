@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from rppg_graph.timing import median_ms
 
 PASSES = 10
 
@@ -35,13 +35,8 @@ def macs_per_frame(model: nn.Module, clip_frames: int, size: int) -> float:
 def inference_ms(model: nn.Module, clip_frames: int, size: int) -> float:
     """Milliseconds of one pass over one clip on the CPU: median of ten, after one to warm up."""
     video = torch.rand(1, 3, clip_frames, size, size)
-    model.eval()(video)
-    times = []
-    for _ in range(PASSES):
-        started = time.perf_counter()
-        model(video)
-        times.append(time.perf_counter() - started)
-    return 1e3 * float(np.median(times))
+    model.eval()
+    return median_ms(lambda: model(video), PASSES)
 
 
 def peak_memory_mib() -> float:

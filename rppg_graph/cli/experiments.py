@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import yaml
 from pydantic import Field
 
 from rppg_graph.cli.train import size_model
-from rppg_graph.config import Config, Section, apply_override, validate
+from rppg_graph.config import Config, Section, apply_override, read_mapping, validate
 from rppg_graph.errors import InputError
+
+PLAN = "with base and variants"
 
 
 class Variant(Section):
@@ -65,27 +66,15 @@ def load_experiments(path: Path, schema: type[Plan]) -> Plan:
     Raises:
         InputError: no such file, not YAML, what the schema refuses, or two variants of one name or two equal seeds.
     """
-    tree = _mapping(path)
+    tree = read_mapping(path, PLAN)
     if "extends" in tree:
-        tree = _mapping(path.parent / str(tree.pop("extends"))) | tree
+        tree = read_mapping(path.parent / str(tree.pop("extends")), PLAN) | tree
     plan = validate(schema, tree, str(path))
     names = [variant.name for variant in plan.variants]
     for kind, values in (("variants are named", names), ("seeds are", plan.seeds)):
         if len(set(values)) < len(values):
             raise InputError(f"{path}: two {kind} {next(v for v in values if values.count(v) > 1)!r}")
     return plan
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a YAML file: {error}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} must hold a mapping with base and variants, it holds {tree!r}")
-    return tree
 
 
 def planned_runs(plan: Experiments, folder: Path) -> list[Run]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import time
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.export.dense import dense_form
 from rppg_graph.export.formats import Run
 from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.timing import median_ms
 
 PASSES = 3
 # Largest deviations that pass, in standard deviations of the wave.
@@ -72,7 +72,7 @@ def check(run: Run, model: nn.Module, video: Tensor, fps: float) -> Check:
                 f"the file's wave gives {bpm[1]} bpm, the original's {bpm[0]} (at most {CLOSE_BPM:g} apart): no file "
                 "was left; the heart rate of this input is uncertain, so name another with --video"
             )
-        return Check(exact, close, bpm, (_milliseconds(model, video[:1]), _milliseconds(run, video[:1])))
+        return Check(exact, close, bpm, tuple(median_ms(partial(step, video[:1]), PASSES) for step in (model, run)))
 
 
 def _check_exact(model: nn.Module, video: Tensor) -> float:
@@ -92,13 +92,3 @@ def _deviations(wave: Tensor, original: Tensor) -> tuple[float, ...]:
     if not (sd > 1e-6 * original.abs().amax(1, keepdim=True)).all():  # also true of NaN
         raise InputError("the network's wave is constant or not finite, so nothing can be compared; train it first")
     return tuple(((wave - original).abs() / sd).amax(1).tolist())
-
-
-def _milliseconds(run: Run, video: Tensor) -> float:
-    run(video)
-    times = []
-    for _ in range(PASSES):
-        started = time.perf_counter()
-        run(video)
-        times.append(time.perf_counter() - started)
-    return 1e3 * float(np.median(times))

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
-import json
 import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -22,27 +16,15 @@ LINUX = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the ben
 
 
 @pytest.fixture
-def bench(monkeypatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    spec = importlib.util.spec_from_file_location("bench_pipeline", FOLDER / "bench_pipeline.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def bench(load_bench) -> ModuleType:
+    return load_bench("bench_pipeline")
 
 
 @LINUX
 @pytest.mark.slow
-def test_quick_run_measures_every_stage_and_states_every_target(tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / "bench_pipeline.py"), "--quick", "--threads", "1", "--out", str(tmp_path)],
-        capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(FOLDER.parent)},
-    )  # fmt: skip
-    lines = [line for line in done.stdout.splitlines() if line.startswith("target ")]
-    assert len(lines) == 4
-    assert all(re.search(r": (reached|missed by \S+)", line) for line in lines)
-    (path,) = tmp_path.glob("pipeline_*.json")
-    document = json.loads(path.read_text())
-    assert [target["line"] for target in document["targets"]] == lines
+def test_quick_run_measures_every_stage_and_states_every_target(quick_run):
+    _, document, table, targets = quick_run("pipeline")
+    assert len(targets) == 4
     rows = {row["stage"]: row for row in document["rows"]}
     assert all(row["p20"] <= row["frames_per_second"] <= row["p80"] for row in rows.values() if "p20" in row)
     assert {"decode", "detect", "crop", "write", "preprocess", "training"} < set(rows)
@@ -51,8 +33,7 @@ def test_quick_run_measures_every_stage_and_states_every_target(tmp_path):
     assert 0 < rows["detection in preprocess"]["share"] < 1
     assert rows["memory of preprocess"]["peak_mb"] > 1
     assert 0 <= rows["training"]["waiting_for_data"] < 1
-    with path.with_suffix(".csv").open() as file:
-        assert [row["stage"] for row in csv.DictReader(file)] == [row["stage"] for row in document["rows"]]
+    assert [row["stage"] for row in table] == [row["stage"] for row in document["rows"]]
 
 
 def test_a_repeated_video_is_its_frames_again_and_again(bench, tmp_path):

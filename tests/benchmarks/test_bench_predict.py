@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
-import json
 import os
-import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -20,27 +14,15 @@ LINUX = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the ben
 
 
 @pytest.fixture
-def bench(monkeypatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    spec = importlib.util.spec_from_file_location("bench_predict", FOLDER / "bench_predict.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def bench(load_bench) -> ModuleType:
+    return load_bench("bench_predict")
 
 
 @LINUX
 @pytest.mark.slow
-def test_quick_run_measures_every_stage_and_states_every_target(tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / "bench_predict.py"), "--quick", "--threads", "1", "--out", str(tmp_path)],
-        capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(FOLDER.parent)},
-    )  # fmt: skip
-    lines = [line for line in done.stdout.splitlines() if line.startswith("target ")]
-    assert len(lines) == 3
-    assert all(re.search(r": (reached|missed by \S+)", line) for line in lines)
-    (path,) = tmp_path.glob("predict_*.json")
-    document = json.loads(path.read_text())
-    assert [target["line"] for target in document["targets"]] == lines
+def test_quick_run_measures_every_stage_and_states_every_target(quick_run):
+    _, document, table, targets = quick_run("predict")
+    assert len(targets) == 3
     stages = {"decode", "detect and crop", "method", "filters and heart rate"}
     for method in ("pos", "stgnet_small", "stgnet_released"):
         rows = {row["stage"]: row for row in document["rows"] if row["method"] == method}
@@ -51,8 +33,7 @@ def test_quick_run_measures_every_stage_and_states_every_target(tmp_path):
         assert rows["streaming"]["first_number_seconds"] > 9.9
         assert rows["streaming"]["most_lag_seconds"] > 0
         assert rows["memory"]["peak_mb"] > 1
-    with path.with_suffix(".csv").open() as file:
-        assert [row["stage"] for row in csv.DictReader(file)] == [row["stage"] for row in document["rows"]]
+    assert [row["stage"] for row in table] == [row["stage"] for row in document["rows"]]
 
 
 def test_the_stopwatch_counts_the_making_of_items_not_their_use(bench):

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from rppg_graph.losses import neg_pearson
 
-FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "plain.py"
-
 
 @pytest.fixture
-def network(released_state):
-    spec = importlib.util.spec_from_file_location("plain", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    model = module.PlainSTGNet(drop_path=0.0).double()
+def network(load_bench, released_state):
+    model = load_bench("plain").PlainSTGNet(drop_path=0.0).double()
     model.load_state_dict(released_state("stgnet_released"))
     return model
 
@@ -38,7 +30,7 @@ def test_training_loss_and_every_gradient_norm(network, golden_clip, golden):
     wave = torch.sin(2 * torch.pi * 1.3 * torch.arange(160, dtype=torch.float64) / 30).expand(2, -1)
     loss = neg_pearson(network.train()(torch.tensor(golden_clip, dtype=torch.float64)), wave)
     loss.backward()
-    assert float(loss) == pytest.approx(float(expected["train_loss"]), rel=1e-9)
+    assert loss.item() == pytest.approx(float(expected["train_loss"]), rel=1e-9)
     norms = {name: float(expected[f"gradnorm/{name}"]) for name, _ in network.named_parameters()}
     for name, parameter in network.named_parameters():
         if norms[name] > 1e-9:  # below it is the bias of a convolution before a batch norm, whose true gradient is zero

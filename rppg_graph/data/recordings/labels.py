@@ -79,7 +79,7 @@ def make_reference(
         place: names sample `index` for messages, e.g. "line 7".
 
     Raises:
-        InputError: fewer than two samples, unequal lengths, a time that is not finite or runs backwards, a pulse that
+        InputError: fewer than two times, unequal lengths, a time that is not finite or runs backwards, a pulse that
             is not finite or never changes.
     """
     seconds = np.asarray(seconds, dtype=np.float64).reshape(-1)
@@ -88,8 +88,6 @@ def make_reference(
     for name, values in columns.items():
         if len(values) != len(seconds):
             raise InputError(f"{path}: {len(seconds)} times but {len(values)} values of {name}. {LEAVE_OUT}")
-    if len(seconds) < 2:
-        raise InputError(f"{path}: {len(seconds)} samples; a reference needs at least two. {LEAVE_OUT}")
     _refuse_not_finite(path, "time", seconds, place)
     steps = np.diff(seconds)
     if (steps < 0).any():
@@ -100,15 +98,17 @@ def make_reference(
         )
     if "pulse" in columns:
         _refuse_not_finite(path, "pulse", columns["pulse"], place)
-        if np.ptp(columns["pulse"]) == 0:
-            raise InputError(
-                f"{path}: the pulse is {columns['pulse'][0]:g} in all {len(seconds)} samples; the sensor measured "
-                f"nothing. Leave this recording out."
-            )
     if "heart rate" in columns:
         rates = columns["heart rate"]
         columns["heart rate"] = np.where(np.isfinite(rates) & (rates > 0), rates, np.nan)
     seconds, columns, notes = _merge_equal_times(seconds, columns)
+    if len(seconds) < 2:
+        raise InputError(f"{path}: samples of {len(seconds)} times; a reference needs at least two. {LEAVE_OUT}")
+    if "pulse" in columns and np.ptp(columns["pulse"]) == 0:
+        raise InputError(
+            f"{path}: the pulse is {columns['pulse'][0]:g} at all {len(seconds)} times; the sensor measured nothing. "
+            f"Leave this recording out."
+        )
     return Reference(seconds, columns.get("pulse"), columns.get("heart rate"), notes)
 
 
@@ -129,7 +129,7 @@ def _merge_equal_times(
     if len(unique) == len(seconds):
         return seconds, columns, ()
     # A NaN heart rate makes the mean of its group NaN: the device had no reading for that time.
-    merged = {name: np.bincount(group, weights=values) / counts for name, values in columns.items()}
+    merged = {name: np.bincount(group, weights=values / counts[group]) for name, values in columns.items()}
     return unique, merged, (f"samples with the same time as another, averaged with it: {len(seconds) - len(unique)}",)
 
 

@@ -39,8 +39,10 @@ GROUND_TRUTHS = {
         _three_rows(seconds="0 0.07 0.03 0.1"),
         "value 3 of each row: time runs backwards, from 0.070 s",
     ),
-    "zeros": (_three_rows(pulse="0 0 0 0"), "the pulse is 0 in all 4 samples"),
-    "one sample": (_three_rows("1", "70", "0"), "1 samples; a reference needs at least two"),
+    "zeros": (_three_rows(pulse="0 0 0 0"), "the pulse is 0 at all 4 times"),
+    "one sample": (_three_rows("1", "70", "0"), "samples of 1 times; a reference needs at least two"),
+    "one time": (_three_rows("1 2", "70 70", "3 3"), "samples of 1 times; a reference needs at least two"),
+    "flat once averaged": (_three_rows("2 1 3", "70 70 70", "0 0.03 0.03"), "the pulse is 2 at all 2 times"),
 }
 
 
