@@ -58,13 +58,23 @@ def load(path: Path) -> Checkpoint:
             f"{path} is not a checkpoint of rppg_graph; for weights released by the networks' authors "
             "use rppg_graph.checkpoint.load_released"
         )
-    name, options = content["config"]["model"]["name"], content["config"]["model"]["options"]
+    model = rebuilt(content["config"], content["model"], path)
+    known = (content[name] for name in ("config", "fps", "mean_bpm", "training"))
+    return Checkpoint(model, *known, content.get("calibration"))
+
+
+def rebuilt(config: dict[str, Any], state: Mapping[str, Tensor], path: Path) -> nn.Module:
+    """The network that an experiment's config names, with these weights, in eval mode; ``path`` is for messages.
+
+    Raises:
+        InputError: a network that this version does not have, or weights that do not fit it.
+    """
+    name, options = config["model"]["name"], config["model"]["options"]
     if name not in MODELS:
         raise InputError(f"{path} holds a network {name!r}, which this version does not have: {', '.join(MODELS)}")
     model = MODELS[name](**options)
-    _fill(model, content["model"], path)
-    known = (content[name] for name in ("config", "fps", "mean_bpm", "training"))
-    return Checkpoint(model.eval(), *known, content.get("calibration"))
+    _fill(model, state, path)
+    return model.eval()
 
 
 def load_released(path: Path) -> nn.Module:

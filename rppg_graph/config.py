@@ -60,6 +60,7 @@ class ModelConfig(Section):
 
     name: str = Field("stgnet_paper", description="a name of models.MODELS")
     options: dict[str, Any] = Field({}, description="keyword arguments of the network")
+    start: Path | None = Field(None, description="a checkpoint whose weights it starts from; chance if null")
 
 
 class TrainConfig(Section):
@@ -79,11 +80,24 @@ class TrainConfig(Section):
     augment: AugmentConfig | None = Field(AugmentConfig(), description="null trains on the clips as they are")
 
 
+class SyntheticConfig(Section):
+    """Recordings to generate, of one preset."""
+
+    preset: str = Field(description="a name of data.synthetic.PRESETS")
+    subjects: int = Field(gt=0)
+    seconds: float = Field(20.0, gt=0)
+    seed: int = 1
+
+
+SYNTHETIC = Field((), description="written to data.root, subjects in turn, if it is missing")
+
+
 class Config(Section):
     """One experiment."""
 
     seed: int = Field(1, ge=0)
     data: DataConfig
+    synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
 

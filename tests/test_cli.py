@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from rppg_graph import cli
+from rppg_graph.checkpoint import load
 from rppg_graph.data.video_writer import write_video
 
 TINY = [
@@ -74,6 +76,25 @@ def test_resume_goes_on(at, capsys):
     assert [json.loads(line)["step"] for line in (at / "metrics.jsonl").read_text().splitlines()] == [2, 4, 6]
 
 
+def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
+    """As the shipped networks are trained: a config that names its people, and a checkpoint to go on from."""
+    run = tmp_path / "run"
+    tree = {
+        "data": {"root": str(tmp_path / "people"), "split": "sorted-80-20"},
+        "synthetic": [{"preset": "easy", "subjects": 3, "seconds": 3}, {"preset": "dark", "subjects": 2, "seconds": 3}],
+        "model": {"name": "stgnet_small", "start": str(at / "best.pt")},
+    }
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(tree))
+    still = ["train.steps=1", "train.learning_rate=1e-30"]
+    assert cli.main(["train", str(config), "--out", str(run), *TINY, *still]) == 0
+    drawn = [json.loads(path.read_text())["preset"] for path in sorted((tmp_path / "people").glob("*/synthetic.json"))]
+    assert sorted(drawn) == ["dark", "dark", "easy", "easy", "easy"]
+    started, reached = (dict(load(folder / "best.pt").model.named_parameters()) for folder in (at, run))
+    for name, value in started.items():
+        torch.testing.assert_close(reached[name], value, rtol=1e-6, atol=1e-9)
+
+
 def test_a_second_run_into_the_same_folder_is_refused(at, config, capsys):
     assert cli.main(["train", str(config), "--out", str(at), *TINY]) == 2
     assert "--resume" in capsys.readouterr().err
@@ -100,18 +121,22 @@ def test_eval_of_classical_methods_on_any_recordings(at, dataset, capsys):
     assert "green − pos, recordings" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("with_checkpoint", [True, False])
-def test_predict_writes_what_is_asked_for(at, dataset, tmp_path, capsys, with_checkpoint):
+@pytest.mark.parametrize(
+    ("flags", "method", "said"),
+    [
+        (["--weights", "stgnet-small-synth"], "stgnet_small", "network stgnet-small-synth"),
+        (["--checkpoint", "run/best.pt"], "stgnet_small", "network stgnet_small from run/best.pt"),
+        ([], "pos", "classical method pos"),
+    ],
+)
+def test_predict_writes_what_is_asked_for(at, dataset, tmp_path, capsys, flags, method, said):
     video = dataset / "subject1" / "vid.mp4"
     files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "csv", "plot")}
     arguments = [word for kind, path in files.items() for word in (f"--{kind}", str(path))]
-    if with_checkpoint:
-        arguments += ["--checkpoint", str(at / "best.pt")]
-    assert cli.main(["predict", str(video), *arguments]) == 0
-    first = capsys.readouterr().out.splitlines()[0]
-    assert ("network stgnet_small" if with_checkpoint else "classical method pos") in first
+    assert cli.main(["predict", str(video), *arguments, *flags]) == 0
+    assert said in capsys.readouterr().out.splitlines()[0]
     result = json.loads(files["json"].read_text())
-    assert result["method"] == ("stgnet_small" if with_checkpoint else "pos")
+    assert result["method"] == method
     assert (result["frames"], result["frames_with_face"]) == (120, 120)
     rows = files["csv"].read_text().splitlines()
     assert rows[0] == "seconds,bvp,bpm"
@@ -199,6 +224,8 @@ def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
     [
         (["predict", "VIDEO", "--method", "poss"], ["poss", "did you mean pos"]),
         (["predict", "VIDEO", "--checkpoint", "none.pt"], ["none.pt"]),
+        (["predict", "VIDEO", "--weights", "stgnet-smal"], ["stgnet-smal", "did you mean stgnet-small-synth"]),
+        (["eval", "--weights", "stgnet-small-synth"], ["--data"]),
         (["predict", "VIDEO", "--json", "nowhere/out.json"], ["nowhere", "does not exist"]),
         (["eval", "--method", "pos"], ["--data"]),
         (["eval", "--method", "pos", "--data", "nowhere"], ["nowhere"]),
@@ -210,6 +237,8 @@ def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
         (["train", "CONFIG", "--out", "OUT", "model.options.kk=3"], ["model.options", "kk", "did you mean k"]),
         (["train", "CONFIG", "--out", "OUT", "model.options.k=many"], ["model.options", "k", "many"]),
         (["train", "CONFIG", "--out", "OUT", "data.root=nowhere"], ["nowhere"]),
+        (["train", "CONFIG", "--out", "OUT", "model.start=none.pt"], ["none.pt"]),
+        (["train", "CONFIG", "--out", "OUT", "model.start=run/best.pt"], ["run/best.pt", "another network", "size"]),
         (["train", "CONFIG", "--out", "OUT", "data.split=thirds"], ["thirds", "modulo5"]),
         (["train", "CONFIG", "--out", "OUT", "data.fold=7"], ["data.fold = 7"]),
         (["synth", "DATA"], ["data"]),

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
 # layer → layers of ours that it may import, besides itself and `errors`.
 LAYERS: dict[str, set[str]] = {
     "cli": {"config", "train", "evaluate", "predict", "stream", "methods", "calibrate", "checkpoint", "data", "models",
-            "nn", "graph", "pulse", "losses", "report", "export", "timing"},
+            "nn", "graph", "pulse", "losses", "report", "export", "timing", "weights"},
     "train": {"checkpoint", "losses", "data", "memory"},
     "calibrate": {"checkpoint", "methods", "predict", "data", "pulse"},
     "predict": {"stream", "methods", "wave_stream", "data", "pulse"},
@@ -21,6 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "wave_stream": {"data", "pulse"},
     "evaluate": {"pulse"},
     "checkpoint": {"models"},
+    "weights": {"checkpoint", "config"},
     "export": {"models", "nn", "graph", "pulse", "timing"},
     "report": {"evaluate", "pulse"},
     "models": {"nn", "graph"},

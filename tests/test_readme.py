@@ -19,6 +19,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 SMALL = [
     "data.crop.size=16", "data.clip_frames=32", "data.stride=32", "model.options.stages=[[1, 4, 2]]", "train.steps=2",
     "train.batch=2", "train.validate_every=2", "train.workers=0",
+    "synthetic=[{preset: easy, subjects: 5, seconds: 3}]",  # where the command names no data
 ]  # fmt: skip
 
 

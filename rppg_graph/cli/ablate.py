@@ -15,7 +15,7 @@ from rppg_graph.cli.ablation.study import Study, chosen_runs, fingerprint, load_
 from rppg_graph.cli.claims import claim, in_own_process
 from rppg_graph.cli.experiments import Run
 from rppg_graph.cli.runs import finish
-from rppg_graph.cli.synthetic_mix import Part, write_mix
+from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.data.recordings import find_recordings
 
 EXAMPLES = """\
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     missing = _missing(chosen, out, evaluation, args.retry)
     if missing:
-        write_mix(missing[0].config.data.root, [Part(**part.model_dump()) for part in study.synthetic])
+        write_mix(missing[0].config.data.root, study.synthetic)
         prepare(missing, study.evaluation, args.data)
     at_work = [each for each in missing if not _do(each, study, args.data, out, evaluation)]
     with claim(out / ".results.claim"):

@@ -1,10 +1,10 @@
-"""``--checkpoint`` and ``--method``: by which method a pulse is read, for the commands that read one."""
+"""``--checkpoint``, ``--weights`` and ``--method``: by which method a pulse is read, for the commands that read one."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rppg_graph.calibrate import calibration_for
 from rppg_graph.config import choose
@@ -13,10 +13,14 @@ from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, N
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import Calibration
 
+if TYPE_CHECKING:
+    from rppg_graph.checkpoint import Checkpoint
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--checkpoint", type=Path, metavar="FILE", help="a network trained by `run.py train`")
+    which.add_argument("--weights", metavar="NAME", help="a network that comes trained, for example stgnet-small-synth")
     which.add_argument("--method", help=f"a classical method: {', '.join(CLASSICAL)} (default: pos)")
 
 
@@ -24,19 +28,27 @@ def chosen_method(
     args: argparse.Namespace, mc: MonteCarlo | None = None
 ) -> tuple[Method, dict[str, Any], Calibration | None]:
     """The method asked for, how it wants faces cut out, and what is known about its uncertainty."""
-    if args.checkpoint:
-        from rppg_graph.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
-
-        checkpoint = load(args.checkpoint)
+    if args.checkpoint or args.weights:
+        checkpoint = _trained(args)
         crop = dict(checkpoint.config["data"]["crop"])
         return NetworkMethod.from_checkpoint(checkpoint, mc), crop, calibration_for(checkpoint, mc)
     name = args.method or "pos"
     choose("classical method", CLASSICAL, name)
     if mc is not None:
-        raise InputError(f"--mc {mc.samples}: {name} is a formula without dropout; name a network with --checkpoint")
+        network = "--checkpoint or --weights"
+        raise InputError(f"--mc {mc.samples}: {name} is a formula without dropout; name a network with {network}")
     return ClassicalMethod(name), {"size": SKIN_CROP}, None
 
 
-def origin(name: str, checkpoint: Path | None) -> str:
+def _trained(args: argparse.Namespace) -> Checkpoint:
+    from rppg_graph.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
+    from rppg_graph.weights import load_weights
+
+    return load(args.checkpoint) if args.checkpoint else load_weights(args.weights)
+
+
+def origin(name: str, args: argparse.Namespace) -> str:
     """What a pulse was read by, for the screen."""
-    return f"network {name} from {checkpoint}" if checkpoint else f"classical method {name}, no training"
+    if not args.checkpoint and not args.weights:
+        return f"classical method {name}, no training"
+    return f"network {name} from {args.checkpoint}" if args.checkpoint else f"network {args.weights}"

@@ -20,7 +20,7 @@ from rppg_graph.cli.experiments import Experiments, Run, load_experiments, plann
 from rppg_graph.cli.output import writable
 from rppg_graph.cli.result_table import ACCURACY, COST, markdown, uncertainty_columns, write_csv
 from rppg_graph.cli.runs import accuracy, cost_of, evaluate, finish, recordings_to_test, stamp
-from rppg_graph.cli.synthetic_mix import Part, write_mix
+from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.config import CropConfig, Section, choose
 from rppg_graph.errors import InputError
 from rppg_graph.evaluate import mean_predictor
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     runs = planned_runs(plan, args.runs or Path("runs") / args.config.stem)
     for name in plan.classical:
         choose("classical method", CLASSICAL, name)
-    write_mix(runs[0].config.data.root, [Part(**part.model_dump()) for part in plan.synthetic])
+    write_mix(runs[0].config.data.root, plan.synthetic)
     mc = MonteCarlo(plan.monte_carlo.samples, plan.monte_carlo.rate)
     entries: dict[str, list[dict[str, Any]]] = {variant.name: [] for variant in plan.variants}
     for planned in tqdm(runs, desc="runs", unit="run"):

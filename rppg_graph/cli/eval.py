@@ -9,15 +9,16 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from rppg_graph.calibrate import calibration_for
-from rppg_graph.checkpoint import load
+from rppg_graph.checkpoint import Checkpoint, load
 from rppg_graph.cli import monte_carlo
 from rppg_graph.cli.recordings import cached_recordings, split_of
 from rppg_graph.config import Config, CropConfig, DataConfig, choose, validate
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import clip_tensor, cut_clips
+from rppg_graph.data.face import POLICIES
 from rppg_graph.errors import InputError
 from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, uncertainty_table, write_results
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
+from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, NetworkMethod
 from rppg_graph.predict import face_frames, recording_wave
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
@@ -26,17 +27,21 @@ from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.uncertainty import Calibration, assess
 from rppg_graph.report.graph_view import NetworkView, view_network
 from rppg_graph.report.html import write_evaluation_report
+from rppg_graph.weights import load_weights
 
 EXAMPLES = """\
   run.py eval runs/ubfc/best.pt                              its own test subjects
   run.py eval runs/ubfc/best.pt --method pos --method chrom  beside classical methods, paired
   run.py eval runs/ubfc/best.pt --mc 30 --mc-rate half       how far to trust it, by Monte-Carlo dropout
   run.py eval runs/ubfc/best.pt --data /data/PURE            another dataset, all of its subjects
-  run.py eval --method pos --data my_videos --out runs/pos"""
+  run.py eval --weights stgnet-small-synth --method pos --data my_videos --out runs/mine"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT", help="trained networks")
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="NAME", help="a network that comes trained; needs --data"
+    )
     parser.add_argument("--method", action="append", default=[], help=f"classical: {', '.join(CLASSICAL)}")
     parser.add_argument("--data", type=Path, metavar="ROOT", help="recordings (default: the first checkpoint's own)")
     parser.add_argument("--layout", help="of ROOT, if it is not to be recognised")
@@ -48,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
     parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of the windows (default: 10)")
     monte_carlo.add_arguments(parser)
+    parser.add_argument("--face-policy", choices=POLICIES, help="a recording without enough of a face (see predict)")
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording to do without")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write report.html, results.json, the waves and a CSV"
@@ -70,8 +76,11 @@ class Contestant(NamedTuple):
 def run(args: argparse.Namespace) -> None:
     choose("protocol", PROTOCOLS, args.protocol)
     contestants, config = _contestants(args)
+    if args.face_policy:
+        policy = {"policy": args.face_policy}
+        contestants = [c._replace(crop=c.crop.model_copy(update=policy)) for c in contestants]
     if args.data is None and config is None:
-        raise InputError("classical methods have no recordings of their own: name some with --data ROOT")
+        raise InputError("only a checkpoint knows recordings of its own: name some with --data ROOT")
     side = args.subjects or ("all" if args.data else "test")
     if side != "all" and config is None:
         raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
@@ -101,7 +110,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | None]:
     mc = monte_carlo.monte_carlo(args)
-    if mc is not None and not args.checkpoints:
+    if mc is not None and not args.checkpoints and not args.weights:
         raise InputError(f"--mc {mc.samples}: classical methods are formulas without dropout; name a CHECKPOINT")
     contestants: list[Contestant] = []
     first: Config | None = None
@@ -109,17 +118,23 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
         checkpoint = load(path)
         config = validate(Config, checkpoint.config, str(path))
         first = first or config
-        method = NetworkMethod.from_checkpoint(checkpoint, mc)
-        name = method.name if len(args.checkpoints) == 1 else f"{method.name} ({path.parent.name})"
-        calibration = calibration_for(checkpoint, mc)
-        contestants.append(Contestant(name, method, config.data.crop, checkpoint.mean_bpm, calibration))
+        network = config.model.name
+        name = network if len(args.checkpoints) == 1 else f"{network} ({path.parent.name})"
+        contestants.append(_trained(name, checkpoint, mc))
+    contestants += [_trained(name, load_weights(name), mc) for name in args.weights]
     for name in args.method:
         choose("classical method", CLASSICAL, name)
         contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(size=SKIN_CROP), None, None))
     names = [contestant.name for contestant in contestants]
     if not names or len(set(names)) < len(names):
-        raise InputError("name at least one checkpoint or --method, and none twice")
+        raise InputError("name at least one CHECKPOINT, --weights or --method, and none twice")
     return contestants, first
+
+
+def _trained(name: str, checkpoint: Checkpoint, mc: MonteCarlo | None) -> Contestant:
+    config = validate(Config, checkpoint.config, name)
+    method, calibration = NetworkMethod.from_checkpoint(checkpoint, mc), calibration_for(checkpoint, mc)
+    return Contestant(name, method, config.data.crop, checkpoint.mean_bpm, calibration)
 
 
 def _recordings(contestant: Contestant, data: DataConfig, side: str, config: Config | None) -> list[CachedRecording]:

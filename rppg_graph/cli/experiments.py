@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import Field
 
 from rppg_graph.cli.train import size_model
-from rppg_graph.config import Config, Section, apply_override, read_mapping, validate
+from rppg_graph.config import SYNTHETIC, Config, Section, SyntheticConfig, apply_override, read_mapping, validate
 from rppg_graph.errors import InputError
 
 PLAN = "with base and variants"
@@ -23,22 +23,13 @@ class Variant(Section):
     overrides: tuple[str, ...] = Field((), description="of the base, as on the command line: key.path=value")
 
 
-class SyntheticConfig(Section):
-    """Recordings to generate, of one preset."""
-
-    preset: str = Field(description="a name of data.synthetic.PRESETS")
-    subjects: int = Field(gt=0)
-    seconds: float = Field(20.0, gt=0)
-    seed: int = 1
-
-
 class Experiments(Section):
     """Variants × seeds on one base experiment."""
 
     base: dict[str, Any] = Field(description="an experiment, as in a config of run.py train")
     variants: tuple[Variant, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)
-    synthetic: tuple[SyntheticConfig, ...] = Field((), description="written to data.root, subjects in turn, if missing")
+    synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
 
     def config(self, variant: Variant, seed: int, further: Sequence[str] = ()) -> Config:
         """The experiment of a variant with a seed, checked; ``further`` overrides come last."""

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     fps = probe(args.video).fps if args.video else CAMERA_FPS
     stream = Stream(method, fps, **crop, calibration=calibration, real_time=not args.fast)
     source = args.video.name if args.video else f"camera {args.camera}"
-    head = f"{source}: {chosen_method.origin(method.name, args.checkpoint)}; Ctrl-C ends"
+    head = f"{source}: {chosen_method.origin(method.name, args)}; Ctrl-C ends"
     screen = _Screen(sys.stderr if args.json == "-" else sys.stdout, head)
     with ExitStack() as stack:
         frames = stack.enter_context(closing(_frames(args)))

@@ -25,6 +25,7 @@ EXAMPLES = """\
   run.py predict face.mp4 --json face.json --csv face.csv --plot face.png
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --report face.html
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --mc 30 --mc-rate half
+  run.py predict face.mp4 --weights stgnet-small-synth
   run.py predict face.mp4 --method chrom --face-policy full-frame"""
 
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     write_whole(args.csv, lambda path: _write_csv(path, prediction))
     write_whole(args.report, lambda path: _write_report(path, args, prediction, method, crop))
     write_whole(args.plot, lambda path: _draw(path, args.video, prediction))
-    print(summary(args.video, prediction, args.checkpoint))
+    print(summary(args, prediction))
 
 
 def _draw(path: Path, video: Path, p: Prediction) -> None:
@@ -96,10 +97,10 @@ def _write_report(
     )
 
 
-def summary(video: Path, prediction: Prediction, checkpoint: Path | None) -> str:
+def summary(args: argparse.Namespace, prediction: Prediction) -> str:
     """What the screen shows."""
     p = prediction
-    head = f"{video.name}: {chosen_method.origin(p.method, checkpoint)}"
+    head = f"{args.video.name}: {chosen_method.origin(p.method, args)}"
     return "\n".join([head, *(f"  {name:15} {value}" for name, value in facts(p).items())])
 
 

@@ -21,7 +21,7 @@ from rppg_graph.cli.experiments import Run
 from rppg_graph.cli.output import write_whole
 from rppg_graph.cli.recordings import cached_recordings, split_of
 from rppg_graph.cli.train import train
-from rppg_graph.config import Config
+from rppg_graph.config import Config, load_config
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.errors import InputError
 from rppg_graph.methods import Method
@@ -59,14 +59,13 @@ def finish(
 
 def fit(run: Run, calibrated: bool = True) -> None:
     """Train a run to its end, from where a stop left it; nothing where it is trained."""
-    stated = run.config.model_dump(mode="json")
     place = run.folder / "config.yaml"
-    if place.exists() and yaml.safe_load(place.read_text(encoding="utf-8")) != stated:
+    if place.exists() and load_config(place) != run.config:
         raise InputError(f"{run.folder} holds a run of another config; remove it, or name another folder with --runs")
     if (run.folder / COST).exists():
         return
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(stated, sort_keys=False)
+    text = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
     write_whole(place, lambda path: path.write_text(text, encoding="utf-8"))
     started = time.perf_counter()
     train(run.config, run.folder, resume=(run.folder / "last.pt").exists(), calibrated=calibrated)

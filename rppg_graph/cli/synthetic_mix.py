@@ -6,22 +6,13 @@ import shutil
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
 from rppg_graph.cli.claims import claim
+from rppg_graph.config import SyntheticConfig
 from rppg_graph.data.synthetic import write_dataset
 
 
-class Part(NamedTuple):
-    """So many people of one preset."""
-
-    preset: str
-    subjects: int
-    seconds: float
-    seed: int
-
-
-def write_mix(root: Path, parts: Sequence[Part]) -> None:
+def write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
     """Write the parts to ``root`` in the layout ubfc-rppg, their subjects in turn; nothing where ``root`` is there.
 
     Subject 1 is the first part's first, subject 2 the second part's first, and so on while a part lasts: every fold by
@@ -32,7 +23,7 @@ def write_mix(root: Path, parts: Sequence[Part]) -> None:
             _write_mix(root, parts)
 
 
-def _write_mix(root: Path, parts: Sequence[Part]) -> None:
+def _write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
     folder = root.with_name(f".{root.name}.parts")
     shutil.rmtree(folder, ignore_errors=True)
     people: list[list[Path]] = []

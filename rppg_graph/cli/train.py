@@ -11,12 +11,14 @@ from typing import get_type_hints
 import numpy as np
 import torch
 import yaml
+from torch import nn
 
 from rppg_graph.calibrate import calibrate
 from rppg_graph.checkpoint import load, save
 from rppg_graph.cli.doctor import examine
 from rppg_graph.cli.recordings import cached_recordings, split_of
-from rppg_graph.config import Config, ModelConfig, choose, load_config, validate_options
+from rppg_graph.cli.synthetic_mix import write_mix
+from rppg_graph.config import Config, choose, load_config, validate_options
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import ClipDataset
@@ -57,9 +59,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def train(config: Config, folder: Path, resume: bool = False, calibrated: bool = True) -> None:
-    """Preprocess what is missing, fit the network, calibrate its uncertainty if wanted, and leave a run folder."""
+    """Generate and preprocess what is missing, fit the network, calibrate its uncertainty if wanted, leave a run."""
+    if config.synthetic:
+        write_mix(config.data.root, config.synthetic)
     torch.manual_seed(config.seed)
     model = MODELS[config.model.name](**config.model.options)
+    if config.model.start is not None and not resume:
+        start_from(model, config.model.start)
     recordings = cached_recordings(config.data)
     split = split_of(recordings, config.data)
     write_splits(folder / "split.yaml", [split])
@@ -96,13 +102,22 @@ def train(config: Config, folder: Path, resume: bool = False, calibrated: bool =
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
 
 
+def start_from(model: nn.Module, path: Path) -> None:
+    """Give a network the weights of a checkpoint of the same architecture; InputError where they do not fit."""
+    try:
+        model.load_state_dict(load(path).model.state_dict())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise InputError(f"model.start: {path} holds another network: {reason}") from error
+
+
 def size_model(config: Config) -> Config:
     """The config with its network sized for its clips; options that the network does not take are refused."""
     network = get_type_hints(choose("model", MODELS, config.model.name))["return"]
     sized = {"size": config.data.crop.size, "clip_frames": config.data.clip_frames}
     options = {key: value for key, value in sized.items() if key in inspect.signature(network).parameters}
     options |= validate_options(network, config.model.options, "model.options")
-    return config.model_copy(update={"model": ModelConfig(name=config.model.name, options=options)})
+    return config.model_copy(update={"model": config.model.model_copy(update={"options": options})})
 
 
 def mean_reference_bpm(recordings: list[CachedRecording]) -> float:

@@ -17,7 +17,8 @@ from rppg_graph.cli.compare import load_plan
 from rppg_graph.cli.experiments import planned_runs
 from rppg_graph.cli.result_table import ACCURACY, COST, Column, markdown, spread, write_csv
 from rppg_graph.cli.runs import fit
-from rppg_graph.cli.synthetic_mix import Part, write_mix
+from rppg_graph.cli.synthetic_mix import write_mix
+from rppg_graph.config import SyntheticConfig
 from rppg_graph.data.recordings import find_recordings
 from rppg_graph.errors import InputError
 from rppg_graph.models import MODELS
@@ -160,12 +161,16 @@ def test_a_comparison_from_people_to_tables(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
 
+def people(preset: str, subjects: int, seed: int) -> SyntheticConfig:
+    return SyntheticConfig(preset=preset, subjects=subjects, seconds=3.0, seed=seed)
+
+
 @pytest.mark.slow
 def test_people_of_the_parts_take_turns(tmp_path):
-    write_mix(tmp_path / "people", [Part("easy", 1, 3.0, 1), Part("easy", 3, 3.0, 2)])
+    write_mix(tmp_path / "people", [people("easy", 1, 1), people("easy", 3, 2)])
     names = [recording.name for recording in find_recordings(tmp_path / "people")]
     assert names == ["subject1", "subject2", "subject3", "subject4"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["people", "people.claim"]
     faces = [json.loads((tmp_path / "people" / name / "synthetic.json").read_text()) for name in names]
     assert len({json.dumps(face) for face in faces}) == 4
-    write_mix(tmp_path / "people", [Part("nonsense", 1, 3.0, 1)])  # it is there: left as it is
+    write_mix(tmp_path / "people", [people("nonsense", 1, 1)])  # it is there: left as it is

@@ -62,8 +62,9 @@ def test_a_file_says_what_the_network_says(file_format, name, tiny_network, clip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("graph", [graph for graph in GRAPHS if graph != "knn"])
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize(
+    ("file_format", "graph"), [*(("onnx", graph) for graph in GRAPHS if graph != "knn"), ("exported", "windowed")]
+)
 def test_every_graph(file_format, graph, tiny_network, clips):
     model = tiny_network("stgnet_small", graph=graph, conv="max_relative", stages=[(1, 4, 1)])
     assert_runs(file_format, model, "stgnet_small", clips)

@@ -17,8 +17,8 @@ from rppg_graph.cli.ablation.study import EvaluationConfig
 from rppg_graph.cli.experiments import Run
 from rppg_graph.cli.recordings import cached_recordings
 from rppg_graph.cli.runs import WINDOW_SECONDS, accuracy, cost_of, recordings_to_test, stamp
-from rppg_graph.cli.synthetic_mix import Part, write_mix
-from rppg_graph.config import CropConfig, DataConfig
+from rppg_graph.cli.synthetic_mix import write_mix
+from rppg_graph.config import CropConfig, DataConfig, SyntheticConfig
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
@@ -39,7 +39,8 @@ def preset_data(preset: str, evaluation: EvaluationConfig, crop: CropConfig) -> 
     """The recordings of a preset, generated now if they are not there; a frame without a face is no failure."""
     name = f"{preset}-{evaluation.subjects}x{evaluation.seconds:g}s-seed{evaluation.seed}"
     root = PRESET_SETS / name
-    write_mix(root, [Part(preset, evaluation.subjects, evaluation.seconds, evaluation.seed)])
+    people = evaluation.model_dump(include={"subjects", "seconds", "seed"})
+    write_mix(root, [SyntheticConfig(preset=preset, **people)])
     return DataConfig(root=root, layout="ubfc-rppg", crop=crop.model_copy(update={"policy": "skip"}))
 
 
