@@ -81,7 +81,7 @@ def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
     run = tmp_path / "run"
     tree = {
         "data": {"root": str(tmp_path / "people"), "split": "sorted-80-20"},
-        "synthetic": [{"preset": "easy", "subjects": 3, "seconds": 3}, {"preset": "dark", "subjects": 2, "seconds": 3}],
+        "synthetic": [{"preset": name, "subjects": n, "seconds": 3} for name, n in (("easy", 3), ("office", 2))],
         "model": {"name": "stgnet_small", "start": str(at / "best.pt")},
     }
     config = tmp_path / "config.yaml"
@@ -89,7 +89,7 @@ def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
     still = ["train.steps=1", "train.learning_rate=1e-30"]
     assert cli.main(["train", str(config), "--out", str(run), *TINY, *still]) == 0
     drawn = [json.loads(path.read_text())["preset"] for path in sorted((tmp_path / "people").glob("*/synthetic.json"))]
-    assert sorted(drawn) == ["dark", "dark", "easy", "easy", "easy"]
+    assert sorted(drawn) == ["easy", "easy", "easy", "office", "office"]
     started, reached = (dict(load(folder / "best.pt").model.named_parameters()) for folder in (at, run))
     for name, value in started.items():
         torch.testing.assert_close(reached[name], value, rtol=1e-6, atol=1e-9)
@@ -124,7 +124,6 @@ def test_eval_of_classical_methods_on_any_recordings(at, dataset, capsys):
 @pytest.mark.parametrize(
     ("flags", "method", "said"),
     [
-        (["--weights", "stgnet-small-synth"], "stgnet_small", "network stgnet-small-synth"),
         (["--checkpoint", "run/best.pt"], "stgnet_small", "network stgnet_small from run/best.pt"),
         ([], "pos", "classical method pos"),
     ],
@@ -142,6 +141,11 @@ def test_predict_writes_what_is_asked_for(at, dataset, tmp_path, capsys, flags, 
     assert rows[0] == "seconds,bvp,bpm"
     assert len(rows) == 121
     assert files["plot"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_predict_with_a_network_that_comes_trained(dataset, capsys):
+    assert cli.main(["predict", str(dataset / "subject1" / "vid.mp4"), "--weights", "stgnet-small-synth"]) == 0
+    assert "network stgnet-small-synth" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_check_data_and_preprocess(at, dataset, config, tmp_path, capsys):
@@ -238,7 +242,7 @@ def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
         (["train", "CONFIG", "--out", "OUT", "model.options.k=many"], ["model.options", "k", "many"]),
         (["train", "CONFIG", "--out", "OUT", "data.root=nowhere"], ["nowhere"]),
         (["train", "CONFIG", "--out", "OUT", "model.start=none.pt"], ["none.pt"]),
-        (["train", "CONFIG", "--out", "OUT", "model.start=run/best.pt"], ["run/best.pt", "another network", "size"]),
+        (["train", "CONFIG", "--out", "OUT", "model.start=run/best.pt"], ["run/best.pt", "another network"]),
         (["train", "CONFIG", "--out", "OUT", "data.split=thirds"], ["thirds", "modulo5"]),
         (["train", "CONFIG", "--out", "OUT", "data.fold=7"], ["data.fold = 7"]),
         (["synth", "DATA"], ["data"]),

@@ -60,7 +60,7 @@ def finish(
 def fit(run: Run, calibrated: bool = True) -> None:
     """Train a run to its end, from where a stop left it; nothing where it is trained."""
     place = run.folder / "config.yaml"
-    if place.exists() and load_config(place) != run.config:
+    if place.exists() and not _holds(place, run.config):
         raise InputError(f"{run.folder} holds a run of another config; remove it, or name another folder with --runs")
     if (run.folder / COST).exists():
         return
@@ -80,6 +80,14 @@ def fit(run: Run, calibrated: bool = True) -> None:
     }
     text = json.dumps(found, indent=2) + "\n"
     write_whole(run.folder / COST, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _holds(place: Path, config: Config) -> bool:
+    """Is this the config in a file, keys that it does not name being their defaults?"""
+    try:
+        return load_config(place).model_dump(mode="json") == config.model_dump(mode="json")
+    except InputError:  # of another version
+        return False
 
 
 def cost_of(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
