@@ -12,11 +12,11 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean
+
+from windows import CLOSE_BPM, accuracy, read_windows
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-CLOSE_BPM = 5.0
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
 
 
@@ -51,13 +51,12 @@ def real_videos() -> str:
 
 def weights() -> str:
     """Error of the shipped networks and of classical methods in windows of ten seconds, a line a set."""
-    with (RESULTS / "weights_windows.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["error_bpm"] and row["method"] != "mean of training"]
+    rows = [row for row in read_windows(RESULTS) if row["method"] != "mean of training"]
     methods, sets = (list(dict.fromkeys(row[key] for row in rows)) for key in ("method", "set"))
     lines = [f"| windows of 10 s | {' | '.join(methods)} | n |", "|---" * (len(methods) + 2) + "|"]
     for name in sets:
-        found = [[abs(float(r["error_bpm"])) for r in rows if (r["set"], r["method"]) == (name, m)] for m in methods]
-        cells = [f"{mean(errors):.2f} ({mean(error <= CLOSE_BPM for error in errors):.0%})" for errors in found]
+        found = [[row for row in rows if (row["set"], row["method"]) == (name, method)] for method in methods]
+        cells = ["{} ({})".format(*accuracy(windows)) for windows in found]
         lines.append(f"| {name} | {' | '.join(cells)} | {len(found[0])} |")
     stamp = json.loads((RESULTS / "weights.json").read_text(encoding="utf-8"))
     return "\n".join([*lines, "", f"MAE in bpm, and the share within {CLOSE_BPM:g} bpm. {_stamp(stamp)}."])

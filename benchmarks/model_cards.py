@@ -1,0 +1,104 @@
+"""Write the model cards of the networks that come with the package, all figures from the result files.
+
+    python benchmarks/model_cards.py
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import yaml
+from harness import RESULTS
+from weights import SUBJECTS, WORK
+from windows import CLOSE_BPM, accuracy, read_windows
+
+from rppg_graph.weights import SHIPPED, read_weights
+
+RECIPES = Path(__file__).resolve().parents[1] / "configs" / "weights"
+TEMPLATE = Path(__file__).with_name("model_card.md")
+ACCURACY = f"MAE (bpm) | within {CLOSE_BPM:g} bpm"
+# What the generator drew (of the heart rate, what the reference says), and where its range is cut in bands.
+BANDS = {
+    "reference_bpm": ("heart rate (bpm)", (40.0, 60.0, 80.0, 110.0, 180.0)),
+    "skin_tone": ("skin tone (Monk scale)", (1.0, 4.0, 7.0, 10.0)),
+    "exposure": ("brightness of the face (levels of 255)", (0.0, 85.0, 130.0, 255.0)),
+    "sway": ("head motion (share of the frame's height)", (0.0, 0.02, 0.06, 1.0)),
+    "kbit_per_second": ("bit rate of the video (kbit/s)", (0.0, 500.0, 3000.0, 1e9)),
+}
+Row = dict[str, str]
+
+
+def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
+    """One model card."""
+    checkpoint = read_weights(path)
+    config = checkpoint.config
+    recipe = _recipe(config["model"])
+    start = recipe.with_stem(f"{recipe.stem}_start")
+    people = ["| preset | people | seconds each |", "|---|---:|---:|"]
+    people += [f"| {part['preset']} | {part['subjects']} | {part['seconds']:g} |" for part in config["synthetic"]]
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        name=name,
+        network=config["model"]["name"],
+        parameters=sum(value.numel() for value in checkpoint.model.parameters()),
+        frames=config["data"]["clip_frames"],
+        size=config["data"]["crop"]["size"],
+        fps=checkpoint.fps,
+        people="\n".join(people),
+        start=_in_repository(start),
+        start_run=WORK / start.stem,
+        recipe=_in_repository(recipe),
+        run=WORK / recipe.stem,
+        subjects=SUBJECTS,
+        tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),
+        stamp=f"Commit {stamp['commit']}, {stamp['versions'].split()[0]}, {stamp['device']}, {stamp['date']}.",
+        **{key: config["train"][key] for key in ("steps", "batch", "precision", "schedule", "learning_rate")},
+    )
+
+
+def _recipe(model: dict) -> Path:
+    """The config that trains this network from this start."""
+    for path in RECIPES.glob("*.yaml"):
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]
+        if (found["name"], found.get("start")) == (model["name"], model["start"]):
+            return path
+    raise SystemExit(f"no config in {RECIPES} trains {model['name']} from {model['start']}")
+
+
+def _in_repository(path: Path) -> Path:
+    return path.relative_to(RECIPES.parents[1])
+
+
+def by_set(name: str, rows: list[Row]) -> str:
+    """A line a set: the network beside POS."""
+    lines = [f"| set | windows | {ACCURACY} | POS: {ACCURACY} |", "|---|" + "---:|" * 5]
+    for found in dict.fromkeys(row["set"] for row in rows):
+        own, pos = ([row for row in rows if (row["set"], row["method"]) == (found, m)] for m in (name, "pos"))
+        lines.append(f"| {found} | {len(own)} | {' | '.join(accuracy(own) + accuracy(pos))} |")
+    return "\n".join(lines)
+
+
+def by_band(name: str, key: str, rows: list[Row]) -> str:
+    """A line a band of what the generator drew, over all sets that have it."""
+    title, edges = BANDS[key]
+    lines = [f"| {title} | windows | {ACCURACY} |", "|---|---:|---:|---:|"]
+    own = [row for row in rows if row["method"] == name and row[key]]
+    for low, high in itertools.pairwise(edges):
+        last = high == edges[-1]
+        found = [row for row in own if low <= float(row[key]) < high or (last and float(row[key]) >= high)]
+        if found:
+            band = f"{low:g} and more" if last else f"{low:g} to {high:g}"
+            lines.append(f"| {band} | {len(found)} | {' | '.join(accuracy(found))} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    rows = read_windows(RESULTS)
+    stamp = json.loads((RESULTS / "weights.json").read_text(encoding="utf-8"))
+    for name, path in SHIPPED.items():
+        path.with_suffix(".md").write_text(card(name, path, rows, stamp), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
