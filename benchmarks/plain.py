@@ -13,12 +13,17 @@ from torch import Tensor, nn
 
 
 class PlainSTGNet(nn.Module):
-    """Video (B, 3, T, H, W) of 160 frames of 64×64 → BVP (B, T); three stages, masks over time and height."""
+    """Video (B, 3, T, H, W) of 160 frames of ``size``×``size`` → BVP (B, T); three stages, masks over time and height.
 
-    def __init__(self, drop_path: float = 0.25) -> None:
+    The positional embeddings are sized for the crop, a multiple of 16 px; released are 64 px.
+    """
+
+    label = "wave"
+
+    def __init__(self, drop_path: float = 0.25, size: int = 64) -> None:
         super().__init__()
         self.stem = _Stem()
-        self.STGM = _GraphModule(drop_path)
+        self.STGM = _GraphModule(drop_path, patches=(size // 8) ** 2)
         self.BPM = _Head()
 
     def forward(self, video: Tensor) -> Tensor:
@@ -153,10 +158,11 @@ class _Select(nn.Module):
 
 
 class _GraphModule(nn.Module):
-    def __init__(self, drop_path: float) -> None:
+    def __init__(self, drop_path: float, patches: int) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
-        for count, k, nodes, stride in ((2, 64, 2560, 1), (3, 32, 2560, 2), (2, 16, 320, 1)):
+        first, last = 40 * patches, 40 * patches // 8
+        for count, k, nodes, stride in ((2, 64, first, 1), (3, 32, first, 2), (2, 16, last, 1)):
             blocks += [_Denoise(nodes, k, drop_path) for _ in range(count)]
             blocks.append(_Select(stride))
         self.st_graph = nn.Sequential(*blocks)

@@ -80,6 +80,20 @@ def plain_table(document: dict) -> str:
     return "\n".join(lines)
 
 
+def curve_table(document: dict) -> str:
+    """One row a step: validation loss of each provider, mean and range over the seeds."""
+    found: dict[tuple, list[float]] = {}
+    for row in document["rows"]:
+        found.setdefault((row["step"], row["provider"]), []).append(row["validation_loss"])
+    names = list(dict.fromkeys(row["provider"] for row in document["rows"]))
+    lines = [f"| step | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for step in dict.fromkeys(row["step"] for row in document["rows"]):
+        losses = [found[step, name] for name in names]
+        cells = [f"{sum(some) / len(some):.3f} ({min(some):.3f} to {max(some):.3f})" for some in losses]
+        lines.append(f"| {step} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 # bench: (its tables, which rows its plot shows; None draws none)
 REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool] | None]] = {
     "knn": (knn_tables, lambda row: row["nodes"] >= 2560 and row["k"] == 64),
@@ -89,6 +103,7 @@ REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool] | None]] 
     "predict": (plain_table, None),
     "temporal_shift": (plain_table, None),
     "model": (model_tables, None),
+    "loss_curves": (curve_table, None),
 }
 
 
