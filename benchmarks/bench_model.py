@@ -28,7 +28,7 @@ from rppg_graph.losses import neg_pearson
 from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
-from rppg_graph.train import PRECISIONS
+from rppg_graph.train import PRECISIONS, adamw
 
 FRAMES = 160
 COLUMNS = ["provider", "precision", "size", "batch", "mode", "median_ms", "clips_per_s", "of_ceiling", "peak_mb"]
@@ -93,7 +93,8 @@ def inference(provider: Provider, batch: int, device: str) -> Callable[[], objec
 def train(provider: Provider, batch: int, device: str) -> Callable[[], object]:
     """One optimiser step."""
     model = provider.model().train().to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    plain = isinstance(model, PlainSTGNet)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4) if plain else adamw(model, 1e-4)
     video = torch.rand(batch, 3, FRAMES, provider.size, provider.size, device=device)
     pulse = torch.randn(batch, FRAMES, device=device)
 

@@ -11,6 +11,7 @@ from rppg_graph.graph.aggregate import neighbour_mean
 from rppg_graph.graph.feature_map import feature_map_to_graph
 from rppg_graph.models.stgnet import STGNet
 from rppg_graph.timing import median_ms
+from rppg_graph.train import adamw
 
 REPEATS = 5
 Part = tuple[Callable[..., Tensor], tuple[Tensor, ...]]  # a function, and its inputs
@@ -26,7 +27,7 @@ def stage_ms(model: STGNet, video: Tensor, train: bool) -> dict[str, float]:
     spent = {name: sum(_ms(part, train and name != "KNN") for part in found) for name, found in parts.items()}
     spent["MLP"] -= spent["aggregation"]  # was measured with the aggregation inside
     if train:  # every parameter has its gradient by now
-        spent["optimiser"] = median_ms(torch.optim.AdamW(model.parameters(), lr=1e-6).step, REPEATS)
+        spent["optimiser"] = median_ms(adamw(model, 1e-6).step, REPEATS)
     return spent
 
 

@@ -67,15 +67,23 @@ def conv_of_difference(video: Tensor, block: DiffBlock, conv: nn.Conv3d) -> Tens
     if video.requires_grad:
         return conv(block(video))
     norm, channels = block.norm, video.shape[1]
-    # batch, channels x, (x_{t+1} − x_t) normalised, 1; channels last in memory
-    planes = video.new_ones(len(video), 2 * channels + 1, *video.shape[2:]).contiguous(memory_format=CHANNELS_LAST)
+    shape, dtype = (len(video), 2 * channels + 1, *video.shape[2:]), _convolved_dtype(video)
+    planes = torch.empty(shape, dtype=dtype, device=video.device, memory_format=CHANNELS_LAST)
     planes[:, :channels] = video
     planes[:, channels:-1] = block.normalised(video)
+    planes[:, -1] = 1.0
     frames, differences = conv.weight.split(channels, dim=1)
     scaled = differences * norm.weight.view(-1, 1, 1, 1)
     shift = (differences * norm.bias.view(-1, 1, 1, 1)).sum(dim=1, keepdim=True)
     weight = torch.cat((frames, scaled, shift), dim=1)
     return F.conv3d(planes, weight, conv.bias, conv.stride, conv.padding)
+
+
+def _convolved_dtype(x: Tensor) -> torch.dtype:
+    """What a convolution takes ``x`` as: where autocast would round it, it is written so at once."""
+    kind = x.device.type
+    rounded = x.dtype == torch.float32 and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if rounded else x.dtype
 
 
 class Stem(nn.Sequential):

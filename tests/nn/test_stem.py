@@ -40,6 +40,25 @@ def test_conv_of_difference_is_conv_after_block(layers, training):
         torch.testing.assert_close(ours, definition, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_autocast_rounds_what_is_convolved_and_nothing_before(dtype):
+    torch.manual_seed(4)
+    block, conv = DiffBlock().eval(), nn.Conv3d(6, 4, 3, stride=2, padding=1, bias=False)
+    block.norm.bias.data.zero_()
+    block, conv, video = block.to(dtype), conv.to(dtype), torch.rand(2, 3, 9, 7, 8, dtype=dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = conv_of_difference(video, block, conv)
+    convolved = torch.bfloat16 if dtype == torch.float32 else dtype
+    assert found.dtype == convolved
+    # the scale of the norm is applied to the weights: the normalised difference is what is rounded
+    planes = torch.cat((video, block.normalised(video)), dim=1).to(convolved).double()
+    weight = torch.cat((conv.weight[:, :3], conv.weight[:, 3:] * block.norm.weight.view(-1, 1, 1, 1)), dim=1)
+    expected = torch.nn.functional.conv3d(planes, weight.to(convolved).double(), stride=2, padding=1)
+    expected = expected if dtype == torch.float64 else expected.to(convolved)
+    rounding = 2**-8 if dtype == torch.float32 else 1e-12  # of the sum alone
+    torch.testing.assert_close(found.double(), expected.double(), rtol=rounding, atol=rounding)
+
+
 def test_a_video_that_wants_a_gradient_gets_it(layers):
     block, conv = layers
     block.eval()

@@ -17,7 +17,7 @@ from rppg_graph.cli.train import OWN_LOSS
 from rppg_graph.config import Config
 from rppg_graph.losses import LABELS, LOSSES
 from rppg_graph.models import MODELS
-from rppg_graph.train import read_metrics
+from rppg_graph.train import PRECISIONS, adamw, read_metrics
 
 TIMED_STEPS = 3
 
@@ -75,7 +75,7 @@ def seconds_per_step(config: Config) -> float:
     torch.manual_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = MODELS[config.model.name](**config.model.options).to(device).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.train.learning_rate)
+    optimiser = adamw(model, config.train.learning_rate)
     batch, frames, size = config.train.batch, config.data.clip_frames, config.data.crop.size
     video, pulse = torch.rand(batch, 3, frames, size, size, device=device), torch.randn(batch, frames, device=device)
     loss = LOSSES[config.train.loss or OWN_LOSS[model.label]]
@@ -83,7 +83,9 @@ def seconds_per_step(config: Config) -> float:
     for _ in range(1 + TIMED_STEPS):
         started = time.perf_counter()
         optimiser.zero_grad(set_to_none=True)
-        value = loss(model(video), LABELS[model.label](pulse))
+        with PRECISIONS[config.train.precision](device):
+            prediction = model(video)
+        value = loss(prediction.float(), LABELS[model.label](pulse))
         value.backward()
         optimiser.step()
         value.item()  # the device has finished
