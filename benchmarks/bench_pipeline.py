@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -47,16 +49,33 @@ class Plan(NamedTuple):
     batch: int
 
 
-FULL = Plan({(640, 480): 60, (1920, 1080): 12}, 2, (60, 600), harness.Effort(rounds=2, seconds=3.0), 8, 4)
+FULL = Plan({(640, 480): 60, (1920, 1080): 12}, 2, (60, 600), harness.Effort(rounds=2, seconds=3.0), 40, 4)
 QUICK = Plan({(320, 240): 8}, 1, (2, 6), harness.QUICK, 1, 1)
 
 
+PREPROCESS = f"""
+import sys, time
+from pathlib import Path
+from rppg_graph.data.cache import CropSettings, preprocess
+from rppg_graph.data.recordings import find_recordings
+recordings = find_recordings(Path(sys.argv[1]), "folder")
+start = time.perf_counter()
+preprocess(recordings, Path(sys.argv[2]), CropSettings({SIZE}))
+print(time.perf_counter() - start)
+"""
+
+
 def preprocess_row(recordings: list[Recording], out: Path, size: tuple[int, int], cores: int) -> dict:
-    """The whole of preprocess, from the first byte read to the manifest."""
+    """The whole of preprocess, from the first byte read to the manifest.
+
+    In a process of its own, as ``run.py preprocess`` is: the workers of this one would first load torch, as it did.
+    """
+    root = str(recordings[0].files[0].parent)
     with on_cores(cores):
-        start = time.perf_counter()
-        preprocess(recordings, out, CropSettings(SIZE))
-        seconds = time.perf_counter() - start
+        done = subprocess.run(
+            [sys.executable, "-c", PREPROCESS, root, str(out)], stdout=subprocess.PIPE, text=True, check=True
+        )
+    seconds = float(done.stdout.split()[-1])
     cached = load_cache(out)
     if min(recording.detection_rate for recording in cached) < 0.99:
         raise SystemExit(f"the face is not found in every frame of {name_of(size)}; no figure would mean anything")

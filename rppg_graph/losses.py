@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MOST_LAG = 15  # frames between what a face and a finger show: half a second of the usual video
+
 
 def pearson(prediction: Tensor, reference: Tensor) -> Tensor:
     """Correlation of each pair of waves, ``r = Σ x̂ŷ`` with x̂, ŷ centred and of unit norm; (B, T), (B, T) → (B,).
@@ -23,13 +25,43 @@ def neg_pearson(prediction: Tensor, reference: Tensor) -> Tensor:
     return (1 - pearson(prediction, reference)).mean()
 
 
+def lagged_pearson(prediction: Tensor, reference: Tensor) -> Tensor:
+    """``mean_b(1 − max_τ r_b(τ))`` over lags |τ| ≤ :data:`MOST_LAG` frames, scalar.
+
+    ``r(τ) = Σ_t x̂_t ŷ_{t+τ}`` with x̂, ŷ centred and of unit norm and zero outside the clip: the face may show the
+    pulse sooner or later than the finger does. The best lag is chosen, not learnt: it has no gradient of its own.
+    """
+    _check_shapes(prediction, reference)
+    frames = prediction.shape[-1]
+    x, y = (torch.fft.rfft(_unit(wave), n=2 * frames) for wave in (prediction, reference))
+    products = torch.fft.irfft(x.conj() * y, n=2 * frames)  # (B, 2T), lag τ at τ modulo 2T
+    most = min(MOST_LAG, frames - 1)
+    r = torch.cat((products[..., : most + 1], products[..., 2 * frames - most :]), dim=-1)  # (B, 2·most + 1)
+    return (1 - r.amax(-1)).mean()
+
+
+def pearson_and_spectrum(prediction: Tensor, reference: Tensor) -> Tensor:
+    """``mean_b(1 − r_b) + mean_b(1 − P̂·P / (‖P̂‖‖P‖))``, the cosine of the power spectra P̂, P of the waves; scalar.
+
+    The second term knows no lag and no shape: it wants the power where the reference's heart rate is.
+    """
+    _check_shapes(prediction, reference)
+    powers = (torch.fft.rfft(_unit(wave)).abs().square() for wave in (prediction, reference))
+    return neg_pearson(prediction, reference) + (1 - F.cosine_similarity(*powers, dim=-1)).mean()
+
+
 def mse(prediction: Tensor, reference: Tensor) -> Tensor:
     """``mean((x − y)²)`` of waves (B, T), scalar (STREAM-Net, on the differenced label)."""
     _check_shapes(prediction, reference)
     return F.mse_loss(prediction, reference)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"neg_pearson": neg_pearson, "mse": mse}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "neg_pearson": neg_pearson,
+    "lagged_pearson": lagged_pearson,
+    "pearson_and_spectrum": pearson_and_spectrum,
+    "mse": mse,
+}
 
 
 def differenced_label(pulse: Tensor) -> Tensor:

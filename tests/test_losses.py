@@ -7,7 +7,16 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
-from rppg_graph.losses import LOSSES, differenced_label, mse, neg_pearson, pearson
+from rppg_graph.losses import (
+    LOSSES,
+    MOST_LAG,
+    differenced_label,
+    lagged_pearson,
+    mse,
+    neg_pearson,
+    pearson,
+    pearson_and_spectrum,
+)
 
 
 def waves(seed: int = 0, batch: int = 4, frames: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -28,6 +37,37 @@ def test_mse_against_numpy():
     assert mse(x, y).item() == pytest.approx(np.mean((x.numpy() - y.numpy()) ** 2), rel=1e-12)
 
 
+@pytest.mark.parametrize("frames", [5, 16, 61])
+def test_lagged_pearson_is_the_best_of_numpys_correlations(frames):
+    x, y = waves(batch=3, frames=frames)
+    expected = []
+    for a, b in zip(x.numpy(), y.numpy(), strict=True):
+        a, b = ((wave - wave.mean()) / np.linalg.norm(wave - wave.mean()) for wave in (a, b))
+        lags = np.arange(1 - frames, frames)
+        expected.append(1 - np.correlate(b, a, "full")[abs(lags) <= MOST_LAG].max())
+    assert lagged_pearson(x, y).item() == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+def test_lagged_pearson_forgives_a_lag_and_no_other_rate():
+    t = torch.arange(160, dtype=torch.float64) / 30
+    pulse, late, faster = (torch.sin(2 * np.pi * hz * (t - lag))[None] for hz, lag in ((1.2, 0), (1.2, 0.3), (1.5, 0)))
+    assert neg_pearson(late, pulse).item() > 1.5
+    assert lagged_pearson(late, pulse).item() < 0.1  # what leaves the clip is lost
+    assert lagged_pearson(faster, pulse).item() > 0.5
+
+
+def test_the_spectral_term_knows_no_lag_but_the_rate():
+    t = torch.arange(150, dtype=torch.float64) / 30
+
+    def term(wave):
+        return (pearson_and_spectrum(wave, pulse) - neg_pearson(wave, pulse)).item()
+
+    pulse = torch.sin(2 * np.pi * 1.2 * t)[None]  # six whole periods
+    assert term(torch.roll(pulse, 7, -1)) == pytest.approx(0, abs=1e-12)
+    assert term(torch.sin(2 * np.pi * 1.6 * t)[None]) == pytest.approx(1, abs=1e-12)
+    assert term(-5 * pulse + 3) == pytest.approx(0, abs=1e-12)
+
+
 def test_neg_pearson_knows_no_scale_and_no_offset():
     x, y = waves()
     assert neg_pearson(3 * x + 100, y).item() == pytest.approx(neg_pearson(x, y).item(), rel=1e-9)
@@ -42,11 +82,13 @@ def test_constant_prediction_is_uncorrelated_and_its_gradient_finite(level, dtyp
     prediction[1] += torch.sin(torch.arange(160, dtype=dtype) / 4) * max(abs(level), 1)
     prediction.requires_grad_()
     reference = torch.sin(torch.arange(160, dtype=dtype) / 4).expand(2, -1)
-    loss = neg_pearson(prediction, reference)
-    assert loss.item() == pytest.approx(0.5, abs=1e-4)
-    (gradient,) = torch.autograd.grad(loss, prediction)
-    assert gradient[0].abs().max() == 0
-    assert gradient.isfinite().all()
+    expected = {neg_pearson: 0.5, lagged_pearson: 0.5, pearson_and_spectrum: 1.0}  # the second wave is right
+    for loss, value in expected.items():
+        found = loss(prediction, reference)
+        assert found.item() == pytest.approx(value, abs=1e-4)
+        (gradient,) = torch.autograd.grad(found, prediction)
+        assert gradient[0].abs().max() == 0
+        assert gradient.isfinite().all()
 
 
 def test_constant_reference_gives_no_nan():
