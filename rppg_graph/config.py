@@ -89,7 +89,7 @@ class SyntheticConfig(Section):
     seed: int = 1
 
 
-SYNTHETIC = Field((), description="written to data.root, subjects in turn, if it is missing")
+SYNTHETIC = Field((), description="written to data.root, one after the other, if it is missing")
 
 
 class Config(Section):

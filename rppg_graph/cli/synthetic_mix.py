@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 
 from rppg_graph.cli.claims import claim
@@ -13,10 +12,10 @@ from rppg_graph.data.synthetic import write_dataset
 
 
 def write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
-    """Write the parts to ``root`` in the layout ubfc-rppg, their subjects in turn; nothing where ``root`` is there.
+    """Write the parts to ``root`` in the layout ubfc-rppg, one after the other; nothing where ``root`` is there.
 
-    Subject 1 is the first part's first, subject 2 the second part's first, and so on while a part lasts: every fold by
-    number holds people of every part.
+    Subjects are numbered through the parts: a fold by number, and a validation set at even distances, take of every
+    part the share that it has.
     """
     with claim(root.with_name(f"{root.name}.claim")):
         if not root.exists():
@@ -26,17 +25,16 @@ def write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
 def _write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
     folder = root.with_name(f".{root.name}.parts")
     shutil.rmtree(folder, ignore_errors=True)
-    people: list[list[Path]] = []
+    people: list[Path] = []
     for number, part in enumerate(parts):
         place = folder / str(number)
         write_dataset(
             place, layout="ubfc-rppg", preset=part.preset, subjects=part.subjects, seed=part.seed, seconds=part.seconds
         )
-        people.append([place / f"subject{i + 1}" for i in range(part.subjects)])
+        people += [place / f"subject{i + 1}" for i in range(part.subjects)]
     whole = folder / "whole"
     whole.mkdir()
-    in_turn = (person for turn in zip_longest(*people) for person in turn if person is not None)
-    for number, person in enumerate(in_turn, 1):
+    for number, person in enumerate(people, 1):
         person.rename(whole / f"subject{number}")
     whole.rename(root)  # under its name only when it is whole
     shutil.rmtree(folder)

@@ -125,9 +125,10 @@ SPLITS: dict[str, Callable[..., list[Split]]] = {
 
 
 def hold_out(split: Split, share: float) -> Split:
-    """The split with the last ``share`` of its training subjects (one at least) set aside for validation.
+    """The split with a ``share`` of its training subjects (one at least) set aside for validation.
 
-    A split that names its validation subjects stays as it is.
+    They are taken at even distances, so that subjects numbered group after group are validated on in the share that
+    their group has. A split that names its validation subjects stays as it is.
 
     Raises:
         InputError: fewer than two subjects to train.
@@ -136,8 +137,11 @@ def hold_out(split: Split, share: float) -> Split:
         return split
     if len(split.train) < 2:
         raise InputError(f"split {split.name}: one subject trains, so none can be set aside for validation; add some.")
-    held = max(1, min(len(split.train) - 1, round(share * len(split.train))))
-    return Split(split.name, train=split.train[:-held], validation=split.train[-held:], test=split.test)
+    count = len(split.train)
+    held = max(1, min(count - 1, round(share * count)))
+    chosen = {(2 * i + 1) * count // (2 * held) for i in range(held)}  # the middles of ``held`` equal parts
+    train = tuple(subject for place, subject in enumerate(split.train) if place not in chosen)
+    return Split(split.name, train, validation=tuple(split.train[place] for place in sorted(chosen)), test=split.test)
 
 
 def write_splits(path: Path | str, splits: Sequence[Split], left_out: Iterable[str] = ()) -> Path:

@@ -12,6 +12,7 @@ from rppg_graph.data.splits import (
     SPLITS,
     Split,
     from_file,
+    hold_out,
     leave_one_subject_out,
     modulo5,
     sorted_80_20,
@@ -54,6 +55,28 @@ def test_modulo5_goes_by_the_number():
     assert folds == {"modulo5-0": ("10",), "modulo5-1": ("1", "6", "subject11"), "modulo5-4": ("4",)}
     with pytest.raises(InputError, match="subject 'anna' has no number, so modulo5 cannot place it"):
         modulo5(["1", "anna"])
+
+
+@given(count=st.integers(2, 60), share=st.floats(0.01, 0.99))
+def test_holding_out_moves_that_share_of_the_training_subjects(count, share):
+    subjects = tuple(f"s{number}" for number in range(count))
+    split = hold_out(Split("one", train=subjects, test=("t",)), share)
+    assert sorted(split.train + split.validation) == sorted(subjects)
+    assert split.test == ("t",)
+    assert len(split.validation) == min(max(1, round(share * count)), count - 1)
+
+
+def test_subjects_numbered_group_after_group_are_held_out_by_the_share_of_each():
+    groups = {"easy": 60, "office": 60, "dark": 20, "hard": 20}
+    subjects = tuple(f"{group}{number}" for group, size in groups.items() for number in range(size))
+    held = hold_out(Split("mixed", train=subjects, test=("t",)), 0.1).validation
+    found = {group: sum(subject.startswith(group) for subject in held) for group in groups}
+    assert found == {"easy": 6, "office": 6, "dark": 2, "hard": 2}
+
+
+def test_named_validation_subjects_stay():
+    split = Split("named", train=("a", "b", "c"), validation=("d",), test=("t",))
+    assert hold_out(split, 0.5) is split
 
 
 def test_sorted_80_20_is_in_natural_order():
