@@ -71,7 +71,7 @@ def setup() -> str:
     heads = "| command | does | took | ends with |\n|---|---|---|---|"
     rows = []
     for step in found["steps"]:
-        end = f"`{step['end'][-1]}`" if step["end"] else "the table below"
+        end = f"`{step['end'][-1]}`"
         rows.append(f"| `{step['command']}` | {step['what']} | {step['seconds'] / 60:.1f} min | {end} |")
     return "\n".join([heads, *rows, "", f"{_stamp(found['environment'])}; a fresh clone, nothing in pip's cache."])
 
