@@ -30,7 +30,8 @@ from rppg_graph.models.released import build_released
 from rppg_graph.train import Trainer, read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDY = ROOT / "configs" / "ablations" / "neighbours.yaml"  # its people and its budget
+STUDY = ROOT / "configs" / "ablations" / "neighbours.yaml"  # its people and its recipe
+STEPS, VALIDATE_EVERY = 300, 50
 SIZE = 32  # px of a crop; the plain network takes hours at 64
 PROVIDERS = {"plain": "float32", "ours, float32": "float32", "ours, bfloat16": "bfloat16"}
 
@@ -56,7 +57,7 @@ def curve(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.jsonl").unlink(missing_ok=True)
         chosen = options.model_copy(update={"precision": PROVIDERS[provider]}).model_dump(exclude={"augment", "loss"})
-        Trainer(network(provider, seed), "neg_pearson", *clips, seed=seed, **chosen).run(folder, {}, 30.0, 0.0)
+        Trainer(network(provider, seed), options.loss, *clips, seed=seed, **chosen).run(folder, {}, 30.0, 0.0)
         done = read_metrics(folder)
     return [
         {"provider": provider, "seed": seed, **{key: row[key] for key in ("step", "loss", "validation_loss")}}
@@ -95,6 +96,7 @@ def main() -> None:
     options.ceilings = harness.ceilings("cpu", options.quick)
     study = load_experiments(STUDY, Study)
     clips, training = data(study)
+    training = training.model_copy(update={"steps": STEPS, "validate_every": VALIDATE_EVERY})
     kept = ROOT / "runs" / "loss_curves"
     if options.quick:
         training, kept = training.model_copy(update={"steps": 2}), kept.with_name("loss_curves_quick")
