@@ -95,9 +95,9 @@ def _at(run: Mapping[str, Any], keys: Sequence[str]) -> float | None:
 
 
 def cell(runs: Sequence[Mapping[str, Any]], column: Column) -> str:
-    """Mean ± sd over the runs that have the value, as the column writes it; a dash where none has it."""
-    mean, sd, _ = spread(runs, column.keys)
+    """Mean ± sd over the runs that have the value, and how many those are if not all; a dash where none has it."""
+    mean, sd, n = spread(runs, column.keys)
     if mean is None:
         return "–"
     deviation = "" if not sd else f" ± {column.scale * sd:{column.form}}"
-    return f"{column.scale * mean:{column.form}}{deviation}"
+    return f"{column.scale * mean:{column.form}}{deviation}" + (f" ({n} of {len(runs)})" if n < len(runs) else "")

@@ -131,7 +131,7 @@ def test_spread_over_seeds():
 def test_table_shows_what_there_is(tmp_path):
     columns = {"mae": ACCURACY[0], "r": ACCURACY[2], "parameters": COST[0]}
     lines = markdown(RUNS, list(columns.values())).splitlines()
-    assert lines[2:] == ["| a | 2.50 ± 2.12 | 0.50 | 1,234 |", "| b | 2.00 | – | – |"]
+    assert lines[2:] == ["| a | 2.50 ± 2.12 | 0.50 (1 of 2) | 1,234 |", "| b | 2.00 | – | – |"]
     write_csv(tmp_path / "t.csv", RUNS, columns | {"share": Column("%", ("accuracy", "MAE"), ".0f", 100)})
     rows = list(csv.DictReader((tmp_path / "t.csv").open()))
     assert (rows[0]["mae"], rows[0]["mae_seeds"], rows[1]["parameters"]) == ("2.5", "2", "")
