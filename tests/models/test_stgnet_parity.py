@@ -86,7 +86,7 @@ def test_training_loss_and_every_gradient_norm_in_float64(network, golden_clip, 
     loss = neg_pearson(output, wave)
     loss.backward()
     assert np.abs(output.detach().numpy() - expected["train_output"]).max() < 1e-9 * expected["train_output"].std()
-    assert float(loss) == pytest.approx(float(expected["train_loss"]), rel=1e-9)
+    assert loss.item() == pytest.approx(float(expected["train_loss"]), rel=1e-9)
 
     parameters = dict(model.named_parameters())
     released = {k.removeprefix("gradnorm/"): float(v) for k, v in expected.items() if k.startswith("gradnorm/")}
