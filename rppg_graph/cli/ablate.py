@@ -11,10 +11,10 @@ from rppg_graph.cli.ablation.estimate import duration, plan_text, states
 from rppg_graph.cli.ablation.measure import measured, prepare
 from rppg_graph.cli.ablation.results import Results, write_results
 from rppg_graph.cli.ablation.rows import append_row, failures, finished, head, identity, of_runs, read_rows
-from rppg_graph.cli.ablation.study import Study, chosen_runs, fingerprint, load_study, study_runs
+from rppg_graph.cli.ablation.study import Study, chosen_runs, fingerprint, load_study, start_run, study_runs
 from rppg_graph.cli.claims import claim, in_own_process
 from rppg_graph.cli.experiments import Run
-from rppg_graph.cli.runs import finish
+from rppg_graph.cli.runs import finish, trained
 from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.data.recordings import find_recordings
 
@@ -53,13 +53,15 @@ def run(args: argparse.Namespace) -> int:
     evaluation = fingerprint(study.evaluation, *([] if args.data is None else [str(args.data.resolve())]))
     out = args.out or RESULTS / f"ablation_{args.study.stem}"
     if args.dry_run:
-        print(plan_text(states(chosen, read_rows(out / ROWS), evaluation, args.retry)))
+        print(plan_text(states(chosen, read_rows(out / ROWS), evaluation, args.retry), start_run(study, args.runs)))
         return 0
     out.mkdir(parents=True, exist_ok=True)
     missing = _missing(chosen, out, evaluation, args.retry)
     if missing:
         write_mix(missing[0].config.data.root, study.synthetic)
         prepare(missing, study.evaluation, args.data)
+        if (start := start_run(study, args.runs)) is not None:
+            in_own_process(trained, start)
     at_work = [each for each in missing if not _do(each, study, args.data, out, evaluation)]
     with claim(out / ".results.claim"):
         rows = read_rows(out / ROWS)

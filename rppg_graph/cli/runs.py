@@ -57,6 +57,12 @@ def finish(
         return json.loads(place.read_text(encoding="utf-8"))
 
 
+def trained(run: Run) -> None:
+    """Train a run to its end, in this process, and measure nothing; waits for another process that is at it."""
+    with claim(run.folder / CLAIM):
+        fit(run, calibrated=False)
+
+
 def fit(run: Run, calibrated: bool = True) -> None:
     """Train a run to its end, from where a stop left it; nothing where it is trained."""
     place = run.folder / "config.yaml"

@@ -12,7 +12,7 @@ import torch
 from rppg_graph.cli.ablation.rows import failures, finished, head, identity
 from rppg_graph.cli.claims import claim
 from rppg_graph.cli.experiments import Run
-from rppg_graph.cli.runs import CLAIM
+from rppg_graph.cli.runs import CLAIM, COST
 from rppg_graph.cli.train import OWN_LOSS
 from rppg_graph.config import Config
 from rppg_graph.losses import LABELS, LOSSES
@@ -107,10 +107,12 @@ def _at_work(run: Run) -> bool:
         return not free
 
 
-def plan_text(found: Sequence[State]) -> str:
-    """One line a run, and the sum."""
+def plan_text(found: Sequence[State], start: Run | None = None) -> str:
+    """One line a run, and the sum; before them the run whose weights they start from, if it is not there yet."""
     width = max(len(state.run.variant) for state in found) if found else 0
     lines = []
+    if start is not None and not (start.folder / COST).exists():
+        lines.append(f"first, what all start from: {start.variant}, {start.config.train.steps} steps")
     for state in found:
         what = f"{state.what} from step {state.step}" if state.what == "to go on" else state.what
         time_needed = f"{duration(state.seconds):>8}  ({state.basis})" if state.basis else ""

@@ -34,8 +34,8 @@ GRAPH = (
     Column("by chance", ("graph", "kept_chance"), ".0f", 100),
 )
 NOTES = """\
-MAE, RMSE, r, SNR: over the 10-second windows of test subjects that the run never saw, mean ± sd over the seeds; (2 of 3)
-says that the third has no figure, since a network that learnt nothing gives a wave without a heart rate.
+MAE, RMSE, r, SNR: over the 10-second windows of test subjects that the run never saw, mean ± sd over the seeds. A
+(2 of 3) says that the third has no figure, since a network that learnt nothing gives a wave without a heart rate.
 Difference: mean over seeds and recordings of the variant's absolute error less that of the reference on the same seed
 and recording, bpm; in brackets the 95 % interval of a bootstrap that draws seeds and recordings. An interval that holds
 zero is no difference that these seeds can show. Presets: people that no run was trained on, the same for all runs.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rppg_graph.cli.experiments import Experiments, Run, load_experiments, planned_runs
-from rppg_graph.config import Section, choose
+from rppg_graph.cli.experiments import Experiments, Run, Variant, load_experiments, planned_runs
+from rppg_graph.config import Config, Section, choose
 from rppg_graph.data.synthetic.parameters import PRESETS
 from rppg_graph.errors import InputError
 
@@ -30,6 +30,9 @@ class Study(Experiments):
 
     question: str = Field(description="what the study is to answer, in a sentence")
     reference: str | None = Field(None, description="the variant that the others are compared with; the first if null")
+    start: Variant | None = Field(
+        None, description="trained once, with the first seed; all runs go on from its weights, which must fit theirs"
+    )
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property
@@ -50,7 +53,26 @@ def load_study(path: Path) -> Study:
 
 def study_runs(study: Study, folder: Path) -> list[Run]:
     """Every run of the study, in a folder named by its config: studies that ask for the same run share it."""
-    return [run._replace(folder=folder / fingerprint(run.config)) for run in planned_runs(study, folder)]
+    start = start_run(study, folder)
+    if start is None:
+        return [run._replace(folder=folder / fingerprint(run.config)) for run in planned_runs(study, folder)]
+    weights = start.folder / "best.pt"
+    return [
+        run._replace(config=_starting(run.config, weights), folder=folder / fingerprint(run.config, start.folder.name))
+        for run in planned_runs(study, folder)
+    ]
+
+
+def start_run(study: Study, folder: Path) -> Run | None:
+    """The run whose weights all others start from, None where each starts from chance."""
+    if study.start is None:
+        return None
+    config = study.config(study.start, study.seeds[0])
+    return Run(study.start.name, study.seeds[0], config, folder / fingerprint(config))
+
+
+def _starting(config: Config, weights: Path) -> Config:
+    return config.model_copy(update={"model": config.model.model_copy(update={"start": weights})})
 
 
 def chosen_runs(runs: Sequence[Run], only: Sequence[str] | None, shard: str | None) -> list[Run]:

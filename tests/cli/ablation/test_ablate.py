@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rppg_graph.checkpoint import load
 from rppg_graph.cli import main
 from rppg_graph.cli.ablation.rows import read_rows
+from rppg_graph.train import read_metrics
 
 STUDY = {
     "question": "Does a graph help at all?",
@@ -76,6 +78,26 @@ def test_a_failing_variant_is_reported_and_the_others_go_on(at):
     assert rows["knn"]["graph"]["nearest"] == 1
     graphs = read_rows(at / "out" / "graph.jsonl")
     assert [len(row["sets"]["easy"]) for row in graphs] == [3, 3]  # blocks
+
+
+@pytest.mark.slow
+def test_all_variants_go_on_from_a_start(at, capsys):
+    few = STUDY["base"] | {"train": STUDY["base"]["train"] | {"steps": 2}}
+    start = {"name": "alone", "overrides": ["model.options.graph=self", "train.steps=4"]}
+    (at / "started.yaml").write_text(yaml.safe_dump(STUDY | {"base": few, "start": start}))
+    command = ["ablate", "started.yaml", "--out", "started", "--only", "axial"]
+    assert main([*command, "--dry-run"]) == 0
+    assert "first, what all start from: alone, 4 steps" in capsys.readouterr().out
+    assert main(command) == 0
+    (row,) = read_rows(at / "started" / "rows.jsonl")
+    weights = Path(yaml.safe_load((at / "runs/ablations" / row["run"] / "config.yaml").read_text())["model"]["start"])
+    assert [point["step"] for point in read_metrics(weights.parent)] == [2, 4]
+    folders = weights, Path("runs/ablations") / row["run"] / "last.pt"
+    before, after = (load(at / path).model.state_dict() for path in folders)
+    steps = {name: (after[name] - value).abs().max() for name, value in before.items() if name.endswith("weight")}
+    assert 0 < max(steps.values()) < 0.01  # two steps of 1e-4 from there, not another draw of weights
+    assert main([*command, "--dry-run"]) == 0
+    assert "first" not in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from rppg_graph.cli.ablation.study import chosen_runs, load_study, study_runs
+from rppg_graph.cli.ablation.study import chosen_runs, load_study, start_run, study_runs
 from rppg_graph.errors import InputError
 from rppg_graph.losses import LABELS, LOSSES
 from rppg_graph.models import MODELS
@@ -58,6 +58,33 @@ def test_a_study_has_the_keys_of_the_file_that_it_extends(study_file, tmp_path):
     path.write_text(yaml.safe_dump({"extends": "base.yaml", "question": "own", "variants": VARIANTS}))
     study = load_study(path)
     assert (study.question, study.seeds, study.base) == ("own", (4,), BASE)
+    changed = {"extends": "short.yaml", "base": {"data": {"clip_frames": 64}}, "seeds": [5]}
+    (tmp_path / "shorter.yaml").write_text(yaml.safe_dump(changed))
+    study = load_study(tmp_path / "shorter.yaml")
+    assert (study.question, study.seeds) == ("own", (5,))
+    assert study.base == {"data": {"root": "people", "clip_frames": 64}, "model": {"name": "stgnet_small"}}
+
+
+def test_files_that_extend_each_other(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b.yaml")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml")
+    with pytest.raises(InputError, match=r"a.yaml extends itself, by way of 2 files"):
+        load_study(tmp_path / "a.yaml")
+
+
+def test_all_runs_start_from_one_that_is_trained_with_the_first_seed(study_file, tmp_path):
+    study = load_study(study_file(start={"name": "alone", "overrides": ["model.options.graph=self"]}))
+    start, runs = start_run(study, tmp_path), study_runs(study, tmp_path)
+    assert (start.variant, start.seed, start.config.model.options["graph"]) == ("alone", 1, "self")
+    assert start.config.model.start is None
+    assert {run.config.model.start for run in runs} == {start.folder / "best.pt"}
+    assert [run.seed for run in runs] == [1, 1, 2, 2, 3, 3]
+    # what a run is known by depends on the start, and not on where the runs are kept
+    elsewhere = study_runs(study, tmp_path / "elsewhere")
+    assert [run.folder.name for run in elsewhere] == [run.folder.name for run in runs]
+    from_chance = study_runs(load_study(study_file()), tmp_path)
+    assert not {run.folder for run in runs} & {run.folder for run in from_chance}
+    assert start_run(load_study(study_file()), tmp_path) is None
 
 
 @pytest.mark.parametrize("parts", [1, 2, 4, 7])
@@ -88,8 +115,12 @@ def test_studies_share_a_run_of_the_same_config_alone(study_file, tmp_path):
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_variant_of_the_committed_studies_trains_a_step(path):
     study = load_study(path)
+    start = start_run(study, path.parent)
+    weights = start and MODELS[start.config.model.name](**start.config.model.options).state_dict()
     for variant in study.variants:
-        study.config(variant, 1)
+        whole = study.config(variant, 1)
+        if weights:
+            MODELS[whole.model.name](**whole.model.options).load_state_dict(weights)
         config = study.config(variant, 1, ["data.crop.size=16", "data.clip_frames=32"])
         torch.manual_seed(1)
         model = MODELS[config.model.name](**config.model.options).train()
