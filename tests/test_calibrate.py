@@ -38,6 +38,7 @@ def recording(name: str, seconds: float) -> SimpleNamespace:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     recordings = [recording("a", 18), recording("bb", 21), recording("short", 1)]
     found = calibrate(checkpoint, recordings)
@@ -54,6 +55,7 @@ def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     assert calibration_for(checkpoint, None) is None
 
 
+@pytest.mark.slow
 def test_too_few_windows_calibrate_nothing_and_say_so(checkpoint):
     found = calibrate(checkpoint, [recording("a", 12)])
     known = calibration_for(checkpoint._replace(calibration=found), None)
