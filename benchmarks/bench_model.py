@@ -4,9 +4,10 @@
 
 ``plain`` is the released formulation (``plain.py``): permuted tensors, N×N distances, gathered edges. Modes:
 ``inference`` is one pass in evaluation mode as ``predict`` runs it, batch norm folded; ``train`` one optimiser step
-(forward, negative Pearson loss, backward, AdamW). Random weights and clips: time depends on neither. Each provider is a
-process of its own, as it would be in use: ours keeps freed memory (``rppg_graph/memory.py``), ``plain`` does as Python
-does, and once more with the memory kept, to show how much of the distance that is.
+(forward, negative Pearson loss, backward, AdamW: the trainer's, and torch's own for ``plain``). Random weights and
+clips: time depends on neither. Each provider is a process of its own, as it would be in use: ours keeps freed memory
+(``rppg_graph/memory.py``), ``plain`` does as Python does, and once more with the memory kept, to show how much of the
+distance that is.
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
         run=WORK / recipe.stem,
         subjects=SUBJECTS,
         tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),
+        trained_at=json.loads((RESULTS / f"training_{name}.json").read_text(encoding="utf-8"))["commit"],
         stamp=f"Commit {stamp['commit']}, {stamp['versions'].split()[0]}, {stamp['device']}, {stamp['date']}.",
         **{key: config["train"][key] for key in ("steps", "batch", "precision", "schedule", "learning_rate")},
     )

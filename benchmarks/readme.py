@@ -71,8 +71,8 @@ def setup() -> str:
     heads = "| command | does | took | ends with |\n|---|---|---|---|"
     rows = []
     for step in found["steps"]:
-        end = f"`{step['end'][-1]}`"
-        rows.append(f"| `{step['command']}` | {step['what']} | {step['seconds'] / 60:.1f} min | {end} |")
+        took = f"{step['seconds'] / 60:.1f} min"
+        rows.append(f"| `{step['command']}` | {step['what']} | {took} | `{step['end']}` |")
     return "\n".join([heads, *rows, "", f"{_stamp(found['environment'])}; a fresh clone, nothing in pip's cache."])
 
 

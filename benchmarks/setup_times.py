@@ -20,11 +20,11 @@ from harness import RESULTS, environment
 from keep import keep
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = (  # command, lines of its end worth showing, what it stands for
-    ("make demo", 1, "environment, install, demo"),
-    ("make test", 1, "compiled extras, lint, whole suite"),
-    ("make check", 1, "lint and quick tests, everything installed"),
-)
+STEPS = {  # what a command stands for
+    "make demo": "environment, install, demo",
+    "make test": "compiled extras, lint, whole suite",
+    "make check": "lint and quick tests, everything installed",
+}
 
 
 def main() -> int:
@@ -35,15 +35,15 @@ def main() -> int:
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
         steps: list[dict] = []
         found = {"environment": environment("cpu"), "steps": steps}  # of the commit that is cloned
-        for command, lines, what in STEPS:
-            steps.append(_timed(command, lines, what, clone, cache))
+        for command, what in STEPS.items():
+            steps.append(_timed(command, clone, cache) | {"what": what})
             (RESULTS / "setup.json").write_text(json.dumps(found, indent=1) + "\n")
-            if command == "make demo":
+            if command == "make demo" and steps[-1]["exit_code"] == 0:
                 keep(clone / "runs" / "demo" / "eval", "demo")  # the table that it ended with
     return max(step["exit_code"] for step in steps)
 
 
-def _timed(command: str, lines: int, what: str, clone: Path, cache: Path) -> dict:
+def _timed(command: str, clone: Path, cache: Path) -> dict:
     variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     print(f"$ {command}", flush=True)
     start = time.monotonic()
@@ -58,8 +58,8 @@ def _timed(command: str, lines: int, what: str, clone: Path, cache: Path) -> dic
         sys.stdout.flush()
     code, seconds = done.wait(), time.monotonic() - start
     print(f"{command}: exit code {code} after {seconds:.0f} s", flush=True)
-    end = [line for line in printed if line.strip()][-lines:] if lines else []
-    return {"command": command, "what": what, "seconds": round(seconds), "exit_code": code, "end": end}
+    end = [line for line in printed if line.strip()][-1]
+    return {"command": command, "seconds": round(seconds), "exit_code": code, "end": end}
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def pack(run: Path, name: str) -> None:
     path = FOLDER / f"{name}{SUFFIX}"
     write_weights(path, checkpoint)
     shutil.copy(run / "metrics.jsonl", RESULTS / f"training_{name}.jsonl")
+    _write_stamp(f"training_{name}")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -66,7 +67,11 @@ def evaluate(real: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    (RESULTS / "weights.json").write_text(json.dumps(environment("cpu"), indent=1) + "\n", encoding="utf-8")
+    _write_stamp("weights")
+
+
+def _write_stamp(name: str) -> None:
+    (RESULTS / f"{name}.json").write_text(json.dumps(environment("cpu"), indent=1) + "\n", encoding="utf-8")
 
 
 def _windows(name: str, root: Path, table: Path) -> list[dict]:

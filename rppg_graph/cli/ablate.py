@@ -14,7 +14,7 @@ from rppg_graph.cli.ablation.rows import append_row, failures, finished, head, i
 from rppg_graph.cli.ablation.study import Study, chosen_runs, fingerprint, load_study, start_run, study_runs
 from rppg_graph.cli.claims import claim, in_own_process
 from rppg_graph.cli.experiments import Run
-from rppg_graph.cli.runs import finish, trained
+from rppg_graph.cli.runs import finish, fit_claimed
 from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.data.recordings import find_recordings
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         write_mix(missing[0].config.data.root, study.synthetic)
         prepare(missing, study.evaluation, args.data)
         if (start := start_run(study, args.runs)) is not None:
-            in_own_process(trained, start)
+            in_own_process(fit_claimed, start)
     at_work = [each for each in missing if not _do(each, study, args.data, out, evaluation)]
     with claim(out / ".results.claim"):
         rows = read_rows(out / ROWS)

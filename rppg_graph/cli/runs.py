@@ -57,8 +57,8 @@ def finish(
         return json.loads(place.read_text(encoding="utf-8"))
 
 
-def trained(run: Run) -> None:
-    """Train a run to its end, in this process, and measure nothing; waits for another process that is at it."""
+def fit_claimed(run: Run) -> None:
+    """Train a run to its end and measure nothing, in one process at a time: another one that is at it is waited for."""
     with claim(run.folder / CLAIM):
         fit(run, calibrated=False)
 

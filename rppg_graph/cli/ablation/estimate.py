@@ -108,17 +108,19 @@ def _at_work(run: Run) -> bool:
 
 
 def plan_text(found: Sequence[State], start: Run | None = None) -> str:
-    """One line a run, and the sum; before them the run whose weights they start from, if it is not there yet."""
+    """One line a run, and the sum; before them the run whose weights they start from, if it is to be trained first."""
     width = max(len(state.run.variant) for state in found) if found else 0
-    lines = []
-    if start is not None and not (start.folder / COST).exists():
-        lines.append(f"first, what all start from: {start.variant}, {start.config.train.steps} steps")
+    lines, first = [], 0.0
+    if start is not None and not (start.folder / COST).exists() and any(state.seconds for state in found):
+        steps = start.config.train.steps
+        first = (steps - reached(start)) * seconds_per_step(start.config)
+        lines.append(f"first, what all start from: {start.variant}, {steps} steps, {duration(first)}")
     for state in found:
         what = f"{state.what} from step {state.step}" if state.what == "to go on" else state.what
         time_needed = f"{duration(state.seconds):>8}  ({state.basis})" if state.basis else ""
         lines.append(f"{state.run.variant:{width}}  seed {state.run.seed}  {what:22} {time_needed}".rstrip())
     counts = {what: sum(state.what == what for state in found) for what in dict.fromkeys(s.what for s in found)}
-    total = duration(sum(state.seconds for state in found if state.what != "at work"))
+    total = duration(first + sum(state.seconds for state in found if state.what != "at work"))
     summary = ", ".join(f"{count} {what}" for what, count in counts.items())
     return "\n".join([*lines, "", f"{len(found)} runs: {summary}; about {total} of work, one run after the other"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -87,7 +88,10 @@ def test_all_variants_go_on_from_a_start(at, capsys):
     (at / "started.yaml").write_text(yaml.safe_dump(STUDY | {"base": few, "start": start}))
     command = ["ablate", "started.yaml", "--out", "started", "--only", "axial"]
     assert main([*command, "--dry-run"]) == 0
-    assert "first, what all start from: alone, 4 steps" in capsys.readouterr().out
+    first, run, _, total = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"first, what all start from: alone, 4 steps, \d+ s", first)
+    assert run.startswith("axial  seed 1  to run")
+    assert total.startswith("1 runs: 1 to run; about ")
     assert main(command) == 0
     (row,) = read_rows(at / "started" / "rows.jsonl")
     weights = Path(yaml.safe_load((at / "runs/ablations" / row["run"] / "config.yaml").read_text())["model"]["start"])
