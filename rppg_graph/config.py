@@ -90,6 +90,7 @@ class SyntheticConfig(Section):
 
 
 SYNTHETIC = Field((), description="written to data.root, one after the other, if it is missing")
+RENDERED = Field((), description="further people to train on, straight to crops: no video, no codec, no face detector")
 
 
 class Config(Section):
@@ -98,6 +99,7 @@ class Config(Section):
     seed: int = Field(1, ge=0)
     data: DataConfig
     synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
+    rendered: tuple[SyntheticConfig, ...] = RENDERED
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
 

@@ -82,6 +82,7 @@ def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
     tree = {
         "data": {"root": str(tmp_path / "people"), "split": "sorted-80-20"},
         "synthetic": [{"preset": name, "subjects": n, "seconds": 3} for name, n in (("easy", 3), ("office", 2))],
+        "rendered": [{"preset": "motion", "subjects": 2, "seconds": 3}],
         "model": {"name": "stgnet_small", "start": str(at / "best.pt")},
     }
     config = tmp_path / "config.yaml"
@@ -90,6 +91,8 @@ def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
     assert cli.main(["train", str(config), "--out", str(run), *TINY, *still]) == 0
     drawn = [json.loads(path.read_text())["preset"] for path in sorted((tmp_path / "people").glob("*/synthetic.json"))]
     assert sorted(drawn) == ["easy", "easy", "easy", "office", "office"]
+    assert len(list((tmp_path / "people-rendered").glob("motion-*"))) == 2
+    assert "motion" not in (run / "split.yaml").read_text()  # they are on no side that is measured
     started, reached = (dict(load(folder / "best.pt").model.named_parameters()) for folder in (at, run))
     for name, value in started.items():
         torch.testing.assert_close(reached[name], value, rtol=1e-6, atol=1e-9)

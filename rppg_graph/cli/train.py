@@ -23,6 +23,7 @@ from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.data.splits import write_splits
+from rppg_graph.data.synthetic import render_people
 from rppg_graph.errors import InputError
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.heart_rate import heart_rate
@@ -70,6 +71,7 @@ def train(config: Config, folder: Path, resume: bool = False, calibrated: bool =
     split = split_of(recordings, config.data)
     write_splits(folder / "split.yaml", [split])
     sides = {side: [r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation")}
+    sides["train"] += rendered_people(config)
     clips = {"clip_frames": config.data.clip_frames, "stride": config.data.stride}
     augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
     options = config.train.model_dump(exclude={"augment", "loss"})
@@ -100,6 +102,12 @@ def train(config: Config, folder: Path, resume: bool = False, calibrated: bool =
     calibration = calibrate(reached, sides["validation"])
     save(folder / "best.pt", reached._replace(calibration=calibration))
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
+
+
+def rendered_people(config: Config) -> list[CachedRecording]:
+    """The crops of the config's further people, rendered now if they are not beside its recordings."""
+    out, size = config.data.root.with_name(f"{config.data.root.name}-rendered"), config.data.crop.size
+    return [person for part in config.rendered for person in render_people(out, size=size, **part.model_dump())]
 
 
 def start_from(model: nn.Module, path: Path) -> None:

@@ -5,6 +5,7 @@ from rppg_graph.data.synthetic.generate import generate
 from rppg_graph.data.synthetic.parameters import Parameters
 from rppg_graph.data.synthetic.presets import PRESETS
 from rppg_graph.data.synthetic.recording import SyntheticRecording
+from rppg_graph.data.synthetic.rendered import render_people
 from rppg_graph.data.synthetic.sheet import contact_sheet, preset_video, show_presets
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "contact_sheet",
     "generate",
     "preset_video",
+    "render_people",
     "show_presets",
     "write_dataset",
 ]

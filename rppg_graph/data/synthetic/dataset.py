@@ -106,7 +106,7 @@ def write_dataset(
         write = partial(_write_one, folder, layout, seed, settings, heads)
         workers = min(workers or os.cpu_count() or 1, len(jobs))
         with tqdm(total=len(jobs), desc=f"synthetic {preset}", unit="recording") as progress:
-            for _ in _each(write, jobs, workers):
+            for _ in each(write, jobs, workers):
                 progress.update()
     return find_recordings(out, layout)
 
@@ -124,7 +124,7 @@ def _write_one(
     """Render and write one take of one subject; all takes of a subject show the same person."""
     cv2.setNumThreads(1)
     subject, take = job
-    person, own = (int(np.random.SeedSequence([seed, *key]).generate_state(1)[0]) for key in ((subject,), job))
+    person, own = own_seed(seed, subject), own_seed(seed, *job)
     portrait = {"head": heads[(subject - 1) % len(heads)]} if heads else {}
     recording = generate(seed=own, person=person, **settings | portrait)
     name = LAYOUTS[layout].name(subject, take)
@@ -132,7 +132,13 @@ def _write_one(
     (place / PARAMETERS_FILE).write_text(json.dumps(recording.parameters, indent=1) + "\n", encoding="utf-8")
 
 
-def _each(write: Callable, jobs: list, workers: int) -> Iterator[None]:
+def own_seed(seed: int, *numbers: int) -> int:
+    """The seed of one of a data set's people, or of one of their takes."""
+    return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])
+
+
+def each(write: Callable, jobs: list, workers: int) -> Iterator[None]:
+    """Do every job, in several processes, and yield as they are done; an error stops those that have not begun."""
     if workers == 1:
         yield from map(write, jobs)
         return

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rppg_graph.data import synthetic
+from rppg_graph.data.cached_recording import read_metadata
+from rppg_graph.data.clips import ClipDataset
+from rppg_graph.errors import InputError
+
+PEOPLE = {"preset": "office", "subjects": 2, "seed": 3, "seconds": 3.0, "size": 16}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    return synthetic.render_people(tmp_path_factory.mktemp("people"), workers=1, **PEOPLE)
+
+
+def test_the_crops_and_the_pulse_are_those_of_the_generated_recording(people):
+    assert len({person.subject for person in people}) == 2
+    for person in people:
+        source = synthetic.generate("office", int(read_metadata(person.folder)["source"]["seed"]), seconds=3.0)
+        assert np.array_equal(person.frames, list(source.crops(16)))
+        np.testing.assert_allclose(person.pulse, source.pulse)
+        np.testing.assert_allclose(person.seconds, source.seconds)
+        assert person.face.all()
+
+
+def test_they_make_clips_to_train_on(people):
+    clips = ClipDataset(people, clip_frames=60, stride=30)
+    video, pulse = clips[(0, 0)]
+    assert video.shape == (3, 60, 16, 16)
+    assert pulse.shape == (60,)
+    assert len(clips) == 4
+    assert clips.left_out == 0
+
+
+def test_a_stopped_run_goes_on_with_those_that_are_missing(people, tmp_path):
+    root = people[0].folder.parent
+    before = contents(root)
+    times = {path: path.stat().st_mtime_ns for path in people[0].folder.iterdir()}
+    for path in people[1].folder.iterdir():
+        path.unlink()
+    again = synthetic.render_people(root, workers=1, **PEOPLE)
+    assert [person.name for person in again] == [person.name for person in people]
+    assert contents(root) == before
+    assert {path: path.stat().st_mtime_ns for path in people[0].folder.iterdir()} == times
+
+
+@pytest.mark.slow
+def test_same_seed_same_bytes_with_any_number_of_workers(people, tmp_path):
+    synthetic.render_people(tmp_path, workers=2, **PEOPLE)
+    assert contents(tmp_path) == contents(people[0].folder.parent)
+
+
+@pytest.mark.parametrize("wrong", [{"preset": "offices"}, {"seconds": 0.0}])
+def test_impossible_people_are_refused_before_anything_is_written(wrong, tmp_path):
+    with pytest.raises(InputError):
+        synthetic.render_people(tmp_path / "people", workers=1, **PEOPLE | wrong)
+    assert not (tmp_path / "people").exists()
