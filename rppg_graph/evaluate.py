@@ -113,6 +113,7 @@ def write_results(
 
 def _write_waves(path: Path, waves: Sequence[Wave]) -> None:
     arrays: dict[str, Any] = {"fs": np.median([wave.fps for wave in waves]), "label_type": "Raw"}
+    arrays["contact"] = all(wave.contact for wave in waves)
     for wave in waves:
         if wave.label is not None:
             arrays |= {f"{wave.name}_pred": wave.prediction, f"{wave.name}_label": wave.label}

@@ -135,10 +135,10 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
             f"{source}: {tally.seconds:.1f} s with a face in {tally.frames_with_face} of {tally.frames} frames are too "
             f"short for {method}; it needs an unbroken stretch of face, so film for longer or hold the head stiller"
         )
-    wave, rate, track = _read(raw.bvp, raw.fps)
+    wave, rate, track = _read(raw.bvp, raw.fps, raw.contact)
     scatter = None
     if raw.samples is not None:
-        read = [_read(sample, raw.fps) for sample in raw.samples]
+        read = [_read(sample, raw.fps, raw.contact) for sample in raw.samples]
         tracks = np.stack([sample_track.bpm for _, _, sample_track in read], axis=1)  # (n, S)
         sd_bpm = deviation_bpm([sample_rate.bpm for _, sample_rate, _ in read])
         track_sd_bpm = np.array([deviation_bpm(bpm) for bpm in tracks], dtype=np.float64)
@@ -146,15 +146,15 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
     return Prediction(method, raw.fps, wave, rate, track, tally.frames, tally.frames_with_face, scatter)
 
 
-def _read(bvp: np.ndarray, fps: float) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
+def _read(bvp: np.ndarray, fps: float, contact: bool) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
     """The filtered wave (T,) of a raw one, its heart rate and its track."""
     wave = np.full_like(bvp, np.nan)
     for part in finite_runs(bvp):
         wave[part] = prepare_native(bvp[part], fps)
-    rate = heart_rate(np.nan_to_num(wave), fps)  # zeros add no power
+    rate = heart_rate(np.nan_to_num(wave), fps, contact=contact)  # zeros add no power
     tracks = []
     for part in finite_runs(wave):
-        track = heart_rate_track(wave[part], fps)
+        track = heart_rate_track(wave[part], fps, contact=contact)
         tracks.append(replace(track, seconds=track.seconds + part.start / fps))
     track = HeartRateTrack(*(np.concatenate([getattr(t, f.name) for t in tracks]) for f in fields(HeartRateTrack)))
     return wave, rate, track
@@ -206,7 +206,8 @@ def recording_wave(recording: CachedRecording, method: Method) -> Wave:
     part = max(runs, key=lambda run: run.stop - run.start)
     cut = [None if values is None else values[part] for values in (label, label_bpm)]
     samples = None if raw.samples is None else raw.samples[:, part]
-    return Wave(recording.name, recording.subject, raw.bvp[part], cut[0], raw.fps, label_bpm=cut[1], samples=samples)
+    values = {"label_bpm": cut[1], "samples": samples, "contact": raw.contact}
+    return Wave(recording.name, recording.subject, raw.bvp[part], cut[0], raw.fps, **values)
 
 
 def _on_grid(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray | None) -> np.ndarray | None:

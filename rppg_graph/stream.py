@@ -197,7 +197,7 @@ class Stream:
                 return *nothing, HeartRate(None, reason=self._too_short(now))
             wave = prepare_native(raw.bvp[run], raw.fps)[-length:]
             seconds = (raw.start + np.arange(run.stop - length, run.stop)) / raw.fps
-            return wave, seconds, heart_rate(wave, raw.fps)
+            return wave, seconds, heart_rate(wave, raw.fps, contact=raw.contact)
         except InputError as error:  # such as a colour of zero, which would stay in the way as long as it is kept
             self._restart(now)
             return *nothing, HeartRate(None, reason=f"{error}; the window begins anew")

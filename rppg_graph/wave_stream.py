@@ -28,6 +28,7 @@ class RawWave:
         samples: (S, T) the same by each Monte-Carlo sample; None without Monte-Carlo dropout.
         variance: (T,) unbiased, over the samples of every clip, where ``bvp`` has a deviation of 1; None likewise.
         start: grid point of the first sample; above 0 only where a stream forgot what was before.
+        contact: it is like a contact sensor's wave, as a network's is, and its heart rate is to be read so.
     """
 
     bvp: np.ndarray
@@ -35,6 +36,7 @@ class RawWave:
     samples: np.ndarray | None = None
     variance: np.ndarray | None = None
     start: int = 0
+    contact: bool = False
 
 
 class WaveStream(Protocol):
@@ -187,9 +189,9 @@ class _Merged:
 
     def result(self, fps: float) -> RawWave:
         if not self.samples:
-            return RawWave(self.mean.result(), fps, start=self.start)
+            return RawWave(self.mean.result(), fps, start=self.start, contact=True)
         samples = np.stack([merged.result() for merged in self.samples])  # (S, T)
-        return RawWave(self.mean.result(), fps, samples, self.variance.result(), self.start)
+        return RawWave(self.mean.result(), fps, samples, self.variance.result(), self.start, contact=True)
 
 
 def _runs_in_time(seconds: np.ndarray) -> Iterator[slice]:

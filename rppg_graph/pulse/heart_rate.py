@@ -93,8 +93,9 @@ def heart_rate(
         wave: (T,), detrended or filtered.
         fps: samples per second; a rate above 27·fps bpm is folded back by the sampling and cannot be told.
         band_hz: where to look.
-        contact: the wave is a contact sensor's, which has strong overtones, and little else at half or a third of its
-            rate: a peak of P there that is no lower is the fundamental, whether or not the other harmonic is there.
+        contact: the wave is a contact sensor's, or like one as a network's, which learnt them: it has strong overtones,
+            and little else at half or a third of its rate. A peak of P there that is no lower is the fundamental,
+            whether or not the other harmonic is there.
 
     Raises:
         InputError: the wave is empty, not one-dimensional or not finite, or `fps` is not above zero.

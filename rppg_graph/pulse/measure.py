@@ -21,7 +21,8 @@ class Wave:
 
     `prediction` (T,); `label` (T,), the reference pulse, None where there is none; `label_bpm` (T,), a device's heart
     rate (NaN where it has none), used only without a label; `differenced`: prediction and label are frame differences;
-    `samples` (S, T), predictions by Monte-Carlo dropout, None without it.
+    `samples` (S, T), predictions by Monte-Carlo dropout, None without it; `contact`: the prediction is to be read as a
+    contact sensor's wave, see `heart_rate`.
 
     Raises:
         InputError: lengths differ, a shape is not (T,), or fps is not above zero.
@@ -35,6 +36,7 @@ class Wave:
     differenced: bool = False
     label_bpm: np.ndarray | None = None
     samples: np.ndarray | None = None
+    contact: bool = False
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
@@ -108,7 +110,7 @@ def measure(
         _side(wave, wave.label, first, "label"),
         *(_side(wave, sample, first, "sample") for sample in samples),
     ]
-    rate, reference_rate = protocol.heart_rate_by(method), protocol.reference_rates[method]
+    rate, reference_rate = protocol.heart_rate_by(method, wave.contact), protocol.heart_rate_by(method, contact=True)
     rows = []
     for start, end in _spans(len(wave.prediction), length, step, protocol, window_seconds is None):
         parts = [side if side.wave is None else _Side(side.wave[start:end]) for side in whole]

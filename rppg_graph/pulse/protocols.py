@@ -24,7 +24,7 @@ class Protocol:
     """How waves are filtered, cut into windows and measured.
 
     `prepare(wave, fps)` filters one wave; `heart_rates` holds one measure (wave, fps) → HeartRate for each method, and
-    `reference_rates` the same for the contact sensor's wave;
+    `contact_rates` the same for a contact sensor's wave, and a network's, which is like one;
     `snr(wave, fps, bpm)` is in dB. With `windows_of_filtered`, the whole recording is filtered and then cut, and a
     remainder shorter than a window is left out; without it each window is filtered by itself, the remainder included.
     """
@@ -34,16 +34,20 @@ class Protocol:
     band_hz: tuple[float, float]
     prepare: Callable[[np.ndarray, float], np.ndarray]
     heart_rates: dict[str, Callable[[np.ndarray, float], HeartRate]]
-    reference_rates: dict[str, Callable[[np.ndarray, float], HeartRate]]
+    contact_rates: dict[str, Callable[[np.ndarray, float], HeartRate]]
     snr: Callable[[np.ndarray, float, float], float | None]
     windows_of_filtered: bool
     least_window_frames: int
 
-    def heart_rate_by(self, method: str) -> Callable[[np.ndarray, float], HeartRate]:
-        """Return the measure of heart rate named `method`; InputError names the ones there are."""
+    def heart_rate_by(self, method: str, contact: bool = False) -> Callable[[np.ndarray, float], HeartRate]:
+        """Return the measure of heart rate named `method`, of a contact sensor's wave or one like it where asked for.
+
+        Raises:
+            InputError: there is no such method; those there are are named.
+        """
         if method not in self.heart_rates:
             raise InputError(f"heart-rate method {method!r} is unknown: choose from {', '.join(self.heart_rates)}")
-        return self.heart_rates[method]
+        return (self.contact_rates if contact else self.heart_rates)[method]
 
     def to_dict(self) -> dict[str, object]:
         """The stamp of a result: name, band in Hz and settings in words and numbers."""
@@ -91,7 +95,7 @@ def _toolbox(year: str, band_hz: tuple[float, float]) -> Protocol:
         band_hz=band_hz,
         prepare=partial(toolbox.prepare, band_hz=band_hz),
         heart_rates=heart_rates,
-        reference_rates=heart_rates,
+        contact_rates=heart_rates,
         snr=partial(toolbox.snr, band_hz=band_hz),
         windows_of_filtered=False,
         least_window_frames=9,
@@ -104,13 +108,13 @@ _NATIVE = Protocol(
         "detrending": f"smoothness priors, half amplitude at {NATIVE_CUTOFF_HZ} Hz",
         "filter": "Butterworth of order 2, forward and backward",
         "heart_rate": "highest interpolated peak of f·P(f), P the mean spectrum of 10-s Hann windows "
-        "(a contact reference's overtones need no third one); or regular beats",
+        "(the overtones of a contact reference or a network need no third one); or regular beats",
         "windows": "cut from the filtered recording, whole ones only",
     },
     band_hz=PULSE_BAND_HZ,
     prepare=prepare_native,
     heart_rates={"fft": heart_rate, "peak": heart_rate_by_peaks},
-    reference_rates={"fft": partial(heart_rate, contact=True), "peak": heart_rate_by_peaks},
+    contact_rates={"fft": partial(heart_rate, contact=True), "peak": heart_rate_by_peaks},
     snr=_native_snr,
     windows_of_filtered=True,
     least_window_frames=1,

@@ -32,6 +32,7 @@ def load_waves(path: str | Path) -> list[Wave]:
 
     Waves are whole, (T,), or in chunks, (chunks, frames), which follow each other. `label_type` is "DiffNormalized"
     (prediction and label are frame differences), "Standardized" or "Raw". Each recording counts as its own subject.
+    Where there is a `contact` that is true, predictions are read as a contact sensor's wave, see `heart_rate`.
 
     Raises:
         InputError: the file is missing or no .npz; an array is missing, not numeric, or longer than its partner.
@@ -50,6 +51,7 @@ def load_waves(path: str | Path) -> list[Wave]:
         raise InputError(f"{path}: no recording in it; arrays named <name>_pred and <name>_label are needed")
     if not np.issubdtype(np.asarray(fps).dtype, np.number) or not np.isfinite(fps) or fps <= 0:
         raise InputError(f"{path}: fs is {fps}; frames per second above zero are needed")
+    contact = "contact" in arrays and bool(_scalar(path, arrays, "contact", "true or false"))
     waves = []
     for name in names:
         if f"{name}_label" not in arrays:
@@ -59,7 +61,7 @@ def load_waves(path: str | Path) -> list[Wave]:
             raise InputError(
                 f"{path}: {name}_pred has {len(prediction)} samples and {name}_label {len(label)}: cut both alike"
             )
-        waves.append(Wave(name, name, prediction, label, float(fps), LABEL_TYPES[label_type]))
+        waves.append(Wave(name, name, prediction, label, float(fps), LABEL_TYPES[label_type], contact=contact))
     return waves
 
 

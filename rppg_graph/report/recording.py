@@ -46,10 +46,10 @@ class Compared:
 
 def compared(method: str, wave: Wave, protocol: Protocol, bpm: float | None, reference_bpm: float | None) -> Compared:
     """Filter a prediction and its label as the protocol does, and track their heart rates."""
-    prediction, reason = _trace(wave.prediction, wave, protocol, bpm)
+    prediction, reason = _trace(wave.prediction, wave, protocol, bpm, wave.contact)
     reference = None
     if wave.label is not None:
-        reference, _ = _trace(wave.label, wave, protocol, reference_bpm)
+        reference, _ = _trace(wave.label, wave, protocol, reference_bpm, contact=True)
     elif wave.label_bpm is not None:
         seconds = np.arange(len(wave.label_bpm)) / wave.fps
         unknown = np.full(len(seconds), np.nan)
@@ -70,12 +70,15 @@ def recording_figures(methods: Sequence[Compared], band_hz: tuple[float, float])
     return figures([*parts, _spectra(methods, band_hz), _tracks(methods, end or 1.0)])
 
 
-def _trace(values: np.ndarray, wave: Wave, protocol: Protocol, bpm: float | None) -> tuple[Trace, str | None]:
+def _trace(
+    values: np.ndarray, wave: Wave, protocol: Protocol, bpm: float | None, contact: bool
+) -> tuple[Trace, str | None]:
     if not np.isfinite(values).all() or not len(values) or is_constant(values):
         return Trace(None, wave.fps, None, bpm), "the wave is empty, constant or not finite"
     try:
         filtered = protocol.prepare(np.cumsum(values) if wave.differenced else np.asarray(values, float), wave.fps)
-        return Trace(filtered, wave.fps, heart_rate_track(filtered, wave.fps, band_hz=protocol.band_hz), bpm), None
+        track = heart_rate_track(filtered, wave.fps, band_hz=protocol.band_hz, contact=contact)
+        return Trace(filtered, wave.fps, track, bpm), None
     except InputError as error:
         return Trace(None, wave.fps, None, bpm), str(error)
 

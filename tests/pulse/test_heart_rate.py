@@ -212,3 +212,6 @@ def test_a_contact_pulse_with_a_strong_overtone_keeps_its_rate():
     assert np.allclose(heart_rate_track(wave, 30, contact=True).bpm, 55, atol=0.5)
     evaluation = evaluate_waves([Wave("a", "1", np.sin(2 * np.pi * 55 / 60 * seconds), wave, 30.0)])
     assert evaluation.recordings[0].reference_bpm == pytest.approx(55, abs=0.5)
+    for contact, bpm in ((False, 110), (True, 55)):  # a prediction, by a formula and by a network
+        evaluation = evaluate_waves([Wave("a", "1", wave, wave, 30.0, contact=contact)], window_seconds=10)
+        assert [row.bpm for row in evaluation.recordings + evaluation.windows] == pytest.approx([bpm] * 2, abs=0.5)

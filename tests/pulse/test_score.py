@@ -32,6 +32,13 @@ def test_the_label_type_says_whether_waves_are_differences(tmp_path, arrays, lab
     assert load_waves(tmp_path / "waves.npz")[0].differenced is differenced
 
 
+def test_waves_may_say_that_they_are_like_a_contact_sensors(tmp_path, arrays):
+    np.savez(tmp_path / "plain.npz", **arrays)
+    np.savez(tmp_path / "contact.npz", contact=True, **arrays)
+    assert not load_waves(tmp_path / "plain.npz")[0].contact
+    assert load_waves(tmp_path / "contact.npz")[0].contact
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -39,6 +46,7 @@ def test_the_label_type_says_whether_waves_are_differences(tmp_path, arrays, lab
         ({"fs": [30, 30]}, "single value"),
         ({"fs": 0}, "fs is 0"),
         ({"fs": "thirty"}, "fs is thirty"),
+        ({"contact": [True, False]}, "single value"),
         ({"label_type": None}, "'label_type' is missing"),
         ({"label_type": "Diff"}, "DiffNormalized"),
         ({"a_label": None}, "no partner a_label"),
