@@ -80,13 +80,20 @@ class TrainConfig(Section):
     augment: AugmentConfig | None = Field(AugmentConfig(), description="null trains on the clips as they are")
 
 
-class SyntheticConfig(Section):
-    """Recordings to generate, of one preset."""
+class RenderedConfig(Section):
+    """People to generate, of one preset."""
 
     preset: str = Field(description="a name of data.synthetic.PRESETS")
     subjects: int = Field(gt=0)
     seconds: float = Field(20.0, gt=0)
     seed: int = 1
+    size: tuple[int, int] = Field((240, 320), description="height and width of the frames in pixels")
+
+
+class SyntheticConfig(RenderedConfig):
+    """The same as videos."""
+
+    kbit_per_second: PositiveFloat | None = Field(None, description="of the videos, in place of what the preset draws")
 
 
 SYNTHETIC = Field((), description="written to data.root, one after the other, if it is missing")
@@ -99,7 +106,7 @@ class Config(Section):
     seed: int = Field(1, ge=0)
     data: DataConfig
     synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
-    rendered: tuple[SyntheticConfig, ...] = RENDERED
+    rendered: tuple[RenderedConfig, ...] = RENDERED
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
 

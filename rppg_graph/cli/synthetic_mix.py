@@ -28,9 +28,7 @@ def _write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
     people: list[Path] = []
     for number, part in enumerate(parts):
         place = folder / str(number)
-        write_dataset(
-            place, layout="ubfc-rppg", preset=part.preset, subjects=part.subjects, seed=part.seed, seconds=part.seconds
-        )
+        write_dataset(place, layout="ubfc-rppg", **part.model_dump(exclude_none=True))
         people += [place / f"subject{i + 1}" for i in range(part.subjects)]
     whole = folder / "whole"
     whole.mkdir()

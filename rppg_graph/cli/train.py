@@ -106,8 +106,8 @@ def train(config: Config, folder: Path, resume: bool = False, calibrated: bool =
 
 def rendered_people(config: Config) -> list[CachedRecording]:
     """The crops of the config's further people, rendered now if they are not beside its recordings."""
-    out, size = config.data.root.with_name(f"{config.data.root.name}-rendered"), config.data.crop.size
-    return [person for part in config.rendered for person in render_people(out, size=size, **part.model_dump())]
+    out, crop = config.data.root.with_name(f"{config.data.root.name}-rendered"), config.data.crop.size
+    return [person for part in config.rendered for person in render_people(out, crop=crop, **part.model_dump())]
 
 
 def start_from(model: nn.Module, path: Path) -> None:

@@ -10,7 +10,7 @@ from rppg_graph.data.cached_recording import read_metadata
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
 
-PEOPLE = {"preset": "office", "subjects": 2, "seed": 3, "seconds": 3.0, "size": 16}
+PEOPLE = {"preset": "office", "subjects": 2, "seed": 3, "seconds": 3.0, "crop": 16}
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -51,6 +51,15 @@ def test_a_stopped_run_goes_on_with_those_that_are_missing(people, tmp_path):
     assert [person.name for person in again] == [person.name for person in people]
     assert contents(root) == before
     assert {path: path.stat().st_mtime_ns for path in people[0].folder.iterdir()} == times
+
+
+def test_crops_of_finer_frames_have_less_noise(tmp_path):
+    """Their pixels average more of the sensor's; in the dark, what changes from one frame to the next is noise."""
+    dark = PEOPLE | {"preset": "dark", "crop": 48, "workers": 1}
+    sizes = ((240, 320), (480, 640))
+    for coarse, other in zip(*(synthetic.render_people(tmp_path, size=size, **dark) for size in sizes), strict=True):
+        noise, less = (np.diff(person.frames.astype(float), n=2, axis=0).std() for person in (coarse, other))
+        assert less < 0.8 * noise
 
 
 @pytest.mark.slow
