@@ -53,9 +53,6 @@ class AugmentConfig(Section):
     flip_probability: float = Field(0.5, ge=0, le=1, description="of a horizontal flip")
     illumination: float = Field(10.0, ge=0, description="sd of a clip's brightness offset, in 1/255")
     noise: float = Field(2.0, ge=0, description="sd of the pixel noise, in 1/255")
-    fading: tuple[PositiveFloat, PositiveFloat] = Field(
-        (1.0, 1.0), description="range of the factor of what changes over time; (1, 1) off"
-    )
 
 
 class ModelConfig(Section):

@@ -4,7 +4,7 @@ Video is (B, 3, T, H, W), labels are (B, T); every function draws one set of val
 given, so equal seeds give equal batches.
 
 Source: the training recipe of STGNet (Xiong et al., Biomedical Signal Processing and Control, 2024): horizontal flip,
-illumination offset, pixel noise, speed change, resized crop. Fading is ours.
+illumination offset, pixel noise, speed change, resized crop.
 """
 
 from __future__ import annotations
@@ -59,21 +59,6 @@ def add_pixel_noise(video: Tensor, generator: torch.Generator, deviation: float 
     return torch.randn(video.shape, generator=generator).mul_(deviation).add_(video)
 
 
-def fade_changes(video: Tensor, generator: torch.Generator, factor: tuple[float, float] = (0.2, 1.0)) -> Tensor:
-    """What changes over time made fainter, ``m + a(x − m)`` with m a clip's mean over time, in whole levels of 1/255.
-
-    A strongly compressed face of a good camera shows its pulse as a tenth of a level, with as little noise; generated
-    faces show more of both. In a crop's whole levels such a pulse is there only as the mean of many pixels.
-
-    Args:
-        video: (B, 3, T, H, W) in [0, 1].
-        factor: a is drawn between these two, evenly on a logarithmic scale.
-    """
-    low, high = (math.log(limit) for limit in factor)
-    faded = torch.empty(len(video)).uniform_(low, high, generator=generator).exp_().view(-1, 1, 1, 1, 1)
-    return torch.lerp(video.mean(2, keepdim=True), video, faded).mul_(255).round_().div_(255)
-
-
 def source_frames(frames: int, fastest: float) -> int:
     """How many frames a clip of `frames` needs before change_speed, so that it can run up to `fastest` times faster."""
     return math.ceil((frames - 1) * fastest) + 1
@@ -126,7 +111,6 @@ class Augment:
         flip_probability: 0 never flips.
         illumination: deviation of the offset, in 1/255.
         noise: deviation of the pixel noise, in 1/255.
-        fading: range of the factor of what changes over time; (1, 1) leaves it, and the crops' levels, as they are.
     """
 
     def __init__(
@@ -137,21 +121,17 @@ class Augment:
         flip_probability: float = 0.5,
         illumination: float = 10.0,
         noise: float = 2.0,
-        fading: tuple[float, float] = (1.0, 1.0),
     ):
         if not 0 < speed[0] <= speed[1]:
             raise ValueError(f"speed is {speed}; the factors have to be positive and in rising order")
         if not 0 < crop_area[0] <= crop_area[1] <= 1:
             raise ValueError(f"crop_area is {crop_area}; the shares have to be in (0, 1] and in rising order")
-        if not 0 < fading[0] <= fading[1] <= 1:
-            raise ValueError(f"fading is {fading}; the factors have to be in (0, 1] and in rising order")
         self.frames = frames
         self.speed = speed
         self.crop_area = crop_area
         self.flip_probability = flip_probability
         self.illumination = illumination
         self.noise = noise
-        self.fading = fading
 
     @property
     def source_frames(self) -> int:
@@ -181,6 +161,4 @@ class Augment:
         video = flip_horizontally(video, generator, self.flip_probability)
         video = shift_illumination(video, generator, self.illumination / 255)
         video = add_pixel_noise(video, generator, self.noise / 255)
-        if self.fading[0] < 1:
-            video = fade_changes(video, generator, self.fading)
         return video.clamp_(0, 1), label

@@ -13,7 +13,6 @@ from rppg_graph.data.augment import (
     add_pixel_noise,
     change_speed,
     crop_and_resize,
-    fade_changes,
     flip_horizontally,
     shift_illumination,
     source_frames,
@@ -54,27 +53,6 @@ def test_pixel_noise_is_independent_of_the_right_spread():
     for shift in [(1, 0), (1, 2), (1, 4)]:  # next clip, frame, column
         other = noise.roll(shift[0], shift[1])
         assert abs((noise * other).mean().item()) < 0.05
-
-
-def test_fading_scales_what_changes_and_leaves_whole_levels():
-    video = _video(batch=300, frames=40, size=2)
-    faded = fade_changes(video, _generator(), factor=(0.1, 0.9))
-    torch.testing.assert_close(faded * 255, (faded * 255).round(), atol=1e-3, rtol=0)
-    deviations = [clips.sub(clips.mean(2, keepdim=True)).flatten(1).std(1) for clips in (faded, video)]
-    factors = (deviations[0] / deviations[1]).log()
-    assert math.log(0.1) - 0.02 < factors.min() < math.log(0.13)
-    assert math.log(0.8) < factors.max() < math.log(0.9) + 0.02
-    assert factors.mean().item() == pytest.approx(math.log(0.3), abs=0.15)  # even on a logarithmic scale
-    torch.testing.assert_close(faded.mean(2), video.mean(2), atol=1e-3, rtol=0)
-
-
-def test_a_pulse_of_a_tenth_of_a_level_survives_as_the_mean_of_many_pixels():
-    pulse = torch.sin(torch.arange(60) / 4)
-    skin = torch.rand(1, 3, 1, 32, 32, generator=_generator(3)) * 0.2 + 0.5
-    faded = fade_changes(skin + pulse.view(1, 1, -1, 1, 1) / 255, _generator(), factor=(0.1, 0.1001))
-    seen = faded.mean((3, 4))[0, 1] * 255
-    assert seen.std().item() == pytest.approx(0.1 * pulse.std().item(), rel=0.2)
-    assert torch.corrcoef(torch.stack((seen, pulse)))[0, 1] > 0.95
 
 
 def test_crop_of_the_whole_frame_changes_nothing():
@@ -195,5 +173,3 @@ def test_impossible_ranges_are_refused():
         Augment(20, speed=(1.2, 0.8))
     with pytest.raises(ValueError, match=r"crop_area is \(0.5, 1.5\)"):
         Augment(20, crop_area=(0.5, 1.5))
-    with pytest.raises(ValueError, match=r"fading is \(0.0, 1.0\)"):
-        Augment(20, fading=(0.0, 1.0))
