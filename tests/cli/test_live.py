@@ -108,7 +108,11 @@ def test_the_summary_is_of_the_numbers_that_are_not_poor():
 
 
 def start(*arguments: str, **streams) -> subprocess.Popen:
-    script = "import sys; from rppg_graph import cli; sys.exit(cli.main(sys.argv[1:]))"
+    # A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from rppg_graph import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
     return subprocess.Popen([sys.executable, "-c", script, "live", *arguments], text=True, **streams)
 
 
