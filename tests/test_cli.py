@@ -76,6 +76,7 @@ def test_resume_goes_on(at, capsys):
     assert [json.loads(line)["step"] for line in (at / "metrics.jsonl").read_text().splitlines()] == [2, 4, 6]
 
 
+@pytest.mark.slow
 def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
     """As the shipped networks are trained: a config that names its people, and a checkpoint to go on from."""
     run = tmp_path / "run"
