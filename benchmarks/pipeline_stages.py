@@ -58,7 +58,7 @@ def write(video: Path) -> int:
     partial = Path(tempfile.mkdtemp(dir=video.parent))
     whole = partial.with_suffix(".whole")
     cache_builder._write_frames(partial / "frames.npy", crops, SIZE, lambda: None)
-    cache_builder.move_into_place(partial, whole)
+    cache_builder._move_into_place(partial, whole)
     shutil.rmtree(whole)
     return WRITTEN_FRAMES
 

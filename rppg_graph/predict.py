@@ -206,8 +206,16 @@ def recording_wave(recording: CachedRecording, method: Method) -> Wave:
     part = max(runs, key=lambda run: run.stop - run.start)
     cut = [None if values is None else values[part] for values in (label, label_bpm)]
     samples = None if raw.samples is None else raw.samples[:, part]
-    values = {"label_bpm": cut[1], "samples": samples, "contact": raw.contact}
-    return Wave(recording.name, recording.subject, raw.bvp[part], cut[0], raw.fps, **values)
+    return Wave(
+        recording.name,
+        recording.subject,
+        raw.bvp[part],
+        cut[0],
+        raw.fps,
+        label_bpm=cut[1],
+        samples=samples,
+        contact=raw.contact,
+    )
 
 
 def _on_grid(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray | None) -> np.ndarray | None:

@@ -16,7 +16,8 @@ EXAMPLES = """\
   run.py score waves.npz --protocol toolbox-2025 --window 10 --json scores.json
 
 waves.npz holds <name>_pred and <name>_label, whole (T,) or in chunks (n, T), the frame rate fs, and
-label_type: DiffNormalized (frame differences), Standardized or Raw."""
+label_type: DiffNormalized (frame differences), Standardized or Raw. With contact: true as well, predictions are read as
+a contact sensor's wave, as `run.py eval` reads those of networks."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

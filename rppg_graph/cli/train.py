@@ -15,6 +15,7 @@ from torch import nn
 
 from rppg_graph.calibrate import calibrate
 from rppg_graph.checkpoint import load, save
+from rppg_graph.cli.claims import claim
 from rppg_graph.cli.doctor import examine
 from rppg_graph.cli.recordings import cached_recordings, split_of
 from rppg_graph.cli.synthetic_mix import write_mix
@@ -71,7 +72,8 @@ def train(config: Config, folder: Path, resume: bool = False, calibrated: bool =
     split = split_of(recordings, config.data)
     write_splits(folder / "split.yaml", [split])
     sides = {side: [r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation")}
-    sides["train"] += rendered_people(config)
+    if config.rendered:
+        sides["train"] += rendered_people(config)
     clips = {"clip_frames": config.data.clip_frames, "stride": config.data.stride}
     augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
     options = config.train.model_dump(exclude={"augment", "loss"})
@@ -107,7 +109,8 @@ def train(config: Config, folder: Path, resume: bool = False, calibrated: bool =
 def rendered_people(config: Config) -> list[CachedRecording]:
     """The crops of the config's further people, rendered now if they are not beside its recordings."""
     out, crop = config.data.root.with_name(f"{config.data.root.name}-rendered"), config.data.crop.size
-    return [person for part in config.rendered for person in render_people(out, crop=crop, **part.model_dump())]
+    with claim(out.with_name(f"{out.name}.claim")):  # two processes must not render the same people
+        return [person for part in config.rendered for person in render_people(out, crop=crop, **part.model_dump())]
 
 
 def start_from(model: nn.Module, path: Path) -> None:

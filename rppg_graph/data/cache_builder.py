@@ -91,7 +91,7 @@ def build(recording: Recording, out: Path, settings: CropSettings, count: Callab
             raise InputError("a source file changed while it was read; run preprocess again when it is complete")
         (partial / RECORDING_FILE).write_text(recording_to_json(cached, settings, source), encoding="utf-8")
         contact_sheet(cached)
-        move_into_place(partial, out / folder_name(recording.name))
+        _move_into_place(partial, out / folder_name(recording.name))
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise InputError(f"{place}{error.strerror or error}; free some space, or mend the permissions") from error
@@ -175,8 +175,7 @@ def _write_header(file, frames: int, size: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def move_into_place(partial: Path, folder: Path) -> None:
-    """Give a folder its name once all of it is on the disk, in place of another of that name."""
+def _move_into_place(partial: Path, folder: Path) -> None:
     for path in (*partial.iterdir(), partial):
         _to_disk(path)
     if folder.exists():  # of another source or settings; a folder that is not empty cannot be replaced in one step

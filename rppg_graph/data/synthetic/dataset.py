@@ -106,7 +106,7 @@ def write_dataset(
         write = partial(_write_one, folder, layout, seed, settings, heads)
         workers = min(workers or os.cpu_count() or 1, len(jobs))
         with tqdm(total=len(jobs), desc=f"synthetic {preset}", unit="recording") as progress:
-            for _ in each(write, jobs, workers):
+            for _ in do_all(write, jobs, workers):
                 progress.update()
     return find_recordings(out, layout)
 
@@ -137,15 +137,15 @@ def own_seed(seed: int, *numbers: int) -> int:
     return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])
 
 
-def each(write: Callable, jobs: list, workers: int) -> Iterator[None]:
+def do_all(work: Callable, jobs: list, workers: int) -> Iterator[None]:
     """Do every job, in several processes, and yield as they are done; an error stops those that have not begun."""
     if workers == 1:
-        yield from map(write, jobs)
+        yield from map(work, jobs)
         return
     # "spawn": a fork would copy the locks of OpenCV's and torch's threads as they happen to be
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
-            for done in as_completed([pool.submit(write, job) for job in jobs]):
+            for done in as_completed([pool.submit(work, job) for job in jobs]):
                 yield done.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rppg_graph.data.cache_builder import move_into_place
 from rppg_graph.data.cached_recording import (
     FRAMES_FILE,
     RECORDING_FILE,
@@ -22,7 +21,7 @@ from rppg_graph.data.cached_recording import (
     read_recording,
     recording_to_json,
 )
-from rppg_graph.data.synthetic.dataset import each, own_seed
+from rppg_graph.data.synthetic.dataset import appearing_folder, do_all, own_seed
 from rppg_graph.data.synthetic.generate import generate
 
 RENDERED = "rendered"  # layout and detector of crops that no detector cut out
@@ -52,30 +51,26 @@ def render_people(
         workers: processes; None takes one for each core.
 
     Raises:
-        InputError: what `generate` refuses.
+        InputError: what `generate` refuses, or a folder that cannot be written.
     """
     generate(preset, seed, seconds=seconds, size=size)  # refuses impossible settings, before any process is started
     of = f"{seconds:g}s-{size[0]}x{size[1]}-{crop}px"
-    names = {number: f"{preset}-{seed}-{number}-{of}" for number in range(1, subjects + 1)}
-    missing = [number for number, name in names.items() if read_metadata(out / name) is None]
-    out.mkdir(parents=True, exist_ok=True)
-    render = partial(_render_one, out, names, preset, seed, crop, {"seconds": seconds, "size": size})
+    people = [(out / f"{preset}-{seed}-{number}-{of}", own_seed(seed, number)) for number in range(1, subjects + 1)]
+    missing = [person for person in people if read_metadata(person[0]) is None]
+    render = partial(_render_one, preset, {"seconds": seconds, "size": size}, crop)
     if missing:
         with tqdm(total=len(missing), desc=f"rendering {preset}", unit="person") as progress:
-            for _ in each(render, missing, min(workers or os.cpu_count() or 1, len(missing))):
+            for _ in do_all(render, missing, min(workers or os.cpu_count() or 1, len(missing))):
                 progress.update()
-    return [read_recording(out / name) for name in names.values()]
+    return [read_recording(folder) for folder, _ in people]
 
 
-def _render_one(
-    out: Path, names: dict[int, str], preset: str, seed: int, crop: int, film: dict[str, Any], number: int
-) -> None:
+def _render_one(preset: str, film: dict[str, Any], crop: int, person: tuple[Path, int]) -> None:
     cv2.setNumThreads(1)
-    folder = out / names[number]
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    recording = generate(preset, own_seed(seed, number), **film)
-    try:
-        part.mkdir()
+    folder, seed = person
+    recording = generate(preset, seed, **film)
+    shutil.rmtree(folder, ignore_errors=True)  # not whole, or of another format version
+    with appearing_folder(folder) as part:
         np.save(part / FRAMES_FILE, np.stack(list(recording.crops(crop))))
         left, top, side = recording.crop_boxes().T
         cached = CachedRecording(
@@ -91,9 +86,6 @@ def _render_one(
             detection_rate=1.0,
             notes=(),
         )
-        source = {"seed": str(recording.parameters["seed"])}
+        source = {"seed": str(seed)}
         text = recording_to_json(cached, CropSettings(crop, RENDERED), source)
         (part / RECORDING_FILE).write_text(text, encoding="utf-8")
-        move_into_place(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -73,3 +73,9 @@ def test_impossible_people_are_refused_before_anything_is_written(wrong, tmp_pat
     with pytest.raises(InputError):
         synthetic.render_people(tmp_path / "people", workers=1, **PEOPLE | wrong)
     assert not (tmp_path / "people").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "people").write_text("a file")
+    with pytest.raises(InputError, match="cannot be written"):
+        synthetic.render_people(tmp_path / "people", workers=1, **PEOPLE)
