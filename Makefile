@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 RUN := $(BIN)/python run.py
+# One process of one thread for each core: twice as fast as one process with as many threads.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
 .PHONY: demo test check lint core cluster dev browser constraints clean
 
@@ -11,10 +13,10 @@ demo: core
 	$(RUN) demo runs/demo
 
 test: dev cluster browser lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: dev lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: dev
 	$(BIN)/ruff check .

@@ -212,6 +212,7 @@ def test_bad_videos_end_with_a_message_and_leave_nothing(kind, dataset, tmp_path
     assert not any(output.exists() for output in outputs)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
     script = (  # a limit on the size of files is what a full disk looks like to a program
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"

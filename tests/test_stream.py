@@ -110,6 +110,7 @@ def video(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "step_seconds", "not_final"),
     # POS adds up windows of 1.6 s; the network's half clips overlap as those of predict, and the last one may move.

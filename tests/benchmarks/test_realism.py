@@ -55,6 +55,7 @@ def test_a_window_without_a_face_is_left_out(realism):
     assert rows[0]["pos_snr_db"] is None
 
 
+@pytest.mark.slow
 def test_the_figures_are_drawn_from_the_files(realism, tmp_path):
     groups = (realism.UBFC, "easy", "hard")
     rows = [

@@ -102,6 +102,7 @@ def test_parameters_and_time():
     assert 0 < cost.inference_ms(model, 20, 36) < 10_000
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_the_process_itself():
     code = "import sys; {}; from rppg_graph.cli.cost import peak_memory_mib as m; sys.stdout.write(str(m()))"
 

@@ -47,6 +47,7 @@ def checkpoint(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_video_is_followed_line_by_line(face, tmp_path, capsys):
     path, bpm = face
     lines = tmp_path / "pulse.jsonl"
@@ -74,6 +75,7 @@ def test_json_lines_have_standard_output_to_themselves(face, capsys):
     assert shown.err.splitlines()[-1] == "2 s: no heart rate of fair quality"
 
 
+@pytest.mark.slow
 def test_a_network_follows_too(face, checkpoint, capsys):
     assert cli.main(["live", "--video", str(face[0]), "--fast", "--checkpoint", str(checkpoint), "--json", "-"]) == 0
     shown = capsys.readouterr()

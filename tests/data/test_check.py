@@ -47,6 +47,7 @@ def _found(check, name):
     return recording
 
 
+@pytest.mark.slow
 def test_sound_recordings_pass_with_their_figures(tmp_path):
     for i in (1, 2):
         _write_ubfc(tmp_path, f"subject{i}")
@@ -65,6 +66,7 @@ def test_sound_recordings_pass_with_their_figures(tmp_path):
     assert recording.problems == recording.remarks == []
 
 
+@pytest.mark.slow
 def test_late_label_and_contradicting_device_are_remarked(tmp_path):
     _write_ubfc(tmp_path, label_shift=0.75, device=110.0)
     check = check_data(tmp_path, progress=False)

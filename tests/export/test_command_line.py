@@ -143,6 +143,7 @@ def test_an_option_that_cannot_be_exported(tiny_network, as_checkpoint, tmp_path
     assert "SAGEConv (option conv) cannot be exported" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_file_that_deviates_is_not_left_behind(checkpoint, monkeypatch, capsys):
     exported = FORMATS["exported"]
     monkeypatch.setitem(

@@ -108,6 +108,7 @@ def test_costs_add_up_to_the_whole(clip):
     assert 0.5 * spent < sum(sum(cost.seconds.values()) for cost in found) <= spent
 
 
+@pytest.mark.slow
 def test_a_slow_part_is_told(clip):
     """A delay put into two parts turns up in those and nowhere else."""
     model = small()

@@ -118,6 +118,7 @@ def test_every_figure_of_every_recording_has_a_caption(report, three_methods):
     assert page.count("<figcaption>") == page.count("<figure>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flags", "paper"), [((), LIGHT), (("--force-dark-mode",), DARK)], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 500])  # a headless window is never narrower than 500
 def test_a_browser_shows_everything(report, browse, flags, paper, width):
@@ -130,6 +131,7 @@ def test_a_browser_shows_everything(report, browse, flags, paper, width):
     assert found["ink"] != paper
 
 
+@pytest.mark.slow
 def test_the_browser_check_can_fail(report, browse, tmp_path):
     broken = tmp_path / "broken.html"
     page = report.read_text(encoding="utf-8")
@@ -142,6 +144,7 @@ def test_the_browser_check_can_fail(report, browse, tmp_path):
     assert console != []
 
 
+@pytest.mark.slow
 def test_one_recording(make_wave, tmp_path, tables_of, browse):
     waves = [make_wave("only", 70.0, 71.0)]
     path = tmp_path / "report.html"
@@ -156,6 +159,7 @@ def test_one_recording(make_wave, tmp_path, tables_of, browse):
     assert (found["hidden"], found["empty"], console) == ([], 0, [])
 
 
+@pytest.mark.slow
 def test_all_failing(tmp_path, tables_of, browse):
     label = np.sin(2 * np.pi * 1.2 * np.arange(600) / FPS)
     bad = [np.zeros(600), np.full(600, np.nan), np.zeros(600)]

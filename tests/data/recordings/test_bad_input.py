@@ -271,18 +271,19 @@ def test_folder_without_read_permission_is_named(tmp_path, writers):
     writers["pure"](tmp_path)
     closed = tmp_path / "07-02"
     mode = closed.stat().st_mode
-    for parent in [tmp_path, *tmp_path.parents[:2]]:
-        parent.chmod(parent.stat().st_mode | 0o055)
     closed.chmod(0)
     try:
         if os.geteuid() != 0:
             with pytest.raises(InputError, match="Permission denied"):
                 find_recordings(tmp_path)
             return
+        for parent in [tmp_path, *tmp_path.parents[:3]]:  # as many as pytest makes, xdist's included
+            parent.chmod(parent.stat().st_mode | 0o055)
         here, there = multiprocessing.Pipe()
         process = multiprocessing.get_context("fork").Process(target=_message_as_nobody, args=(tmp_path, there))
         process.start()
-        process.join(30)
+        there.close()  # the child's alone: if it dies, `recv` says so
         assert f"{closed}: Permission denied. Make it readable" in here.recv()
+        process.join()
     finally:
         closed.chmod(mode)

@@ -56,6 +56,7 @@ def _check(read: Callable[[Path], Reference], path: Path) -> None:
     assert reference.bpm is None or not (reference.bpm <= 0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parser", PARSERS)
 @FUZZ
 @given(data=st.data())

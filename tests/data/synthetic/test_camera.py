@@ -52,6 +52,7 @@ def test_a_head_outside_the_picture_is_no_error(centre):
     assert linear == pytest.approx(edge(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_an_open_shutter_smears_moving_faces_and_spares_still_ones(still):
     def sharpness(**overrides) -> float:
         recording = synthetic.generate("easy", 4, seconds=1, size=(120, 160), **still | overrides)

@@ -16,6 +16,7 @@ def error(frames, coded) -> float:
     return float(np.mean([np.square(a.astype(float) - b).mean() for a, b in zip(frames, coded, strict=True)]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", LOSSY)
 def test_every_frame_comes_back_and_fewer_bits_cost_quality(frames, codec):
     fine, middle, coarse = (error(frames, through_codec(frames, 30, codec, rate)) for rate in (None, 800.0, 120.0))
@@ -26,6 +27,7 @@ def test_no_codec_changes_nothing(frames):
     assert error(frames, through_codec(frames, 30, "none", None)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", LOSSY)
 def test_the_same_frames_give_the_same_frames(frames, codec):
     one, two = (list(through_codec(frames, 29.97, codec, 200.0)) for _ in range(2))

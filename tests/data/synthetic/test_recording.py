@@ -137,6 +137,7 @@ def test_coded_crops_without_a_codec_are_those_of_the_frames(still, moving):
         assert np.array_equal(crop_square(frame, (left, top, side, side), 64), crop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "rate"), [("h264", 200.0), ("h264", 2000.0), ("mjpeg", 3000.0), ("h264", None)])
 def test_coded_crops_lose_about_what_the_whole_frame_loses(codec, rate):
     steady = {"dropped": 0.0, "frame_jitter": 0.0}

@@ -86,6 +86,7 @@ def test_saccades_move_the_eyes_alone_and_expressions_mouth_and_brows(still):
     assert face.max() < 1.2
 
 
+@pytest.mark.slow
 def test_a_smile_widens_and_lifts_the_mouth(still):
     smiling = recording(still, expressions_per_minute=60.0, size=(240, 320), beard=0.0, seconds=6.0)
     smile = smiling._scene.smile
