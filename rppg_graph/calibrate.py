@@ -22,16 +22,25 @@ if TYPE_CHECKING:
 STEP_SECONDS = 1.0  # as the heart-rate track of a prediction
 
 
+# What a calibration is fitted for: the signal quality of a wave by one pass or by the mean of several views, and
+# Monte-Carlo dropout with its default settings. Others have none.
+KINDS: dict[str, tuple[MonteCarlo | None, str]] = {
+    "quality": (None, "whole"),
+    "quality of corners": (None, "corners"),
+    "mc": (MonteCarlo(), "whole"),
+}
+
+
 def calibrate(checkpoint: Checkpoint, recordings: Sequence[CachedRecording]) -> dict[str, dict[str, Any]]:
-    """Calibrations of a network by its source of uncertainty: `quality`, and `mc` with the default `MonteCarlo`.
+    """Calibrations of a network, one for each of KINDS.
 
     Args:
         checkpoint: the network, with what a prediction needs.
         recordings: for validation, with references; those with no stretch as long as a clip are passed over.
     """
     found = {}
-    for mc in (None, MonteCarlo()):
-        method = NetworkMethod.from_checkpoint(checkpoint, mc)
+    for kind, (mc, views) in KINDS.items():
+        method = NetworkMethod.from_checkpoint(checkpoint, mc, views)
         rows = []
         for recording in tqdm(recordings, desc="calibrating", unit="recording", leave=False):
             try:
@@ -39,14 +48,14 @@ def calibrate(checkpoint: Checkpoint, recordings: Sequence[CachedRecording]) -> 
             except InputError:  # shorter than a clip
                 continue
             rows += measure(wave, PROTOCOLS["native"], "fft", WINDOW_SECONDS, STEP_SECONDS)
-        calibration = fit_calibration(rows, None if mc is None else mc.rate)
-        found[calibration.source] = calibration.to_dict()
+        found[kind] = fit_calibration(rows, None if mc is None else mc.rate).to_dict()
     return found
 
 
-def calibration_for(checkpoint: Checkpoint, mc: MonteCarlo | None) -> Calibration | None:
+def calibration_for(checkpoint: Checkpoint, mc: MonteCarlo | None, views: str = "whole") -> Calibration | None:
     """What a checkpoint knows about the uncertainty of predictions made so; None where it was fitted to none such."""
-    found = (checkpoint.calibration or {}).get("quality" if mc is None else "mc")
-    if found is None or found["rate"] != (None if mc is None else mc.rate):
-        return None
-    return Calibration(**found)
+    for kind, (fitted, seen_through) in KINDS.items():
+        if (mc is None) == (fitted is None) and views == seen_through and kind in (checkpoint.calibration or {}):
+            calibration = Calibration(**checkpoint.calibration[kind])
+            return calibration if calibration.rate == (None if mc is None else mc.rate) else None
+    return None

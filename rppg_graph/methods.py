@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from rppg_graph.config import choose
 from rppg_graph.data.clips import ClipCutter, clip_tensor
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
@@ -18,6 +19,8 @@ from rppg_graph.nn.folding import folded
 from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import detrend
+from rppg_graph.pulse.overlap_add import unit_deviation
+from rppg_graph.views import VIEWS, seen
 from rppg_graph.wave_stream import LEAST_SECONDS, ClassicalStream, NetworkStream, RawWave, WaveStream, whole_wave
 
 if TYPE_CHECKING:
@@ -106,9 +109,10 @@ class NetworkMethod:
         fps: frame rate that the network was trained at; a video of another one is resampled.
         batch: clips that run together.
         mc: Monte-Carlo dropout, None for one pass without.
+        views: a name of ``views.VIEWS``: the windows of a clip whose waves are averaged, one pass for each.
 
     Raises:
-        InputError: Monte-Carlo dropout for a network that drops nothing.
+        InputError: Monte-Carlo dropout for a network that drops nothing, or unknown views.
     """
 
     model: nn.Module
@@ -117,18 +121,22 @@ class NetworkMethod:
     fps: float
     batch: int = 4
     mc: MonteCarlo | None = None
+    views: str = "whole"
 
     def __post_init__(self) -> None:
+        choose("views", VIEWS, self.views)
         if self.mc is not None:
             with dropout_alone(self.model, self.mc.rate):
                 pass  # refused here, before a video is read
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, mc: MonteCarlo | None = None) -> NetworkMethod:
+    def from_checkpoint(
+        cls, checkpoint: Checkpoint, mc: MonteCarlo | None = None, views: str = "whole"
+    ) -> NetworkMethod:
         """The network of a checkpoint, with the clip length and frame rate it was trained with."""
         config = checkpoint.config
         name, clip_frames = config["model"]["name"], config["data"]["clip_frames"]
-        return cls(folded(checkpoint.model), name, clip_frames, checkpoint.fps, mc=mc)
+        return cls(folded(checkpoint.model), name, clip_frames, checkpoint.fps, mc=mc, views=views)
 
     @property
     def least_seconds(self) -> float:
@@ -150,6 +158,11 @@ class NetworkMethod:
     def _waves(self, clips: np.ndarray, number: int) -> np.ndarray:
         """Waves (S, B, T) of clips (B, T, S, S, 3); S = 1 without Monte-Carlo dropout. ``number`` counts the calls."""
         video = clip_tensor(clips).to(next(self.model.parameters()).device)  # (B, 3, T, S, S)
+        waves = [self._waves_of(view, number) for view in seen(video, self.views)]
+        return waves[0] if len(waves) == 1 else np.mean([unit_deviation(wave) for wave in waves], axis=0)
+
+    def _waves_of(self, video: Tensor, number: int) -> np.ndarray:
+        """Waves (S, B, T) of the video (B, 3, T, S, S)."""
         if self.mc is None:
             waves = self.model(video)[None]
         else:

@@ -42,7 +42,7 @@ def recording(name: str, seconds: float) -> SimpleNamespace:
 def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     recordings = [recording("a", 18), recording("bb", 21), recording("short", 1)]
     found = calibrate(checkpoint, recordings)
-    assert set(found) == {"quality", "mc"}
+    assert set(found) == {"quality", "quality of corners", "mc"}
     for source in found.values():
         assert (source["windows"], source["recordings"]) == (9 + 12, 2)
         assert source["temperature"] > 0
@@ -50,6 +50,8 @@ def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     loaded = load(tmp_path / "best.pt")
     assert loaded.calibration == found
     assert calibration_for(loaded, None).to_dict() == found["quality"]
+    assert calibration_for(loaded, None, "corners").to_dict() == found["quality of corners"]
+    assert calibration_for(loaded, MonteCarlo(), "corners") is None
     assert calibration_for(loaded, MonteCarlo(5, "half", 7)).to_dict() == found["mc"]
     assert calibration_for(loaded, MonteCarlo(30, "third")) is None  # never seen at that rate
     assert calibration_for(checkpoint, None) is None

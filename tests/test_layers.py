@@ -11,14 +11,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
 
 # layer → layers of ours that it may import, besides itself and `errors`.
 LAYERS: dict[str, set[str]] = {
-    "cli": {"config", "train", "evaluate", "predict", "stream", "methods", "calibrate", "checkpoint", "data", "models",
-            "nn", "graph", "pulse", "losses", "report", "export", "timing", "weights"},
+    "cli": {"config", "train", "evaluate", "predict", "stream", "methods", "views", "calibrate", "checkpoint", "data",
+            "models", "nn", "graph", "pulse", "losses", "report", "export", "timing", "weights"},
     "train": {"checkpoint", "losses", "data", "memory"},
     "calibrate": {"checkpoint", "methods", "predict", "data", "pulse"},
     "predict": {"stream", "methods", "wave_stream", "data", "pulse"},
     "stream": {"methods", "wave_stream", "data", "pulse"},
-    "methods": {"wave_stream", "checkpoint", "models", "nn", "data", "pulse", "memory"},
+    "methods": {"wave_stream", "views", "config", "checkpoint", "models", "nn", "data", "pulse", "memory"},
     "wave_stream": {"data", "pulse"},
+    "views": {"data"},
     "evaluate": {"pulse"},
     "checkpoint": {"models"},
     "weights": {"checkpoint", "config"},

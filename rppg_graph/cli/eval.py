@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from rppg_graph.calibrate import calibration_for
 from rppg_graph.checkpoint import Checkpoint, load
-from rppg_graph.cli import monte_carlo
+from rppg_graph.cli import chosen_method, monte_carlo
 from rppg_graph.cli.recordings import cached_recordings, split_of
 from rppg_graph.config import Config, CropConfig, DataConfig, choose, validate
 from rppg_graph.data.cache import CachedRecording
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
     parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of the windows (default: 10)")
     monte_carlo.add_arguments(parser)
+    chosen_method.add_views(parser)
     parser.add_argument("--face-policy", choices=POLICIES, help="a recording without enough of a face (see predict)")
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording to do without")
     parser.add_argument(
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
         evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
     if args.out:  # before the screen, which may be a pipe that closes
         about = {"data": str(data.root), "subjects": side, "protocol": args.protocol, "window_seconds": args.window}
+        about |= {"views": args.views}
         write_results(args.out, evaluations, waves, about | {"uncertainty": assessed})
         networks = {c.name: _view(c.method, recordings[c.name]) for c in contestants}
         seen = {name: view for name, view in networks.items() if view is not None}
@@ -112,6 +114,8 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
     mc = monte_carlo.monte_carlo(args)
     if mc is not None and not args.checkpoints and not args.weights:
         raise InputError(f"--mc {mc.samples}: classical methods are formulas without dropout; name a CHECKPOINT")
+    if args.views != "whole" and not args.checkpoints and not args.weights:
+        raise InputError(f"--views {args.views}: classical methods see the mean colour alone; name a CHECKPOINT")
     contestants: list[Contestant] = []
     first: Config | None = None
     for path in args.checkpoints:
@@ -120,8 +124,8 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
         first = first or config
         network = config.model.name
         name = network if len(args.checkpoints) == 1 else f"{network} ({path.parent.name})"
-        contestants.append(_trained(name, checkpoint, mc))
-    contestants += [_trained(name, load_weights(name), mc) for name in args.weights]
+        contestants.append(_trained(name, checkpoint, mc, args.views))
+    contestants += [_trained(name, load_weights(name), mc, args.views) for name in args.weights]
     for name in args.method:
         choose("classical method", CLASSICAL, name)
         contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(size=SKIN_CROP), None, None))
@@ -131,9 +135,10 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
     return contestants, first
 
 
-def _trained(name: str, checkpoint: Checkpoint, mc: MonteCarlo | None) -> Contestant:
+def _trained(name: str, checkpoint: Checkpoint, mc: MonteCarlo | None, views: str) -> Contestant:
     config = validate(Config, checkpoint.config, name)
-    method, calibration = NetworkMethod.from_checkpoint(checkpoint, mc), calibration_for(checkpoint, mc)
+    method = NetworkMethod.from_checkpoint(checkpoint, mc, views)
+    calibration = calibration_for(checkpoint, mc, views)
     return Contestant(name, method, config.data.crop, checkpoint.mean_bpm, calibration)
 
 

@@ -25,7 +25,7 @@ EXAMPLES = """\
   run.py predict face.mp4 --json face.json --csv face.csv --plot face.png
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --report face.html
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --mc 30 --mc-rate half
-  run.py predict face.mp4 --weights stgnet-small-synth
+  run.py predict face.mp4 --weights stgnet-small-synth --views corners
   run.py predict face.mp4 --method chrom --face-policy full-frame"""
 
 

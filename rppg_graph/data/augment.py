@@ -27,18 +27,28 @@ def crop_and_resize(video: Tensor, generator: torch.Generator, area: tuple[float
     Args:
         area: the window's share of the frame's area is uniform between these two.
     """
-    height, width = video.shape[-2:]
     side = torch.empty(len(video)).uniform_(*area, generator=generator).sqrt_()
     top, left = torch.rand(2, len(video), generator=generator) * (1 - side)
     out = torch.empty(video.shape)
     for i in range(len(video)):
-        rows = _interpolation(top[i], side[i], height)
-        columns = _interpolation(left[i], side[i], width)
-        # Separable: two products with small matrices, faster than F.interpolate on frames of this size.
-        frames = video[i].flatten(0, 1)  # (3·T, H, W)
-        narrow = torch.bmm(frames, columns.T.expand(len(frames), -1, -1))
-        torch.bmm(rows.expand(len(frames), -1, -1), narrow, out=out[i].view_as(frames))
+        look_through(video[i], top[i], left[i], side[i], out=out[i])
     return out
+
+
+def look_through(video: Tensor, top: Tensor, left: Tensor, side: Tensor, out: Tensor | None = None) -> Tensor:
+    """A square window of all the frames of a video, enlarged to the full size (bilinear).
+
+    Args:
+        video: (…, T, H, W).
+        top, left, side: of the window, scalars in shares of the frame.
+        out: where to write, of the video's shape and contiguous.
+    """
+    rows, columns = _interpolation(top, side, video.shape[-2]), _interpolation(left, side, video.shape[-1])
+    frames = video.reshape(-1, *video.shape[-2:])
+    out = None if out is None else out.view_as(frames)
+    # Separable: two products with small matrices, faster than F.interpolate on frames of this size.
+    narrow = torch.bmm(frames, columns.T.expand(len(frames), -1, -1))
+    return torch.bmm(rows.expand(len(frames), -1, -1), narrow, out=out).view(video.shape)
 
 
 def _interpolation(start: Tensor, side: Tensor, size: int) -> Tensor:

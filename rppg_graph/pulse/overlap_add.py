@@ -62,6 +62,13 @@ class HannMean:
         self._length = max(self._length, end)
 
 
+def unit_deviation(waves: np.ndarray) -> np.ndarray:
+    """Waves (…, T) with zero mean and unit deviation, 0 where one is constant but for rounding."""
+    deviation = waves.std(axis=-1, keepdims=True)
+    varies = deviation > 1e-12 * np.abs(waves).max(axis=-1, keepdims=True)
+    return np.where(varies, waves - waves.mean(axis=-1, keepdims=True), 0.0) / np.where(varies, deviation, 1.0)
+
+
 def hann_taper(length: int) -> np.ndarray:
     """Hann taper (length,), above zero at both ends."""
     return np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
@@ -91,8 +98,7 @@ class OverlapAdd:
         if not np.isfinite(clip).all():
             frame = start_frame + int(np.argmin(np.isfinite(clip)))
             raise ValueError(f"the prediction of the clip at frame {start_frame} is not finite at frame {frame}")
-        deviation = clip.std()
-        clip = (clip - clip.mean()) / deviation if deviation > 1e-12 * np.abs(clip).max() else np.zeros_like(clip)
+        clip = unit_deviation(clip)
         # Σ w·sum is the correlation with the merged wave wherever there is one, and 0 where there is none
         agreement = np.dot(hann_taper(len(clip)) * clip, self._mean.sum_at(start_frame, len(clip)))
         self._mean.add(start_frame, -clip if agreement < 0 else clip)

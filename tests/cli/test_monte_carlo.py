@@ -42,6 +42,8 @@ def checkpoint(tmp_path):
         (["predict", "a.mp4", "--mc", "8", "--seed", "-1"], "seed=-1: must be a whole number from 0"),
         (["predict", "a.mp4", "--mc-rate", "half"], "ask for it with --mc 30"),
         (["predict", "a.mp4", "--seed", "1"], "ask for it with --mc 30"),
+        (["predict", "a.mp4", "--views", "corners"], "--views corners: pos is a formula on the mean colour"),
+        (["eval", "--method", "pos", "--data", "nowhere", "--views", "corners"], "--views corners: classical methods"),
     ],
 )
 def test_bad_options(arguments, message, capsys):
@@ -66,6 +68,7 @@ def known(**changes):
     common = {"temperature": 2.0, "threshold": None, "windows": 40, "recordings": 4}
     return {
         "quality": {"source": "quality", "rate": None} | common | changes,
+        "quality of corners": {"source": "quality", "rate": None} | common | {"temperature": 3.0} | changes,
         "mc": {"source": "mc", "rate": "half"} | common | changes,
     }
 
@@ -81,11 +84,12 @@ def test_a_guess_is_refused_with_exit_code_0(video, options, tmp_path, capsys):
     assert f"heart rate      none: {found['reason']}" in capsys.readouterr().out
 
 
-def test_a_calibrated_network_says_how_sure_it_is(video, tmp_path, capsys):
+@pytest.mark.parametrize(("options", "temperature"), [([], 2), (["--views", "corners"], 3)])
+def test_a_calibrated_network_says_how_sure_it_is(video, options, temperature, tmp_path, capsys):
     network, result = saved(tmp_path / "best.pt", known()), tmp_path / "out.json"
-    assert main(["predict", video, "--checkpoint", network, "--json", str(result)]) == 0
+    assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
     found = json.loads(result.read_text())
-    assert found["interval_bpm"] == pytest.approx(1.96 * 2 * (1 - found["quality"]))
+    assert found["interval_bpm"] == pytest.approx(1.96 * temperature * (1 - found["quality"]))
     assert f"{found['bpm']:.1f} bpm ± {found['interval_bpm']:.1f} bpm (95 %, by validation)" in capsys.readouterr().out
 
 
