@@ -154,8 +154,16 @@ def _recordings(contestant: Contestant, data: DataConfig, side: str, config: Con
 
 
 def _waves(contestant: Contestant, recordings: list[CachedRecording]) -> list[Wave]:
-    progress = tqdm(recordings, desc=contestant.name, unit="recording", leave=False)
-    return [recording_wave(recording, contestant.method) for recording in progress]
+    waves, without = [], []
+    for recording in tqdm(recordings, desc=contestant.name, unit="recording", leave=False):
+        try:
+            waves.append(recording_wave(recording, contestant.method))
+        except InputError as error:  # the others first, so that all such are named at once
+            without.append((recording.name, error))
+    if without:
+        cure = " ".join(f"--leave-out {name}" for name, _ in without)
+        raise InputError(f"{len(without)} of {len(recordings)} recordings, as {without[0][1]} (all: {cure})")
+    return waves
 
 
 def _view(method: Method, recordings: list[CachedRecording]) -> NetworkView | None:

@@ -31,6 +31,7 @@ EASY: dict[str, Range] = {
     "blur_pixels": (0.4, 0.8),
     "noise_levels": (0.5, 1.5),
     "gamma": (2.0, 2.4),
+    "box_jitter": (0.0003, 0.0012),
     "codec": "h264",
 }
 
@@ -62,7 +63,7 @@ OFFICE: dict[str, Range] = EASY | {
     "blur_pixels": (0.4, 1.2),
     "noise_levels": (1.0, 3.0),
     "frame_jitter": (0.0, 0.05),
-    "box_jitter": (0.003, 0.012),
+    "box_jitter": (0.0005, 0.002),
     "codec": ["h264", "mjpeg"],
     "kbit_per_second": (3000.0, 8000.0),
     "expressions_per_minute": (0.0, 4.0),
@@ -126,7 +127,7 @@ PRESETS: dict[str, dict[str, Range]] = {
         "noise_levels": (2.0, 6.0),
         "frame_jitter": (0.0, 0.15),
         "dropped": (0.0, 0.03),
-        "box_jitter": (0.005, 0.03),
+        "box_jitter": (0.001, 0.006),
         "kbit_per_second": (120.0, 1500.0),
     },
 }

@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from scipy.signal import hilbert
+from scipy.signal import butter, hilbert, sosfiltfilt
 
 from rppg_graph.data import synthetic
 from rppg_graph.data.face import FaceCropper, crop_square
@@ -179,6 +179,24 @@ def test_the_face_detector_finds_every_face_where_the_boxes_say(head, tone):
                 overlaps.append(across * down / (width**2 + side**2 - across * down))
     assert found >= 0.9 * total
     assert np.mean(overlaps) > 0.75
+
+
+def wobble(boxes: np.ndarray) -> float:
+    """Deviation of a box's centre at 0.7 to 4 Hz, where it would be taken for a pulse, over the box's size."""
+    centres = (boxes[:, :2] + boxes[:, 2:] / 2) / boxes[:, 2].mean()
+    return sosfiltfilt(butter(2, [0.7, 4.0], "band", fs=30, output="sos"), centres, axis=0).std(axis=0).mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["easy", "office"])
+def test_rendered_boxes_jitter_as_those_of_the_cropper(preset):
+    rendered, cropped = [], []
+    for seed in range(3, 8):
+        recording = synthetic.generate(preset, seed, seconds=5, fps=30)
+        rendered.append(wobble(recording.crop_boxes()[:, [0, 1, 2, 2]]))
+        faces = FaceCropper().crops(zip(recording.seconds, recording.frames(), strict=True))
+        cropped.append(wobble(np.array([face.box for face in faces], dtype=np.float64)))
+    assert 0.4 < np.median(rendered) / np.median(cropped) < 2.5
 
 
 @pytest.mark.parametrize("fps", [15.0, 25.0, 60.0])
