@@ -34,10 +34,10 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
     """One model card."""
     checkpoint = read_weights(path)
     config = checkpoint.config
-    recipe = _recipe(config["model"])
-    start = recipe.with_stem(f"{recipe.stem}_start")
-    people = ["| preset | people | seconds each |", "|---|---:|---:|"]
-    people += [f"| {part['preset']} | {part['subjects']} | {part['seconds']:g} |" for part in config["synthetic"]]
+    recipes = _recipes(config["model"]["name"])
+    people = ["| config | preset | people | seconds each | as |", "|---|---|---:|---:|---|"]
+    people += [line for path in recipes for line in _people(path)]
+    commands = [f"python run.py train {_in_repository(path)} --out {WORK / path.stem}" for path in recipes]
     return TEMPLATE.read_text(encoding="utf-8").format(
         name=name,
         network=config["model"]["name"],
@@ -46,10 +46,7 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
         size=config["data"]["crop"]["size"],
         fps=checkpoint.fps,
         people="\n".join(people),
-        start=_in_repository(start),
-        start_run=WORK / start.stem,
-        recipe=_in_repository(recipe),
-        run=WORK / recipe.stem,
+        commands="\n".join(commands),
         subjects=SUBJECTS,
         tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),
         trained_at=json.loads((RESULTS / f"training_{name}.json").read_text(encoding="utf-8"))["commit"],
@@ -58,13 +55,27 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
     )
 
 
-def _recipe(model: dict) -> Path:
-    """The config that trains this network from this start."""
-    for path in RECIPES.glob("*.yaml"):
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]
-        if (found["name"], found.get("start")) == (model["name"], model["start"]):
-            return path
-    raise SystemExit(f"no config in {RECIPES} trains {model['name']} from {model['start']}")
+def _recipes(network: str) -> list[Path]:
+    """The configs that train this network, in turn: that of its name, after the one whose run it starts from."""
+    path, found = RECIPES / f"{network}.yaml", []
+    while path is not None:
+        found.insert(0, path)
+        start = _read(path)["model"].get("start")
+        path = None if start is None else RECIPES / f"{Path(start).parent.name}.yaml"
+    return found
+
+
+def _people(path: Path) -> list[str]:
+    """A line for each of the sets of people of a config."""
+    return [
+        f"| {path.stem} | {part['preset']} | {part['subjects']} | {part['seconds']:g} | {how} |"
+        for key, how in (("synthetic", "videos"), ("rendered", "crops"))
+        for part in _read(path).get(key, [])
+    ]
+
+
+def _read(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _in_repository(path: Path) -> Path:

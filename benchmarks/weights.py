@@ -31,6 +31,7 @@ from rppg_graph.weights import FOLDER, SHIPPED, SUFFIX, write_weights
 WORK = Path("runs/weights")
 SUBJECTS, SECONDS, SEED = 12, 11.0, 900  # of each preset's test set; no training set has these seeds
 REAL = "UBFC-rPPG"
+VIEWS = "corners"  # of the networks
 COLUMNS = ("set", "method", "name", "error_bpm", "snr_db", "reference_bpm", "skin_tone", "exposure", "sway",
            "kbit_per_second")  # fmt: skip
 
@@ -58,7 +59,7 @@ def evaluate(real: Path) -> None:
     for name, root in roots.items():
         out = WORK / "eval" / name
         command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]
-        command += ["--face-policy", "skip"]
+        command += ["--face-policy", "skip", "--views", VIEWS]
         if cli.main(command):
             raise SystemExit(f"run.py {' '.join(command)} failed")
         keep(out, f"weights_{name}", data=name)
