@@ -35,18 +35,29 @@ def evaluation_table(name: str) -> str:
 
 
 def real_videos() -> str:
-    """One line a video: what was predicted, what the reference says, or why there is no number."""
-    heads = ["video", "reference (bpm)", "predicted (bpm)", "error (bpm)", "quality", "face"]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    """One line a video: what the reference says, and what each method predicted, or why there is no number."""
     with (RESULTS / "real_videos.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["refused"]:
-                lines.append(f"| {row['video']} | – | refused: {row['refused']} | | | |")
-                continue
-            numbers = [row[key] or "–" for key in ("reference_bpm", "bpm", "error_bpm", "quality", "face_share")]
-            lines.append(f"| {row['video']} | {' | '.join(numbers)} |")
+        rows = list(csv.DictReader(file))
+    methods, videos = (list(dict.fromkeys(row[key] for row in rows)) for key in ("method", "video"))
+    heads = ["video", "reference", *(f"{method} (error; quality)" for method in methods), "face"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for video in videos:
+        found = [row for row in rows if row["video"] == video]
+        cells = [_predicted(row) for row in found]
+        seen = next((row["face_share"] for row in found if not row["refused"]), "")
+        lines.append(f"| {video} | {found[0]['reference_bpm'] or '–'} | {' | '.join(cells)} | {seen} |")
     stamp = json.loads((RESULTS / "real_videos.json").read_text(encoding="utf-8"))
-    return "\n".join([*lines, "", f"{_stamp(stamp)}, `python benchmarks/real_videos.py ROOT`."])
+    mae = ", ".join(f"{name} {value:.2f}" for name, value in stamp["mae_bpm"].items())
+    known = stamp["with_reference"][methods[0]]
+    said = f"In bpm. Mean absolute error over the {known} whole videos with a reference: {mae}."
+    return "\n".join([*lines, "", f"{said} {_stamp(stamp)}, `python benchmarks/real_videos.py ROOT`."])
+
+
+def _predicted(row: dict[str, str]) -> str:
+    """A method's number with its error and quality, or the reason why there is none."""
+    if row["refused"]:
+        return f"refused: {row['refused']}"
+    return f"{row['bpm'] or '–'} ({row['error_bpm'] or '–'}; {row['quality']})"
 
 
 def weights() -> str:

@@ -2,7 +2,8 @@
 
     python benchmarks/real_videos.py ../shared/data
 
-Writes results/real_videos.csv (one row a video, refusals with their reason) and results/real_videos.json (the stamp).
+With no option, which takes POS, and with each network that comes with the package. Writes results/real_videos.csv (one
+row a video and method, refusals with their reason) and results/real_videos.json (mean errors and the stamp).
 The reference of a UBFC-rPPG recording is the rate of its contact pulse; other videos have it in their names.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import contextlib
 import csv
 import io
+import itertools
 import json
 import re
 import tempfile
@@ -25,9 +27,11 @@ from rppg_graph.data.recordings import find_recordings
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.weights import SHIPPED
 
 SUFFIXES = {".mp4", ".mov", ".avi"}
 GRID_HZ = 30.0
+MEANS = {"pos": []} | {name: ["--weights", name, "--views", "corners"] for name in SHIPPED}  # method → options
 
 
 def reference_bpm(video: Path) -> float | None:
@@ -42,19 +46,18 @@ def reference_bpm(video: Path) -> float | None:
     return float(named[1]) if named else None
 
 
-def predict(video: Path) -> dict[str, str]:
-    """The row of one video."""
+def predict(video: Path, options: list[str]) -> dict[str, str]:
+    """The row of one video by one method."""
     with tempfile.TemporaryDirectory() as folder:
         result, errors = Path(folder) / "out.json", io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
-            code = cli.main(["predict", str(video), "--json", str(result)])
+            code = cli.main(["predict", str(video), "--json", str(result), *options])
         if code:
             reason = errors.getvalue().rsplit("error: ", 1)[-1].strip()
             return {"refused": reason.replace(f"{video}: ", "").split(". ")[0].split(";")[0]}
         found = json.loads(result.read_text())
     bpm, reference = found["bpm"], reference_bpm(video)
     return {
-        "method": found["method"],
         "bpm": f"{bpm:.1f}" if bpm is not None else "",
         "reference_bpm": f"{reference:.1f}" if reference is not None else "",
         "error_bpm": f"{bpm - reference:+.1f}" if None not in (bpm, reference) else "",
@@ -69,18 +72,24 @@ def main() -> None:
     root = parser.parse_args().root
     videos = sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
     rows = []
-    for video in videos:
-        rows.append({"video": str(video.relative_to(root)), "refused": "", **predict(video)})
-        print("  ".join(rows[-1].values()), flush=True)
+    for video, (method, options) in itertools.product(videos, MEANS.items()):
+        row = {"video": str(video.relative_to(root)), "method": method, "refused": "", **predict(video, options)}
+        rows.append(row)
+        print("  ".join(row.values()), flush=True)
     columns = ["video", "method", "reference_bpm", "bpm", "error_bpm", "quality", "face_share", "refused"]
     with (RESULTS / "real_videos.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    errors = np.array([float(row["error_bpm"]) for row in rows if row.get("error_bpm")])
-    stamp = environment("cpu") | {"videos": len(rows), "mae_bpm": round(float(np.abs(errors).mean()), 2)}
+    errors = {name: [abs(float(row["error_bpm"])) for row in rows if row["method"] == name and row.get("error_bpm")]
+              for name in MEANS}  # fmt: skip
+    stamp = environment("cpu") | {
+        "videos": len(videos),
+        "with_reference": {name: len(found) for name, found in errors.items()},
+        "mae_bpm": {name: round(float(np.mean(found)), 2) for name, found in errors.items()},
+    }
     (RESULTS / "real_videos.json").write_text(json.dumps(stamp, indent=1) + "\n")
-    print(f"{len(errors)} videos with a reference: MAE {stamp['mae_bpm']} bpm")
+    print("\n".join(f"{name}: MAE {mae} bpm" for name, mae in stamp["mae_bpm"].items()))
 
 
 if __name__ == "__main__":
