@@ -125,6 +125,15 @@ def test_eval_of_classical_methods_on_any_recordings(at, dataset, capsys):
     assert "green − pos, recordings" in capsys.readouterr().out
 
 
+def test_eval_names_every_recording_that_has_no_wave(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["synth", "data", "--subjects", "3", "--seconds", "3", "--fps", "15"]) == 0
+    assert cli.main(["eval", "--method", "pos", "--data", "data", "--leave-out", "subject2"]) == 2
+    said = capsys.readouterr().err
+    assert "2 of 2 recordings have no stretch with both a wave by pos and a reference" in said
+    assert "--leave-out subject1 --leave-out subject3" in said
+
+
 @pytest.mark.parametrize(
     ("flags", "method", "said"),
     [

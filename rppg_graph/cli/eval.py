@@ -158,11 +158,14 @@ def _waves(contestant: Contestant, recordings: list[CachedRecording]) -> list[Wa
     for recording in tqdm(recordings, desc=contestant.name, unit="recording", leave=False):
         try:
             waves.append(recording_wave(recording, contestant.method))
-        except InputError as error:  # the others first, so that all such are named at once
-            without.append((recording.name, error))
+        except InputError:  # the others first, so that all such are named at once
+            without.append(recording.name)
     if without:
-        cure = " ".join(f"--leave-out {name}" for name, _ in without)
-        raise InputError(f"{len(without)} of {len(recordings)} recordings, as {without[0][1]} (all: {cure})")
+        cure = " ".join(f"--leave-out {name}" for name in without)
+        raise InputError(
+            f"{len(without)} of {len(recordings)} recordings have no stretch with both a wave by {contestant.name} and "
+            f"a reference; look at their face crops with run.py preprocess, or do without them: {cure}"
+        )
     return waves
 
 
