@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 RUN := $(BIN)/python run.py
-# One process of one thread for each core: twice as fast as one process with as many threads.
+# One process of one thread for each core: faster than one process with as many threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
 .PHONY: demo test check lint core cluster dev browser constraints clean
