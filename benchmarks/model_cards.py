@@ -47,6 +47,7 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
         fps=checkpoint.fps,
         people="\n".join(people),
         commands="\n".join(commands),
+        about=_about(recipes[-1]),
         subjects=SUBJECTS,
         tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),
         trained_at=json.loads((RESULTS / f"training_{name}.json").read_text(encoding="utf-8"))["commit"],
@@ -72,6 +73,12 @@ def _people(path: Path) -> list[str]:
         for key, how in (("synthetic", "videos"), ("rendered", "crops"))
         for part in _read(path).get(key, [])
     ]
+
+
+def _about(path: Path) -> str:
+    """What a config says of itself: the comment that it begins with."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.removeprefix("# ") for line in itertools.takewhile(lambda line: line.startswith("#"), lines))
 
 
 def _read(path: Path) -> dict:

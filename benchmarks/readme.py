@@ -45,11 +45,12 @@ def real_videos() -> str:
         found = [row for row in rows if row["video"] == video]
         cells = [_predicted(row) for row in found]
         seen = next((row["face_share"] for row in found if not row["refused"]), "")
-        lines.append(f"| {video} | {found[0]['reference_bpm'] or '–'} | {' | '.join(cells)} | {seen} |")
+        reference = next((row["reference_bpm"] for row in found if row["reference_bpm"]), "–")
+        lines.append(f"| {video} | {reference} | {' | '.join(cells)} | {seen} |")
     stamp = json.loads((RESULTS / "real_videos.json").read_text(encoding="utf-8"))
-    mae = ", ".join(f"{name} {value:.2f}" for name, value in stamp["mae_bpm"].items())
-    known = stamp["with_reference"][methods[0]]
-    said = f"In bpm. Mean absolute error over the {known} whole videos with a reference: {mae}."
+    known = stamp["with_reference"]
+    mae = ", ".join(f"{name} {value:.2f} (of {known[name]})" for name, value in stamp["mae_bpm"].items())
+    said = f"In bpm. Mean absolute error of whole videos with a reference: {mae}."
     return "\n".join([*lines, "", f"{said} {_stamp(stamp)}, `python benchmarks/real_videos.py ROOT`."])
 
 

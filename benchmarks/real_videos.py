@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from harness import RESULTS, environment
+from weights import VIEWS
 
 from rppg_graph import cli
 from rppg_graph.data.recordings import find_recordings
@@ -31,7 +32,7 @@ from rppg_graph.weights import SHIPPED
 
 SUFFIXES = {".mp4", ".mov", ".avi"}
 GRID_HZ = 30.0
-MEANS = {"pos": []} | {name: ["--weights", name, "--views", "corners"] for name in SHIPPED}  # method → options
+METHODS = {"pos": []} | {name: ["--weights", name, "--views", VIEWS] for name in SHIPPED}  # to options of predict
 
 
 def reference_bpm(video: Path) -> float | None:
@@ -72,7 +73,7 @@ def main() -> None:
     root = parser.parse_args().root
     videos = sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
     rows = []
-    for video, (method, options) in itertools.product(videos, MEANS.items()):
+    for video, (method, options) in itertools.product(videos, METHODS.items()):
         row = {"video": str(video.relative_to(root)), "method": method, "refused": "", **predict(video, options)}
         rows.append(row)
         print("  ".join(row.values()), flush=True)
@@ -82,7 +83,7 @@ def main() -> None:
         writer.writeheader()
         writer.writerows(rows)
     errors = {name: [abs(float(row["error_bpm"])) for row in rows if row["method"] == name and row.get("error_bpm")]
-              for name in MEANS}  # fmt: skip
+              for name in METHODS}  # fmt: skip
     stamp = environment("cpu") | {
         "videos": len(videos),
         "with_reference": {name: len(found) for name, found in errors.items()},

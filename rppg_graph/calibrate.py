@@ -55,7 +55,7 @@ def calibrate(checkpoint: Checkpoint, recordings: Sequence[CachedRecording]) -> 
 def calibration_for(checkpoint: Checkpoint, mc: MonteCarlo | None, views: str = "whole") -> Calibration | None:
     """What a checkpoint knows about the uncertainty of predictions made so; None where it was fitted to none such."""
     for kind, (fitted, seen_through) in KINDS.items():
-        if (mc is None) == (fitted is None) and views == seen_through and kind in (checkpoint.calibration or {}):
-            calibration = Calibration(**checkpoint.calibration[kind])
-            return calibration if calibration.rate == (None if mc is None else mc.rate) else None
+        if (fitted is None, seen_through) == (mc is None, views):
+            found = (checkpoint.calibration or {}).get(kind)
+            return Calibration(**found) if found and found["rate"] == (None if mc is None else mc.rate) else None
     return None

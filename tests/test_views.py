@@ -64,6 +64,13 @@ def test_windows_are_what_interpolation_makes_of_the_corners():
         torch.testing.assert_close(view, wanted.reshape(2, 5, 3, 50, 50).permute(0, 2, 1, 3, 4), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("kind", [{"device": "meta"}, {"dtype": torch.bfloat16}, {"dtype": torch.float64}])
+def test_views_are_made_where_and_as_the_video_is(kind):
+    video = torch.zeros(1, 3, 2, 8, 8, **kind)
+    for view in seen(video, "corners"):
+        assert (view.device, view.dtype, view.shape) == (video.device, video.dtype, video.shape)
+
+
 def test_noise_that_differs_between_views_averages_out(faces):
     pulse = np.sin(2 * np.pi * 1.2 * np.arange(300) / FPS)
     one, mean = (np.corrcoef(method(views).wave(faces, FPS).bvp, pulse)[0, 1] for views in ("whole", "corners"))

@@ -96,8 +96,8 @@ def run(args: argparse.Namespace) -> None:
     if mean_bpm is not None:
         evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
     if args.out:  # before the screen, which may be a pipe that closes
-        about = {"data": str(data.root), "subjects": side, "protocol": args.protocol, "window_seconds": args.window}
-        about |= {"views": args.views}
+        about = {"data": str(data.root), "subjects": side, "views": args.views}
+        about |= {"protocol": args.protocol, "window_seconds": args.window}
         write_results(args.out, evaluations, waves, about | {"uncertainty": assessed})
         networks = {c.name: _view(c.method, recordings[c.name]) for c in contestants}
         seen = {name: view for name, view in networks.items() if view is not None}

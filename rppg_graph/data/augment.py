@@ -43,7 +43,9 @@ def look_through(video: Tensor, top: Tensor, left: Tensor, side: Tensor, out: Te
         top, left, side: of the window, scalars in shares of the frame.
         out: where to write, of the video's shape and contiguous.
     """
-    rows, columns = _interpolation(top, side, video.shape[-2]), _interpolation(left, side, video.shape[-1])
+    rows, columns = (
+        _interpolation(start, side, size).to(video) for start, size in ((top, video.shape[-2]), (left, video.shape[-1]))
+    )
     frames = video.reshape(-1, *video.shape[-2:])
     out = None if out is None else out.view_as(frames)
     # Separable: two products with small matrices, faster than F.interpolate on frames of this size.
