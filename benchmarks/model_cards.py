@@ -9,14 +9,13 @@ import itertools
 import json
 from pathlib import Path
 
-import yaml
 from harness import RESULTS
-from weights import SUBJECTS, WORK
+from weights import BESIDE, EXAMPLE, RECIPES, SUBJECTS, WORK, recipes
 from windows import CLOSE_BPM, accuracy, read_windows
 
+from rppg_graph.config import read_mapping
 from rppg_graph.weights import SHIPPED, read_weights
 
-RECIPES = Path(__file__).resolve().parents[1] / "configs" / "weights"
 TEMPLATE = Path(__file__).with_name("model_card.md")
 ACCURACY = f"MAE (bpm) | within {CLOSE_BPM:g} bpm"
 # What the generator drew (of the heart rate, what the reference says), and where its range is cut in bands.
@@ -34,10 +33,10 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
     """One model card."""
     checkpoint = read_weights(path)
     config = checkpoint.config
-    recipes = _recipes(config["model"]["name"])
+    configs = recipes(name)
     people = ["| config | preset | people | seconds each | as |", "|---|---|---:|---:|---|"]
-    people += [line for path in recipes for line in _people(path)]
-    commands = [f"python run.py train {_in_repository(path)} --out {WORK / path.stem}" for path in recipes]
+    people += [line for path in configs for line in _people(path)]
+    commands = [f"python run.py train {_in_repository(path)} --out {WORK / path.stem}" for path in configs]
     return TEMPLATE.read_text(encoding="utf-8").format(
         name=name,
         network=config["model"]["name"],
@@ -47,7 +46,7 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
         fps=checkpoint.fps,
         people="\n".join(people),
         commands="\n".join(commands),
-        about=_about(recipes[-1]),
+        about=_about(configs[-1]),
         subjects=SUBJECTS,
         tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),
         trained_at=json.loads((RESULTS / f"training_{name}.json").read_text(encoding="utf-8"))["commit"],
@@ -56,22 +55,12 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
     )
 
 
-def _recipes(network: str) -> list[Path]:
-    """The configs that train this network, in turn: that of its name, after the one whose run it starts from."""
-    path, found = RECIPES / f"{network}.yaml", []
-    while path is not None:
-        found.insert(0, path)
-        start = _read(path)["model"].get("start")
-        path = None if start is None else RECIPES / f"{Path(start).parent.name}.yaml"
-    return found
-
-
 def _people(path: Path) -> list[str]:
     """A line for each of the sets of people of a config."""
     return [
         f"| {path.stem} | {part['preset']} | {part['subjects']} | {part['seconds']:g} | {how} |"
         for key, how in (("synthetic", "videos"), ("rendered", "crops"))
-        for part in _read(path).get(key, [])
+        for part in read_mapping(path, EXAMPLE).get(key, [])
     ]
 
 
@@ -81,20 +70,19 @@ def _about(path: Path) -> str:
     return "\n".join(line.removeprefix("# ") for line in itertools.takewhile(lambda line: line.startswith("#"), lines))
 
 
-def _read(path: Path) -> dict:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
 def _in_repository(path: Path) -> Path:
     return path.relative_to(RECIPES.parents[1])
 
 
 def by_set(name: str, rows: list[Row]) -> str:
-    """A line a set: the network beside POS."""
-    lines = [f"| set | windows | {ACCURACY} | POS: {ACCURACY} |", "|---|" + "---:|" * 5]
+    """A line a set: the network, the network with POS beside it, and POS."""
+    lines = [f"| set | windows | {ACCURACY} | with POS: {ACCURACY} | POS: {ACCURACY} |", "|---|" + "---:|" * 7]
     for found in dict.fromkeys(row["set"] for row in rows):
-        own, pos = ([row for row in rows if (row["set"], row["method"]) == (found, m)] for m in (name, "pos"))
-        lines.append(f"| {found} | {len(own)} | {' | '.join(accuracy(own) + accuracy(pos))} |")
+        own, both, pos = (
+            [row for row in rows if (row["set"], row["method"]) == (found, method)]
+            for method in (name, f"{name} and {BESIDE}", BESIDE)
+        )
+        lines.append(f"| {found} | {len(own)} | {' | '.join(accuracy(own) + accuracy(both) + accuracy(pos))} |")
     return "\n".join(lines)
 
 

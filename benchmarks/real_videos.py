@@ -2,8 +2,8 @@
 
     python benchmarks/real_videos.py ../shared/data
 
-With no option, which takes POS, and with each network that comes with the package. Writes results/real_videos.csv (one
-row a video and method, refusals with their reason) and results/real_videos.json (mean errors and the stamp).
+With no option, with POS alone, and with each network that comes with the package alone. Writes results/real_videos.csv
+(one row a video and method, refusals with their reason) and results/real_videos.json (mean errors and the stamp).
 The reference of a UBFC-rPPG recording is the rate of its contact pulse; other videos have it in their names.
 """
 
@@ -32,7 +32,8 @@ from rppg_graph.weights import SHIPPED
 
 SUFFIXES = {".mp4", ".mov", ".avi"}
 GRID_HZ = 30.0
-METHODS = {"pos": []} | {name: ["--weights", name, "--views", VIEWS] for name in SHIPPED}  # to options of predict
+METHODS = {"no option": [], "pos": ["--method", "pos"]}  # to options of predict
+METHODS |= {name: ["--weights", name, "--views", VIEWS] for name in SHIPPED}
 
 
 def reference_bpm(video: Path) -> float | None:

@@ -1,20 +1,27 @@
 """The networks that come with the package: packed, and measured on real and on new generated people.
 
-    python benchmarks/weights.py pack runs/weights/stgnet_small stgnet-small-synth
+    python benchmarks/weights.py pack stgnet-small-synth
     python benchmarks/weights.py evaluate ../shared/data/ubfc_rppg_mp4
+    python benchmarks/weights.py reproduce stgnet-small-synth --minutes 10
 
-`pack` writes a run's best checkpoint to rppg_graph/weights. `evaluate` runs `run.py eval` with every network there, POS
-and CHROM on the real recordings and on new generated people of every preset, and writes results/weights_SET.json (the
-metrics), results/weights_windows.csv (one row a window, with what the generator drew) and results/weights.json (stamp).
-model_cards.py writes the cards from them.
+A network has one config in configs/weights or several, each of which goes on from the run of the one before; their
+runs are runs/weights/CONFIG. `pack` writes the best checkpoint of the last to rppg_graph/weights, and the learning
+curves of all to results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network there, alone and with
+POS beside it, POS and CHROM on the real recordings and on new generated people of every preset, and writes
+results/weights_SET.json (the metrics), results/weights_windows.csv (one row a window, with what the generator drew)
+and results/weights.json (stamp). `reproduce` trains by a network's first config anew, for so long at most, and writes
+both curves to results/reproduced_NAME.json. model_cards.py writes the cards.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from harness import RESULTS, environment
@@ -23,28 +30,67 @@ from keep import keep
 from rppg_graph import cli
 from rppg_graph.checkpoint import load
 from rppg_graph.cli.synthetic_mix import write_mix
-from rppg_graph.config import SyntheticConfig
+from rppg_graph.config import SyntheticConfig, read_mapping
 from rppg_graph.data.synthetic import PRESETS
 from rppg_graph.data.synthetic.dataset import PARAMETERS_FILE
+from rppg_graph.train import read_metrics
 from rppg_graph.weights import FOLDER, SHIPPED, SUFFIX, write_weights
 
+RECIPES = Path(__file__).resolve().parents[1] / "configs" / "weights"
+EXAMPLE = "with data, model and train"
 WORK = Path("runs/weights")
 SUBJECTS, SECONDS, SEED = 12, 11.0, 900  # of each preset's test set; no training set has these seeds
 REAL = "UBFC-rPPG"
-VIEWS = "corners"  # of the networks
+VIEWS, BESIDE = "corners", "pos"  # of the networks, which are measured alone too
 COLUMNS = ("set", "method", "name", "error_bpm", "snr_db", "reference_bpm", "skin_tone", "exposure", "sway",
            "kbit_per_second")  # fmt: skip
 
 
-def pack(run: Path, name: str) -> None:
-    """A run's best checkpoint as a file of the package; like any video's, its crops need a face in half the frames."""
-    checkpoint = load(run / "best.pt")
+def recipes(name: str) -> list[Path]:
+    """The configs that a network is trained by, in turn; the last is that of its name."""
+    path, found = RECIPES / f"{name.removesuffix('-synth').replace('-', '_')}.yaml", []
+    while path is not None:
+        found.insert(0, path)
+        start = read_mapping(path, EXAMPLE)["model"].get("start")
+        path = None if start is None else RECIPES / f"{Path(start).parent.name}.yaml"
+    return found
+
+
+def pack(name: str) -> None:
+    """A trained network as a file of the package; like any video's, its crops need a face in half the frames."""
+    runs = {recipe.stem: WORK / recipe.stem for recipe in recipes(name)}
+    checkpoint = load([*runs.values()][-1] / "best.pt")
     checkpoint.config["data"]["crop"]["policy"] = "fail"
     path = FOLDER / f"{name}{SUFFIX}"
     write_weights(path, checkpoint)
-    shutil.copy(run / "metrics.jsonl", RESULTS / f"training_{name}.jsonl")
+    for stem, run in runs.items():
+        shutil.copy(run / "metrics.jsonl", _curve(stem))
     _write_stamp(f"training_{name}")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def reproduce(name: str, minutes: float) -> None:
+    """The first training of a network again, for so many minutes at most, beside the curve that is on file."""
+    recipe = recipes(name)[0]
+    run = WORK / "reproduced" / recipe.stem
+    shutil.rmtree(run, ignore_errors=True)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([sys.executable, "run.py", "train", str(recipe), "--out", str(run)], timeout=60 * minutes)
+    known = {row["step"]: row for row in map(json.loads, _curve(recipe.stem).read_text().splitlines())}
+    losses = ("loss", "validation_loss")
+    points = [
+        {"step": row["step"]} | {loss: [known[row["step"]][loss], row[loss]] for loss in losses}
+        for row in read_metrics(run)
+    ]
+    for point in points:
+        told = (f"{loss} {point[loss][0]:.4f}, again {point[loss][1]:.4f}" for loss in losses)
+        print(f"step {point['step']:5d}  {'  '.join(told)}")
+    found = {"config": recipe.name, "minutes": minutes, "on file and again": points, "stamp": environment("cpu")}
+    (RESULTS / f"reproduced_{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _curve(stem: str) -> Path:
+    return RESULTS / f"training_{stem}.jsonl"
 
 
 def evaluate(real: Path) -> None:
@@ -59,7 +105,7 @@ def evaluate(real: Path) -> None:
     for name, root in roots.items():
         out = WORK / "eval" / name
         command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]
-        command += ["--face-policy", "skip", "--views", VIEWS]
+        command += ["--face-policy", "skip", "--views", VIEWS, "--beside", BESIDE]
         if cli.main(command):
             raise SystemExit(f"run.py {' '.join(command)} failed")
         keep(out, f"weights_{name}", data=name)
@@ -86,12 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack")
-    packing.add_argument("run", type=Path)
     packing.add_argument("name")
+    again = commands.add_parser("reproduce")
+    again.add_argument("name")
+    again.add_argument("--minutes", type=float, default=10.0)
     commands.add_parser("evaluate").add_argument("real", type=Path)
     args = parser.parse_args()
     if args.command == "pack":
-        pack(args.run, args.name)
+        pack(args.name)
+    elif args.command == "reproduce":
+        reproduce(args.name, args.minutes)
     else:
         evaluate(args.real)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from rppg_graph.errors import InputError
-from rppg_graph.methods import MonteCarlo, NetworkMethod
+from rppg_graph.methods import MonteCarlo, Reading
 from rppg_graph.predict import recording_wave
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS
 from rppg_graph.pulse.measure import measure
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 STEP_SECONDS = 1.0  # as the heart-rate track of a prediction
 
 
-# What a calibration is fitted for: the signal quality of a wave by one pass or by the mean of several views, and
-# Monte-Carlo dropout with its default settings. Others have none.
-KINDS: dict[str, tuple[MonteCarlo | None, str]] = {
-    "quality": (None, "whole"),
-    "quality of corners": (None, "corners"),
-    "mc": (MonteCarlo(), "whole"),
+# What a calibration is fitted for: the signal quality of a wave by one pass, by the mean of several views, and with POS
+# beside it; and Monte-Carlo dropout with its default settings. Others have none.
+KINDS: dict[str, Reading] = {
+    "quality": Reading(),
+    "quality of corners": Reading(views="corners"),
+    "quality of corners and pos": Reading(views="corners", beside="pos"),
+    "mc": Reading(mc=MonteCarlo()),
 }
 
 
@@ -39,8 +40,8 @@ def calibrate(checkpoint: Checkpoint, recordings: Sequence[CachedRecording]) -> 
         recordings: for validation, with references; those with no stretch as long as a clip are passed over.
     """
     found = {}
-    for kind, (mc, views) in KINDS.items():
-        method = NetworkMethod.from_checkpoint(checkpoint, mc, views)
+    for kind, reading in KINDS.items():
+        method = reading.of(checkpoint)
         rows = []
         for recording in tqdm(recordings, desc="calibrating", unit="recording", leave=False):
             try:
@@ -48,14 +49,15 @@ def calibrate(checkpoint: Checkpoint, recordings: Sequence[CachedRecording]) -> 
             except InputError:  # shorter than a clip
                 continue
             rows += measure(wave, PROTOCOLS["native"], "fft", WINDOW_SECONDS, STEP_SECONDS)
-        found[kind] = fit_calibration(rows, None if mc is None else mc.rate).to_dict()
+        found[kind] = fit_calibration(rows, reading.dropout_rate).to_dict()
     return found
 
 
-def calibration_for(checkpoint: Checkpoint, mc: MonteCarlo | None, views: str = "whole") -> Calibration | None:
+def calibration_for(checkpoint: Checkpoint, reading: Reading) -> Calibration | None:
     """What a checkpoint knows about the uncertainty of predictions made so; None where it was fitted to none such."""
-    for kind, (fitted, seen_through) in KINDS.items():
-        if (fitted is None, seen_through) == (mc is None, views):
-            found = (checkpoint.calibration or {}).get(kind)
-            return Calibration(**found) if found and found["rate"] == (None if mc is None else mc.rate) else None
+    for kind, fitted in KINDS.items():
+        found = (checkpoint.calibration or {}).get(kind)
+        same = (fitted.views, fitted.beside, fitted.mc is None) == (reading.views, reading.beside, reading.mc is None)
+        if same and found and found["rate"] == reading.dropout_rate:
+            return Calibration(**found)
     return None

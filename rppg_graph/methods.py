@@ -21,7 +21,15 @@ from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import detrend
 from rppg_graph.pulse.overlap_add import unit_deviation
 from rppg_graph.views import VIEWS, seen
-from rppg_graph.wave_stream import LEAST_SECONDS, ClassicalStream, NetworkStream, RawWave, WaveStream, whole_wave
+from rppg_graph.wave_stream import (
+    LEAST_SECONDS,
+    ClassicalStream,
+    JoinedStream,
+    NetworkStream,
+    RawWave,
+    WaveStream,
+    whole_wave,
+)
 
 if TYPE_CHECKING:
     from rppg_graph.checkpoint import Checkpoint
@@ -142,10 +150,14 @@ class NetworkMethod:
     def least_seconds(self) -> float:
         return self.clip_frames / self.fps
 
+    def wave_fps(self, video_fps: float) -> float:
+        """Frame rate of the wave of a video: its own where the network can take it, else the network's."""
+        return video_fps if abs(video_fps / self.fps - 1) < SAME_RATE else self.fps
+
     def stream(self, video_fps: float, step_seconds: float | None = None) -> NetworkStream:
         """Clips overlap by half and run in batches; with ``step_seconds``, one begins, and runs, every so often."""
         keep_freed_memory()
-        fps = video_fps if abs(video_fps / self.fps - 1) < SAME_RATE else self.fps
+        fps = self.wave_fps(video_fps)
         live = step_seconds is not None
         stride = max(1, round(step_seconds * fps)) if live else self.clip_frames // 2
         cutter = ClipCutter(fps, self.clip_frames, stride)
@@ -171,3 +183,64 @@ class NetworkMethod:
         if self.model.label == "differenced":
             waves = np.apply_along_axis(detrend, 2, np.cumsum(waves, axis=2))
         return waves
+
+
+@dataclass(frozen=True)
+class JoinedMethod:
+    """A network's wave and a classical method's of the same crops in one, each counted by its signal quality.
+
+    Their disturbances differ: a network that has learnt weak pulses may be lost in motion where a formula is not, and
+    the other way round. See ``pulse.combine.shares``. The network's wave must be in step with the face's colour, as
+    that of one trained on generated people is; a finger's pulse comes later.
+    """
+
+    network: NetworkMethod
+    classical: ClassicalMethod
+
+    @property
+    def name(self) -> str:
+        return f"{self.network.name} and {self.classical.name}"
+
+    @property
+    def least_seconds(self) -> float:
+        return max(self.network.least_seconds, self.classical.least_seconds)
+
+    def stream(self, video_fps: float, step_seconds: float | None = None) -> JoinedStream:
+        """Steps are the network's."""
+        network = self.network.stream(video_fps, step_seconds)
+        return JoinedStream(network, self.classical.stream(self.network.wave_fps(video_fps)))
+
+    def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
+        return whole_wave(self.stream(video_fps), face_frames)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a trained network is read.
+
+    Args:
+        views: a name of ``views.VIEWS``.
+        beside: classical method whose wave is mixed with the network's; None for the network alone.
+        mc: Monte-Carlo dropout; None for one pass without.
+    """
+
+    views: str = "whole"
+    beside: str | None = None
+    mc: MonteCarlo | None = None
+
+    @property
+    def dropout_rate(self) -> float | str | None:
+        """Of Monte-Carlo dropout; None without."""
+        return None if self.mc is None else self.mc.rate
+
+    def of(self, checkpoint: Checkpoint) -> NetworkMethod | JoinedMethod:
+        """The method that reads a checkpoint's network so."""
+        network = NetworkMethod.from_checkpoint(checkpoint, self.mc, self.views)
+        if self.beside is None:
+            return network
+        return JoinedMethod(network, ClassicalMethod(choose("classical method", CLASSICAL, self.beside)))
+
+
+def network_of(method: Method) -> NetworkMethod | None:
+    """The network in a method, to look inside; None where there is none."""
+    return method.network if isinstance(method, JoinedMethod) else method if isinstance(method, NetworkMethod) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -12,8 +12,10 @@ import numpy as np
 from rppg_graph.data.clips import MAX_GAP_SECONDS, Clip, ClipCutter
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import mean_rgb
+from rppg_graph.pulse.combine import mixed, share_at, shares
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
+from rppg_graph.pulse.protocols import prepare_native
 
 LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
 
@@ -37,6 +39,16 @@ class RawWave:
     variance: np.ndarray | None = None
     start: int = 0
     contact: bool = False
+
+    def waves(self) -> dict[str, np.ndarray]:
+        """What there is over time, (…, T), by name."""
+        found = {name: getattr(self, name) for name in ("bvp", "samples", "variance")}
+        return {name: values for name, values in found.items() if values is not None}
+
+    def since(self, start: int) -> RawWave:
+        """The same from a later grid point on."""
+        later = {name: values[..., start - self.start :] for name, values in self.waves().items()}
+        return replace(self, start=start, **later)
 
 
 class WaveStream(Protocol):
@@ -161,6 +173,55 @@ class NetworkStream:
         self._calls += 1
         for clip, clip_waves in zip(clips, np.swapaxes(waves, 0, 1), strict=True):
             self._merged.add(clip.start, clip_waves)
+
+
+class JoinedStream:
+    """A network's wave mixed with a formula's, each counted by how clean it is; there where both are, at the steps of
+    the network.
+
+    Args:
+        network: its wave; Monte-Carlo samples are each mixed by the shares of their mean.
+        formula: of the same frame rate.
+    """
+
+    def __init__(self, network: NetworkStream, formula: ClassicalStream) -> None:
+        self.network, self.formula = network, formula
+
+    def push(self, frame: FaceFrame, skip: bool = False) -> bool:
+        self.formula.push(frame)
+        return self.network.push(frame, skip)
+
+    def finish(self) -> None:
+        self.network.finish()
+        self.formula.finish()
+
+    def forget(self, before_seconds: float) -> None:
+        self.network.forget(before_seconds)
+        self.formula.forget(before_seconds)
+
+    def result(self) -> RawWave:
+        raw, other = self.network.result(), self.formula.result()
+        start = max(raw.start, other.start)
+        raw = raw.since(start)
+        beside = np.full(len(raw.bvp), np.nan)
+        known = other.since(start).bvp[: len(beside)]
+        beside[: len(known)] = known
+        joined = replace(raw, **{name: np.full_like(values, np.nan) for name, values in raw.waves().items()})
+        for part in finite_runs(raw.bvp + beside):
+            if part.stop - part.start >= LEAST_SECONDS * raw.fps:
+                _join(raw, beside, joined, part)
+        return joined
+
+
+def _join(raw: RawWave, beside: np.ndarray, joined: RawWave, part: slice) -> None:
+    """Mix the network's wave, with its samples, and the wave beside it (T,) in a stretch that both cover."""
+    first, second = (prepare_native(wave[part], raw.fps) for wave in (raw.bvp, beside))
+    windows = shares(first, second, raw.fps, raw.contact)
+    joined.bvp[part] = mixed(first, second, windows)
+    if raw.samples is not None:
+        filtered = np.stack([prepare_native(sample[part], raw.fps) for sample in raw.samples])
+        joined.samples[:, part] = mixed(filtered, second, windows)
+        joined.variance[part] = share_at(windows) ** 2 * raw.variance[part]
 
 
 class _Merged:

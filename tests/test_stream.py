@@ -17,7 +17,7 @@ from rppg_graph.data.synthetic import generate
 from rppg_graph.data.video import read_video
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
-from rppg_graph.methods import ClassicalMethod, NetworkMethod
+from rppg_graph.methods import ClassicalMethod, JoinedMethod, NetworkMethod
 from rppg_graph.predict import Stream, predict_video
 from rppg_graph.pulse.uncertainty import Calibration
 
@@ -43,7 +43,11 @@ def network(seconds: float = 0.0, clip_frames: int = 160) -> NetworkMethod:
     return NetworkMethod(Green(seconds), "green network", clip_frames, FPS)
 
 
-METHODS = [pytest.param(ClassicalMethod("pos"), id="pos"), pytest.param(network(), id="network")]
+METHODS = [
+    pytest.param(ClassicalMethod("pos"), id="pos"),
+    pytest.param(network(), id="network"),
+    pytest.param(JoinedMethod(network(), ClassicalMethod("pos")), id="both"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""``--checkpoint``, ``--weights``, ``--method``, ``--views``: by what a pulse is read, for commands that read one."""
+"""By what a pulse is read: ``--checkpoint``, ``--weights``, ``--method``, ``--views``, ``--beside``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rppg_graph.calibrate import calibration_for
 from rppg_graph.config import choose
 from rppg_graph.errors import InputError
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, NetworkMethod
+from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.views import VIEWS
@@ -17,54 +17,89 @@ from rppg_graph.views import VIEWS
 if TYPE_CHECKING:
     from rppg_graph.checkpoint import Checkpoint
 
+DEFAULT_WEIGHTS = "stgnet-small-synth"  # where nothing is named, and how they are then read
+PLAIN_READING = Reading()
+DEFAULT_READING = Reading(views="corners", beside="pos")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--checkpoint", type=Path, metavar="FILE", help="a network trained by `run.py train`")
-    which.add_argument("--weights", metavar="NAME", help="a network that comes trained, for example stgnet-small-synth")
-    which.add_argument("--method", help=f"a classical method: {', '.join(CLASSICAL)} (default: pos)")
-    add_views(parser)
+    which.add_argument(
+        "--weights",
+        metavar="NAME",
+        help=f"a network that comes trained (without any of these three: {DEFAULT_WEIGHTS} with --views "
+        f"{DEFAULT_READING.views} --beside {DEFAULT_READING.beside})",
+    )
+    which.add_argument("--method", help=f"a classical method: {', '.join(CLASSICAL)}")
+    add_reading(parser)
 
 
-def add_views(parser: argparse.ArgumentParser) -> None:
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How a network is read."""
     parser.add_argument(
         "--views",
         choices=list(VIEWS),
-        default="whole",
-        help="what a network sees of a face: the whole crop (default), or also its corners, one after the other, "
+        help="what a network sees of a face: the whole crop, or also its corners, one after the other, "
         "and the mean of the waves counts: five times the work, less noise",
     )
+    parser.add_argument(
+        "--beside",
+        metavar="METHOD",
+        help="mix the network's wave with a classical method's, each counted by its signal quality",
+    )
+
+
+def reading(args: argparse.Namespace, mc: MonteCarlo | None = None, by_default: Reading = PLAIN_READING) -> Reading:
+    """What the options ask for; what they leave open is as in ``by_default``."""
+    beside = by_default.beside if args.beside is None else choose("classical method", CLASSICAL, args.beside)
+    return Reading(args.views or by_default.views, beside, mc)
+
+
+def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: str, cure: str) -> None:
+    """Refuse what only a network has, where there is none.
+
+    Raises:
+        InputError: Monte-Carlo dropout, views, or a method beside.
+    """
+    if mc is not None:
+        raise InputError(f"--mc {mc.samples}: {who} without dropout; {cure}")
+    if args.views:
+        raise InputError(f"--views {args.views}: {who} on the mean colour of the skin; {cure}")
+    if args.beside:
+        raise InputError(f"--beside {args.beside}: a classical method stands beside a network alone; {cure}")
 
 
 def chosen_method(
     args: argparse.Namespace, mc: MonteCarlo | None = None
 ) -> tuple[Method, dict[str, Any], Calibration | None]:
     """The method asked for, how it wants faces cut out, and what is known about its uncertainty."""
-    if args.checkpoint or args.weights:
-        checkpoint = _trained(args)
-        crop = dict(checkpoint.config["data"]["crop"])
-        method = NetworkMethod.from_checkpoint(checkpoint, mc, args.views)
-        return method, crop, calibration_for(checkpoint, mc, args.views)
-    name = args.method or "pos"
-    choose("classical method", CLASSICAL, name)
-    network = "name a network with --checkpoint or --weights"
-    if mc is not None:
-        raise InputError(f"--mc {mc.samples}: {name} is a formula without dropout; {network}")
-    if args.views != "whole":
-        raise InputError(f"--views {args.views}: {name} is a formula on the mean colour of the skin; {network}")
-    return ClassicalMethod(name), {"size": SKIN_CROP}, None
+    if args.method:
+        choose("classical method", CLASSICAL, args.method)
+        network = "name a network with --checkpoint or --weights"
+        refuse_for_formulas(args, mc, f"{args.method} is a formula", network)
+        return ClassicalMethod(args.method), {"size": SKIN_CROP}, None
+    read = reading(args, mc, _by_default(args))
+    checkpoint = _trained(args)
+    return read.of(checkpoint), dict(checkpoint.config["data"]["crop"]), calibration_for(checkpoint, read)
+
+
+def _by_default(args: argparse.Namespace) -> Reading:
+    return PLAIN_READING if args.checkpoint or args.weights else DEFAULT_READING
 
 
 def _trained(args: argparse.Namespace) -> Checkpoint:
     from rppg_graph.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
     from rppg_graph.weights import load_weights
 
-    return load(args.checkpoint) if args.checkpoint else load_weights(args.weights)
+    return load(args.checkpoint) if args.checkpoint else load_weights(args.weights or DEFAULT_WEIGHTS)
 
 
 def origin(name: str, args: argparse.Namespace) -> str:
     """What a pulse was read by, for the screen."""
-    if not args.checkpoint and not args.weights:
+    if args.method:
         return f"classical method {name}, no training"
-    views = "" if args.views == "whole" else f", views: {args.views}"
-    return f"network {name} from {args.checkpoint}{views}" if args.checkpoint else f"network {args.weights}{views}"
+    read = reading(args, by_default=_by_default(args))
+    network = f"{name} from {args.checkpoint}" if args.checkpoint else args.weights or DEFAULT_WEIGHTS
+    views = "" if read.views == "whole" else f", views: {read.views}"
+    return f"network {network}{views}{f', beside {read.beside}' if read.beside else ''}"

@@ -24,7 +24,7 @@ from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.config import CropConfig, Section, choose
 from rppg_graph.errors import InputError
 from rppg_graph.evaluate import mean_predictor
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, NetworkMethod
+from rppg_graph.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, Reading
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import assess
@@ -102,8 +102,8 @@ def run(args: argparse.Namespace) -> None:
 def measured(run: Run, checkpoint: Checkpoint, mc: MonteCarlo) -> dict[str, Any]:
     """The figures of a trained run on its test subjects."""
     recordings = recordings_to_test(run.config)
-    evaluation = evaluate(NetworkMethod.from_checkpoint(checkpoint), recordings)
-    sampled = evaluate(NetworkMethod.from_checkpoint(checkpoint, mc), recordings)
+    evaluation = evaluate(Reading().of(checkpoint), recordings)
+    sampled = evaluate(Reading(mc=mc).of(checkpoint), recordings)
     return {
         "variant": run.variant,
         "seed": run.seed,
@@ -111,8 +111,8 @@ def measured(run: Run, checkpoint: Checkpoint, mc: MonteCarlo) -> dict[str, Any]
         "accuracy_mc": accuracy(sampled),
         "cost": cost_of(run, checkpoint),
         "uncertainty": {
-            "quality": assess(evaluation.windows, calibration_for(checkpoint, None)),
-            "mc": assess(sampled.windows, calibration_for(checkpoint, mc)),
+            "quality": assess(evaluation.windows, calibration_for(checkpoint, Reading())),
+            "mc": assess(sampled.windows, calibration_for(checkpoint, Reading(mc=mc))),
         },
     }
 
@@ -122,7 +122,7 @@ def untrained(plan: Plan, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]
     found: dict[str, list[dict[str, Any]]] = {f"{name}, untrained": [] for name in plan.untrained}
     for planned in runs:
         if planned.variant in plan.untrained:
-            method = NetworkMethod.from_checkpoint(_fresh(load(planned.folder / "best.pt"), planned.seed))
+            method = Reading().of(_fresh(load(planned.folder / "best.pt"), planned.seed))
             evaluation = evaluate(method, recordings_to_test(planned.config))
             found[f"{planned.variant}, untrained"].append({"seed": planned.seed, "accuracy": accuracy(evaluation)})
     return found

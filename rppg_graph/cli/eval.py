@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.data.face import POLICIES
 from rppg_graph.errors import InputError
 from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, uncertainty_table, write_results
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, NetworkMethod
+from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, Reading, network_of
 from rppg_graph.predict import face_frames, recording_wave
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
     parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of the windows (default: 10)")
     monte_carlo.add_arguments(parser)
-    chosen_method.add_views(parser)
+    chosen_method.add_reading(parser)
     parser.add_argument("--face-policy", choices=POLICIES, help="a recording without enough of a face (see predict)")
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording to do without")
     parser.add_argument(
@@ -96,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
     if mean_bpm is not None:
         evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
     if args.out:  # before the screen, which may be a pipe that closes
-        about = {"data": str(data.root), "subjects": side, "views": args.views}
+        about = {"data": str(data.root), "subjects": side, "views": args.views or "whole", "beside": args.beside}
         about |= {"protocol": args.protocol, "window_seconds": args.window}
         write_results(args.out, evaluations, waves, about | {"uncertainty": assessed})
         networks = {c.name: _view(c.method, recordings[c.name]) for c in contestants}
@@ -112,10 +114,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | None]:
     mc = monte_carlo.monte_carlo(args)
-    if mc is not None and not args.checkpoints and not args.weights:
-        raise InputError(f"--mc {mc.samples}: classical methods are formulas without dropout; name a CHECKPOINT")
-    if args.views != "whole" and not args.checkpoints and not args.weights:
-        raise InputError(f"--views {args.views}: classical methods see the mean colour alone; name a CHECKPOINT")
+    if not args.checkpoints and not args.weights:
+        chosen_method.refuse_for_formulas(args, mc, "classical methods are formulas", "name a CHECKPOINT")
+    reading = chosen_method.reading(args, mc)
     contestants: list[Contestant] = []
     first: Config | None = None
     for path in args.checkpoints:
@@ -124,8 +125,9 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
         first = first or config
         network = config.model.name
         name = network if len(args.checkpoints) == 1 else f"{network} ({path.parent.name})"
-        contestants.append(_trained(name, checkpoint, mc, args.views))
-    contestants += [_trained(name, load_weights(name), mc, args.views) for name in args.weights]
+        contestants += _trained(name, checkpoint, reading)
+    for name in args.weights:
+        contestants += _trained(name, load_weights(name), reading)
     for name in args.method:
         choose("classical method", CLASSICAL, name)
         contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(size=SKIN_CROP), None, None))
@@ -135,11 +137,14 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
     return contestants, first
 
 
-def _trained(name: str, checkpoint: Checkpoint, mc: MonteCarlo | None, views: str) -> Contestant:
-    config = validate(Config, checkpoint.config, name)
-    method = NetworkMethod.from_checkpoint(checkpoint, mc, views)
-    calibration = calibration_for(checkpoint, mc, views)
-    return Contestant(name, method, config.data.crop, checkpoint.mean_bpm, calibration)
+def _trained(name: str, checkpoint: Checkpoint, reading: Reading) -> Iterator[Contestant]:
+    """A network alone and, if that is asked for, with a classical method beside it."""
+    crop = validate(Config, checkpoint.config, name).data.crop
+    alone = replace(reading, beside=None)
+    for read in dict.fromkeys((alone, reading)):
+        called = f"{name} and {read.beside}" if read.beside else name
+        known = calibration_for(checkpoint, read)
+        yield Contestant(called, read.of(checkpoint), crop, checkpoint.mean_bpm, known)
 
 
 def _recordings(contestant: Contestant, data: DataConfig, side: str, config: Config | None) -> list[CachedRecording]:
@@ -171,12 +176,13 @@ def _waves(contestant: Contestant, recordings: list[CachedRecording]) -> list[Wa
 
 def _view(method: Method, recordings: list[CachedRecording]) -> NetworkView | None:
     """A look inside a network on the first clip there is; none into a formula."""
-    if not isinstance(method, NetworkMethod):
+    network = network_of(method)
+    if network is None:
         return None
     for recording in recordings:
-        clip = next(cut_clips(face_frames(recording), recording.fps, method.clip_frames, method.clip_frames), None)
+        clip = next(cut_clips(face_frames(recording), recording.fps, network.clip_frames, network.clip_frames), None)
         if clip is not None:
-            return view_network(method.model, clip_tensor(clip.video)[None], recording.fps)
+            return view_network(network.model, clip_tensor(clip.video)[None], recording.fps)
     return None
 
 

@@ -14,7 +14,7 @@ from rppg_graph.cli import chosen_method, monte_carlo
 from rppg_graph.cli.output import POOR, writable, write_whole
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
-from rppg_graph.methods import Method, NetworkMethod
+from rppg_graph.methods import Method, network_of
 from rppg_graph.predict import Prediction, first_clip, judge, predict_video
 from rppg_graph.report.graph_view import view_network
 from rppg_graph.report.html import write_prediction_report
@@ -25,8 +25,8 @@ EXAMPLES = """\
   run.py predict face.mp4 --json face.json --csv face.csv --plot face.png
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --report face.html
   run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --mc 30 --mc-rate half
-  run.py predict face.mp4 --weights stgnet-small-synth --views corners
-  run.py predict face.mp4 --method chrom --face-policy full-frame"""
+  run.py predict face.mp4 --weights stgnet-small-synth       # one network alone, by one look at the face
+  run.py predict face.mp4 --method pos --face-policy full-frame"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,10 +75,11 @@ def _write_report(
 ) -> None:
     """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
     p, view, clip = prediction, None, None
-    if isinstance(method, NetworkMethod):
-        clip = first_clip(args.video, method.clip_frames, p.fps, **crop)
+    network = network_of(method)
+    if network is not None:
+        clip = first_clip(args.video, network.clip_frames, p.fps, **crop)
         if clip is not None:
-            view = view_network(method.model, clip_tensor(clip)[None], p.fps, args.show_face)
+            view = view_network(network.model, clip_tensor(clip)[None], p.fps, args.show_face)
     elif args.show_face:
         clip = first_clip(args.video, 2, p.fps, **crop)
     face = clip[len(clip) // 2] if args.show_face and clip is not None else None

@@ -33,7 +33,7 @@ def checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "a.mp4", "--mc", "30"], "--mc 30: pos is a formula without dropout"),
+        (["predict", "a.mp4", "--method", "pos", "--mc", "30"], "--mc 30: pos is a formula without dropout"),
         (["predict", "a.mp4", "--method", "chrom", "--mc", "30"], "chrom is a formula without dropout"),
         (["eval", "--method", "pos", "--data", "nowhere", "--mc", "30"], "formulas without dropout"),
         (["predict", "a.mp4", "--mc", "1"], "samples=1: a variance needs at least 2"),
@@ -42,8 +42,12 @@ def checkpoint(tmp_path):
         (["predict", "a.mp4", "--mc", "8", "--seed", "-1"], "seed=-1: must be a whole number from 0"),
         (["predict", "a.mp4", "--mc-rate", "half"], "ask for it with --mc 30"),
         (["predict", "a.mp4", "--seed", "1"], "ask for it with --mc 30"),
-        (["predict", "a.mp4", "--views", "corners"], "--views corners: pos is a formula on the mean colour"),
+        (["predict", "a.mp4", "--method", "pos", "--views", "corners"], "--views corners: pos is a formula on the"),
         (["eval", "--method", "pos", "--data", "nowhere", "--views", "corners"], "--views corners: classical methods"),
+        (["predict", "a.mp4", "--method", "pos", "--beside", "chrom"], "--beside chrom: a classical method"),
+        (["eval", "--method", "pos", "--data", "nowhere", "--beside", "pos"], "--beside pos: a classical method"),
+        (["predict", "a.mp4", "--beside", "poss"], "did you mean pos"),
+        (["live", "--video", "a.mp4", "--beside", "poss"], "did you mean pos"),
     ],
 )
 def test_bad_options(arguments, message, capsys):
@@ -69,6 +73,7 @@ def known(**changes):
     return {
         "quality": {"source": "quality", "rate": None} | common | changes,
         "quality of corners": {"source": "quality", "rate": None} | common | {"temperature": 3.0} | changes,
+        "quality of corners and pos": {"source": "quality", "rate": None} | common | {"temperature": 4.0} | changes,
         "mc": {"source": "mc", "rate": "half"} | common | changes,
     }
 
@@ -84,7 +89,10 @@ def test_a_guess_is_refused_with_exit_code_0(video, options, tmp_path, capsys):
     assert f"heart rate      none: {found['reason']}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("options", "temperature"), [([], 2), (["--views", "corners"], 3)])
+@pytest.mark.parametrize(
+    ("options", "temperature"),
+    [([], 2), (["--views", "corners"], 3), (["--views", "corners", "--beside", "pos"], 4)],
+)
 def test_a_calibrated_network_says_how_sure_it_is(video, options, temperature, tmp_path, capsys):
     network, result = saved(tmp_path / "best.pt", known()), tmp_path / "out.json"
     assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
