@@ -222,11 +222,19 @@ class Reading:
         views: a name of ``views.VIEWS``.
         beside: classical method whose wave is mixed with the network's; None for the network alone.
         mc: Monte-Carlo dropout; None for one pass without.
+
+    Raises:
+        InputError: unknown views or method.
     """
 
     views: str = "whole"
     beside: str | None = None
     mc: MonteCarlo | None = None
+
+    def __post_init__(self) -> None:
+        choose("views", VIEWS, self.views)
+        if self.beside is not None:
+            choose("classical method", CLASSICAL, self.beside)
 
     @property
     def dropout_rate(self) -> float | str | None:
@@ -238,7 +246,7 @@ class Reading:
         network = NetworkMethod.from_checkpoint(checkpoint, self.mc, self.views)
         if self.beside is None:
             return network
-        return JoinedMethod(network, ClassicalMethod(choose("classical method", CLASSICAL, self.beside)))
+        return JoinedMethod(network, ClassicalMethod(self.beside))
 
 
 def network_of(method: Method) -> NetworkMethod | None:

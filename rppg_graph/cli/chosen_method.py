@@ -52,8 +52,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 def reading(args: argparse.Namespace, mc: MonteCarlo | None = None, by_default: Reading = PLAIN_READING) -> Reading:
     """What the options ask for; what they leave open is as in ``by_default``."""
-    beside = by_default.beside if args.beside is None else choose("classical method", CLASSICAL, args.beside)
-    return Reading(args.views or by_default.views, beside, mc)
+    return Reading(args.views or by_default.views, args.beside or by_default.beside, mc)
 
 
 def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: str, cure: str) -> None:
