@@ -36,7 +36,8 @@ EXAMPLES = """\
   run.py eval runs/ubfc/best.pt --method pos --method chrom  beside classical methods, paired
   run.py eval runs/ubfc/best.pt --mc 30 --mc-rate half       how far to trust it, by Monte-Carlo dropout
   run.py eval runs/ubfc/best.pt --data /data/PURE            another dataset, all of its subjects
-  run.py eval --weights stgnet-small-synth --method pos --data my_videos --out runs/mine"""
+  run.py eval --weights stgnet-small-synth --method pos --data my_videos --out runs/mine
+  run.py eval --weights stgnet-small-synth --beside pos --data my_videos   a network alone, and mixed with POS"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
