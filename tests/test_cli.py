@@ -120,6 +120,15 @@ def test_eval_shows_a_table_and_writes_files(at, tmp_path, capsys):
     assert "waves-pos" in capsys.readouterr().out
 
 
+def test_eval_shows_a_network_alone_and_with_a_method_beside_it(at, tmp_path, capsys):
+    out = tmp_path / "result"
+    assert cli.main(["eval", str(at / "best.pt"), "--beside", "green", "--window", "5", "--out", str(out)]) == 0
+    assert "stgnet_small and green − stgnet_small, recordings" in capsys.readouterr().out
+    results = json.loads((out / "results.json").read_text())
+    assert set(results["methods"]) == {"stgnet_small", "stgnet_small and green", "mean of training"}
+    assert results["beside"] == "green"
+
+
 def test_eval_of_classical_methods_on_any_recordings(at, dataset, capsys):
     assert cli.main(["eval", "--method", "pos", "--method", "green", "--data", str(dataset), "--window", "5"]) == 0
     assert "green − pos, recordings" in capsys.readouterr().out
