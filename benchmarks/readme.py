@@ -91,7 +91,7 @@ def setup() -> str:
 def performance() -> str:
     """The targets of the speed benchmarks, as they were measured on a CPU."""
     lines = []
-    for bench in ("model", "predict", "pipeline", "knn", "graph_conv"):
+    for bench in ("model", "loss_curves", "predict", "pipeline", "knn", "graph_conv"):
         for path in sorted(RESULTS.glob(f"{bench}_*.json")):
             found = json.loads(path.read_text(encoding="utf-8"))
             about = found["environment"]
