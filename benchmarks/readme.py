@@ -119,7 +119,7 @@ def cross_check() -> str:
 
 def comparison() -> str:
     """Accuracy and cost of ``run.py compare``, as it wrote them."""
-    _, about, rest = (RESULTS / "compare.md").read_text(encoding="utf-8").split("\n\n", 2)
+    _, about, rest = (RESULTS / "compare_seed1.md").read_text(encoding="utf-8").split("\n\n", 2)
     tables = re.sub("^## (.*)$", r"**\1**", rest.split("## Uncertainty")[0].strip(), flags=re.MULTILINE)
     return f"{about}\n\n{tables}"
 
