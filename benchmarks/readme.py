@@ -91,12 +91,12 @@ def setup() -> str:
 def performance() -> str:
     """The targets of the speed benchmarks, as they were measured on a CPU."""
     lines = []
-    for bench in ("model", "loss_curves", "predict", "pipeline", "knn", "graph_conv"):
-        for path in sorted(RESULTS.glob(f"{bench}_*.json")):
+    for script in ("bench_model", "loss_curves", "bench_predict", "bench_pipeline", "bench_knn", "bench_graph_conv"):
+        for path in sorted(RESULTS.glob(f"{script.removeprefix('bench_')}_*.json")):
             found = json.loads(path.read_text(encoding="utf-8"))
             about = found["environment"]
             where = f"{about['device']}, {about['threads']} threads, commit {about['commit']}"
-            lines += [f"`benchmarks/bench_{bench}.py` ({where}):", ""]
+            lines += [f"`benchmarks/{script}.py` ({where}):", ""]
             lines += [*(f"- {target['line'].removeprefix('target ')}" for target in found["targets"]), ""]
     return "\n".join(lines[:-1])
 
