@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from harness import RESULTS
-from weights import BESIDE, EXAMPLE, RECIPES, SUBJECTS, WORK, recipes
+from weights import BESIDE, EXAMPLE, RECIPES, SUBJECTS, WORK, curve, recipes
 from windows import CLOSE_BPM, accuracy, read_windows
 
 from rppg_graph.config import read_mapping
@@ -46,6 +46,7 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
         fps=checkpoint.fps,
         people="\n".join(people),
         commands="\n".join(commands),
+        curves=", ".join(f"benchmarks/results/{path.name}" for path in map(curve, configs) if path.exists()),
         about=_about(configs[-1]),
         subjects=SUBJECTS,
         tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),

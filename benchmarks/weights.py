@@ -58,13 +58,13 @@ def recipes(name: str) -> list[Path]:
 
 def pack(name: str) -> None:
     """A trained network as a file of the package; like any video's, its crops need a face in half the frames."""
-    runs = {recipe.stem: WORK / recipe.stem for recipe in recipes(name)}
+    runs = {recipe: WORK / recipe.stem for recipe in recipes(name)}
     checkpoint = load([*runs.values()][-1] / "best.pt")
     checkpoint.config["data"]["crop"]["policy"] = "fail"
     path = FOLDER / f"{name}{SUFFIX}"
     write_weights(path, checkpoint)
-    for stem, run in runs.items():
-        shutil.copy(run / "metrics.jsonl", _curve(stem))
+    for recipe, run in runs.items():
+        shutil.copy(run / "metrics.jsonl", curve(recipe))
     _write_stamp(f"training_{name}")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
@@ -76,7 +76,7 @@ def reproduce(name: str, minutes: float) -> None:
     shutil.rmtree(run, ignore_errors=True)
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run([sys.executable, "run.py", "train", str(recipe), "--out", str(run)], timeout=60 * minutes)
-    known = {row["step"]: row for row in map(json.loads, _curve(recipe.stem).read_text().splitlines())}
+    known = {row["step"]: row for row in map(json.loads, curve(recipe).read_text().splitlines())}
     losses = ("loss", "validation_loss")
     points = [
         {"step": row["step"]} | {loss: [known[row["step"]][loss], row[loss]] for loss in losses}
@@ -89,8 +89,9 @@ def reproduce(name: str, minutes: float) -> None:
     (RESULTS / f"reproduced_{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def _curve(stem: str) -> Path:
-    return RESULTS / f"training_{stem}.jsonl"
+def curve(recipe: Path) -> Path:
+    """Where the learning curve of a config is kept."""
+    return RESULTS / f"training_{recipe.stem}.jsonl"
 
 
 def evaluate(real: Path) -> None:
