@@ -51,7 +51,7 @@ def checkpoint(tmp_path_factory) -> Path:
 def test_a_video_is_followed_line_by_line(face, tmp_path, capsys):
     path, bpm = face
     lines = tmp_path / "pulse.jsonl"
-    assert cli.main(["live", "--video", str(path), "--fast", "--json", str(lines)]) == 0
+    assert cli.main(["live", "--video", str(path), "--fast", "--method", "pos", "--json", str(lines)]) == 0
     head, *shown, last = capsys.readouterr().out.splitlines()
     assert head == "face.mp4: classical method pos, no training; Ctrl-C ends"
     updates = [json.loads(text) for text in lines.read_text().splitlines()]
@@ -68,7 +68,8 @@ def test_a_video_is_followed_line_by_line(face, tmp_path, capsys):
 
 
 def test_json_lines_have_standard_output_to_themselves(face, capsys):
-    assert cli.main(["live", "--video", str(face[0]), "--fast", "--seconds", "3", "--json", "-"]) == 0
+    options = ["--fast", "--method", "pos", "--seconds", "3", "--json", "-"]
+    assert cli.main(["live", "--video", str(face[0]), *options]) == 0
     shown = capsys.readouterr()
     updates = [json.loads(text) for text in shown.out.splitlines()]
     assert [round(update["seconds"]) for update in updates] == [0, 1, 2]
@@ -84,6 +85,20 @@ def test_a_network_follows_too(face, checkpoint, capsys):
     assert "of 10 s so far" in updates[3]["reason"]
     assert updates[-1]["bpm"] is not None  # of fresh weights: some number
     assert updates[-1]["lag_seconds"] < 2
+
+
+@pytest.mark.slow
+def test_without_a_method_the_shipped_network_follows_with_pos_beside_it(face, capsys):
+    path, bpm = face
+    assert cli.main(["live", "--video", str(path), "--fast", "--json", "-"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith("face.mp4: network stgnet-small-synth, views: corners, beside pos; Ctrl-C ends")
+    updates = [json.loads(text) for text in shown.out.splitlines()]
+    assert len(updates) == pytest.approx(13, abs=3)
+    found = [update for update in updates if update["bpm"]]
+    assert found[0]["seconds"] <= 13
+    assert [update["bpm"] for update in found] == pytest.approx([bpm] * len(found), abs=2)
+    assert all(update["interval_bpm"] > 0 for update in found)
 
 
 def update(**changes) -> Update:
