@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from rppg_graph.checkpoint import load
-from rppg_graph.methods import NetworkMethod
+from rppg_graph.methods import Reading
 from rppg_graph.predict import predict_video
 from rppg_graph.report.plots import THEMES, plot_prediction
 
@@ -22,7 +22,7 @@ def main() -> None:
     demo = parser.parse_args().demo
     checkpoint = load(demo / "train" / "best.pt")
     video = demo / "unseen" / "subject1" / "vid.mp4"
-    p = predict_video(video, NetworkMethod.from_checkpoint(checkpoint), **checkpoint.config["data"]["crop"])
+    p = predict_video(video, Reading().of(checkpoint), **checkpoint.config["data"]["crop"])
     title = f"{p.method} on a generated face that it never saw"
     for theme in THEMES:
         path = DOCS / f"predict-{theme}.png"

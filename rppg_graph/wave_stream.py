@@ -206,22 +206,24 @@ class JoinedStream:
         beside = np.full(len(raw.bvp), np.nan)
         known = other.since(start).bvp[: len(beside)]
         beside[: len(known)] = known
-        joined = replace(raw, **{name: np.full_like(values, np.nan) for name, values in raw.waves().items()})
+        joined = {name: np.full_like(values, np.nan) for name, values in raw.waves().items()}
         for part in finite_runs(raw.bvp + beside):
             if part.stop - part.start >= LEAST_SECONDS * raw.fps:
-                _join(raw, beside, joined, part)
-        return joined
+                for name, values in _joined(raw, beside, part).items():
+                    joined[name][..., part] = values
+        return replace(raw, **joined)
 
 
-def _join(raw: RawWave, beside: np.ndarray, joined: RawWave, part: slice) -> None:
-    """Mix the network's wave, with its samples, and the wave beside it (T,) in a stretch that both cover."""
+def _joined(raw: RawWave, beside: np.ndarray, part: slice) -> dict[str, np.ndarray]:
+    """The network's waves mixed with the one beside it (T,), by name, in a stretch that both cover."""
     first, second = (prepare_native(wave[part], raw.fps) for wave in (raw.bvp, beside))
     windows = shares(first, second, raw.fps, raw.contact)
-    joined.bvp[part] = mixed(first, second, windows)
+    found = {"bvp": mixed(first, second, windows)}
     if raw.samples is not None:
         filtered = np.stack([prepare_native(sample[part], raw.fps) for sample in raw.samples])
-        joined.samples[:, part] = mixed(filtered, second, windows)
-        joined.variance[part] = share_at(windows) ** 2 * raw.variance[part]
+        found |= {"samples": mixed(filtered, second, windows)}
+        found |= {"variance": share_at(windows) ** 2 * raw.variance[part]}
+    return found
 
 
 class _Merged:

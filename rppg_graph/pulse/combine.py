@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from rppg_graph.pulse.filters import frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, heart_rate
-from rppg_graph.pulse.overlap_add import hann_taper, unit_deviation
+from rppg_graph.pulse.overlap_add import HannMean, unit_deviation
 
 Share = tuple[slice, float]  # a window, and the share of the first wave in it
 _CLEANEST = 0.999  # of qualities, so that weights stay finite
@@ -35,27 +37,27 @@ def mixed(first: np.ndarray, second: np.ndarray, windows: list[Share]) -> np.nda
 
     The waves must be in step: they follow the volume of blood at one place with one sign.
     """
-    mixtures = [
-        share * unit_deviation(first[..., part]) + (1 - share) * unit_deviation(second[part]) for part, share in windows
-    ]
-    return _tapered_mean([part for part, _ in windows], mixtures)
+
+    def mix(wave: np.ndarray) -> np.ndarray:
+        return _tapered_mean(
+            (part, share * unit_deviation(wave[part]) + (1 - share) * unit_deviation(second[part]))
+            for part, share in windows
+        )
+
+    return np.apply_along_axis(mix, -1, first)
 
 
 def share_at(windows: list[Share]) -> np.ndarray:
     """(T,) the first wave's share at every frame."""
-    parts = [part for part, _ in windows]
-    return _tapered_mean(parts, [np.full(part.stop - part.start, share) for part, share in windows])
+    return _tapered_mean((part, np.full(part.stop - part.start, share)) for part, share in windows)
 
 
-def _tapered_mean(windows: list[slice], values: list[np.ndarray]) -> np.ndarray:
-    """Σ w·v / Σ w (…, T) of the values (…, n) in each window, w a Hann taper."""
-    frames = windows[-1].stop
-    total, tapers = np.zeros((*values[0].shape[:-1], frames)), np.zeros(frames)
-    for part, value in zip(windows, values, strict=True):
-        taper = hann_taper(part.stop - part.start)
-        total[..., part] += taper * value
-        tapers[part] += taper
-    return total / tapers
+def _tapered_mean(values: Iterable[tuple[slice, np.ndarray]]) -> np.ndarray:
+    """(T,) of the values in each window."""
+    mean = HannMean()
+    for part, value in values:
+        mean.add(part.start, value)
+    return mean.result()
 
 
 def _weight(wave: np.ndarray, fps: float, contact: bool = False) -> float:

@@ -22,7 +22,7 @@ from rppg_graph.config import CropConfig, DataConfig, SyntheticConfig
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
-from rppg_graph.methods import NetworkMethod
+from rppg_graph.methods import Method, Reading
 from rppg_graph.predict import recording_wave
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.phase import pulse_phase
@@ -65,7 +65,7 @@ def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, rea
     sets = {OWN: recordings_to_test(run.config)}
     for name, data in _sets(evaluation, real, run.config.data.crop).items():
         sets[name] = [recording for recording in cached_recordings(data) if recording.pulse is not None]
-    method = NetworkMethod.from_checkpoint(checkpoint)
+    method = Reading().of(checkpoint)
     figures = {name: _figures(method, recordings) for name, recordings in sets.items()}
     graph = {name: _graph(run, checkpoint, recordings, evaluation) for name, recordings in sets.items()}
     cost = _cost(run, checkpoint) | {"measuring_seconds": time.perf_counter() - started}
@@ -86,7 +86,7 @@ def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, rea
     return {"row": row, "graph": {"sets": {name: _blocks(blocks, name == OWN) for name, blocks in graph.items()}}}
 
 
-def _figures(method: NetworkMethod, recordings: Sequence[CachedRecording]) -> dict[str, Any]:
+def _figures(method: Method, recordings: Sequence[CachedRecording]) -> dict[str, Any]:
     """Accuracy over windows, each recording's mean absolute error (bpm), and the recordings that have no wave."""
     waves, unusable = [], []
     for recording in recordings:
