@@ -91,9 +91,7 @@ def _do(each: Run, study: Study, real: Path | None, out: Path, evaluation: str) 
     identified = head(each, evaluation)
     measure = partial(measured, evaluation=study.evaluation, real=real)
     try:
-        found = in_own_process(
-            partial(finish, calibrated=False, wait=False), each, measure, f"measured-{evaluation}.json"
-        )
+        found = in_own_process(partial(finish, wait=False), each, measure, f"measured-{evaluation}.json")
     except Exception as error:  # whatever a variant stumbles over, the others go on
         reason = f"{type(error).__name__}: {error}"
         append_row(out / ROWS, identified | {"failed": reason})

@@ -34,6 +34,7 @@ EXAMPLES = """\
   run.py compare configs/compare.yaml --runs runs/again --out again
 
 A run that is done is not done again, one that was stopped goes on: the same command after a stop ends the table."""
+CALIBRATIONS = ("quality", "mc")  # of what the table shows
 RESULTS = Path("benchmarks/results")
 NOTES = """\
 MAE, RMSE, r, SNR: over the 10-second windows of subjects that no network saw, mean ± sd over the seeds.
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
     mc = MonteCarlo(plan.monte_carlo.samples, plan.monte_carlo.rate)
     entries: dict[str, list[dict[str, Any]]] = {variant.name: [] for variant in plan.variants}
     for planned in tqdm(runs, desc="runs", unit="run"):
-        found = in_own_process(partial(finish, calibrated=True), planned, partial(measured, mc=mc), "measured.json")
+        found = in_own_process(finish, planned, partial(measured, mc=mc), "measured.json", CALIBRATIONS)
         entries[planned.variant].append(found)
     baselines = untrained(plan, runs) | without_training(plan, runs[0])
     text = report(plan, entries, baselines)
@@ -157,9 +158,8 @@ def report(
     return "\n\n".join(
         (
             "# Networks under one budget",
-            f"Seeds {', '.join(map(str, plan.seeds))}; {next(iter(entries.values()))[0]['cost']['steps']} steps each; "
-            f"commit {about['commit']}; {versions}; {machine['system']}, {machine['cores']} cores, "
-            f"{about['threads']} threads, GPUs: {machine['GPUs']}.",
+            f"Seeds {', '.join(map(str, plan.seeds))}; commit {about['commit']}; {versions}; {machine['system']}, "
+            f"{machine['cores']} cores, {about['threads']} threads, GPUs: {machine['GPUs']}.",
             "## Accuracy",
             markdown({**entries, **baselines}, ACCURACY),
             "## Cost",

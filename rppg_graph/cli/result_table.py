@@ -36,6 +36,7 @@ ACCURACY = (
 COST = (
     Column("parameters", ("cost", "parameters"), ",.0f"),
     Column("MMAC a frame", ("cost", "macs_per_frame"), ".1f", 1e-6),
+    Column("steps", ("cost", "steps"), ",.0f"),
     Column("training (s a step)", ("cost", "seconds_per_step")),
     Column("inference (ms a clip)", ("cost", "inference_ms"), ".0f"),
     Column("peak memory (MiB)", ("cost", "training_peak_mib"), ",.0f"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,17 @@ CLAIM, COST = "claim", "cost.json"  # files of a run folder: who is at work, and
 
 
 def finish(
-    run: Run, measure: Callable[[Run, Checkpoint], dict[str, Any]], file: str, *, calibrated: bool, wait: bool = True
+    run: Run,
+    measure: Callable[[Run, Checkpoint], dict[str, Any]],
+    file: str,
+    calibrations: Sequence[str] = (),
+    wait: bool = True,
 ) -> dict[str, Any] | None:
     """Train a run to its end and measure it, in this process; what is done already is read from its files.
 
     Args:
         measure: figures of the trained network, kept in ``file`` of the run's folder.
-        calibrated: let the checkpoint know what its uncertainty is worth; takes Monte-Carlo samples.
+        calibrations: what the checkpoint is to know of the worth of its uncertainty, names of ``calibrate.KINDS``.
         wait: for another process that is at this run; if not, None is returned.
 
     Raises:
@@ -49,7 +53,7 @@ def finish(
     with claim(run.folder / CLAIM, wait) as mine:
         if not mine:
             return None
-        fit(run, calibrated)
+        fit(run, calibrations)
         place = run.folder / file
         if not place.exists():
             text = json.dumps(measure(run, load(run.folder / "best.pt")), indent=2, allow_nan=False) + "\n"
@@ -60,10 +64,10 @@ def finish(
 def fit_claimed(run: Run) -> None:
     """Train a run to its end and measure nothing, in one process at a time: another one that is at it is waited for."""
     with claim(run.folder / CLAIM):
-        fit(run, calibrated=False)
+        fit(run)
 
 
-def fit(run: Run, calibrated: bool = True) -> None:
+def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
     """Train a run to its end, from where a stop left it; nothing where it is trained."""
     place = run.folder / "config.yaml"
     if place.exists() and not _holds(place, run.config):
@@ -74,7 +78,7 @@ def fit(run: Run, calibrated: bool = True) -> None:
     text = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
     write_whole(place, lambda path: path.write_text(text, encoding="utf-8"))
     started = time.perf_counter()
-    train(run.config, run.folder, resume=(run.folder / "last.pt").exists(), calibrated=calibrated)
+    train(run.config, run.folder, resume=(run.folder / "last.pt").exists(), calibrations=calibrations)
     rows = read_metrics(run.folder)
     found = {
         "steps": rows[-1]["step"],

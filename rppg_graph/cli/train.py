@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_type_hints
 
@@ -13,6 +14,7 @@ import torch
 import yaml
 from torch import nn
 
+from rppg_graph.calibrate import KINDS as CALIBRATIONS
 from rppg_graph.calibrate import calibrate
 from rppg_graph.checkpoint import load, save
 from rppg_graph.cli.claims import claim
@@ -60,8 +62,10 @@ def run(args: argparse.Namespace) -> None:
     train(config, folder, resume=args.resume is not None)
 
 
-def train(config: Config, folder: Path, resume: bool = False, calibrated: bool = True) -> None:
-    """Generate and preprocess what is missing, fit the network, calibrate its uncertainty if wanted, leave a run."""
+def train(
+    config: Config, folder: Path, resume: bool = False, calibrations: Sequence[str] = tuple(CALIBRATIONS)
+) -> None:
+    """Generate and preprocess what is missing, fit the network, calibrate it in these ways, leave a run."""
     if config.synthetic:
         write_mix(config.data.root, config.synthetic)
     torch.manual_seed(config.seed)
@@ -97,11 +101,11 @@ def train(config: Config, folder: Path, resume: bool = False, calibrated: bool =
     plot_learning(folder / "loss.png", rows, loss)
     best = min(rows, key=lambda row: row["validation_loss"])
     print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
-    if not calibrated:
+    if not calibrations:
         return
     reached = load(folder / "best.pt")
     reached.model.to(trainer.device)
-    calibration = calibrate(reached, sides["validation"])
+    calibration = calibrate(reached, sides["validation"], calibrations)
     save(folder / "best.pt", reached._replace(calibration=calibration))
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
 
