@@ -4,13 +4,13 @@
     python benchmarks/weights.py evaluate ../shared/data/ubfc_rppg_mp4
     python benchmarks/weights.py reproduce stgnet-small-synth --minutes 10
 
-A network has one config in configs/weights or several, each of which goes on from the run of the one before; their
-runs are runs/weights/CONFIG. `pack` writes the best checkpoint of the last to rppg_graph/weights, and the learning
-curves of all to results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network there, alone and with
-POS beside it, POS and CHROM on the real recordings and on new generated people of every preset, and writes
-results/weights_SET.json (the metrics), results/weights_windows.csv (one row a window, with what the generator drew)
-and results/weights.json (stamp). `reproduce` trains by a network's first config anew, for so long at most, and writes
-both curves to results/reproduced_NAME.json. model_cards.py writes the cards.
+A network has one config in configs/weights or several, each of which goes on from the run of another, or that of a
+pair from two; their runs are runs/weights/CONFIG. `pack` writes the best checkpoint of the last to rppg_graph/weights,
+and the learning curves of those that are there to results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with
+every network there, alone and with POS beside it, POS and CHROM on the real recordings and on new generated people of
+every preset, and writes results/weights_SET.json (the metrics), results/weights_windows.csv (one row a window, with
+what the generator drew) and results/weights.json (stamp). `reproduce` trains by a network's first config anew, for so
+long at most, and writes both curves to results/reproduced_NAME.json. model_cards.py writes the cards.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ COLUMNS = ("set", "method", "name", "error_bpm", "snr_db", "reference_bpm", "ski
 
 def recipes(name: str) -> list[Path]:
     """The configs that a network is trained by, in turn; the last is that of its name."""
-    path, found = RECIPES / f"{name.removesuffix('-synth').replace('-', '_')}.yaml", []
-    while path is not None:
-        found.insert(0, path)
-        start = read_mapping(path, EXAMPLE)["model"].get("start")
-        path = None if start is None else RECIPES / f"{Path(start).parent.name}.yaml"
-    return found
+    return list(dict.fromkeys(_leading_to(RECIPES / f"{name.removesuffix('-synth').replace('-', '_')}.yaml")))
+
+
+def _leading_to(recipe: Path) -> list[Path]:
+    starts = read_mapping(recipe, EXAMPLE)["model"].get("start", [])
+    starts = [starts] if isinstance(starts, str) else starts
+    return [each for start in starts for each in _leading_to(RECIPES / f"{Path(start).parent.name}.yaml")] + [recipe]
 
 
 def pack(name: str) -> None:
@@ -64,7 +65,8 @@ def pack(name: str) -> None:
     path = FOLDER / f"{name}{SUFFIX}"
     write_weights(path, checkpoint)
     for recipe, run in runs.items():
-        shutil.copy(run / "metrics.jsonl", curve(recipe))
+        if (run / "metrics.jsonl").exists():
+            shutil.copy(run / "metrics.jsonl", curve(recipe))
     _write_stamp(f"training_{name}")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
@@ -101,30 +103,36 @@ def evaluate(real: Path) -> None:
         roots[preset] = WORK / "test" / preset
         part = SyntheticConfig(preset=preset, subjects=SUBJECTS, seconds=SECONDS, seed=SEED + number)
         write_mix(roots[preset], [part])
-    named = [word for name in SHIPPED for word in ("--weights", name)]
     rows = []
     for name, root in roots.items():
-        out = WORK / "eval" / name
-        command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]
-        command += ["--face-policy", "skip", "--views", VIEWS, "--beside", BESIDE]
-        if cli.main(command):
-            raise SystemExit(f"run.py {' '.join(command)} failed")
-        keep(out, f"weights_{name}", data=name)
-        rows += _windows(name, root, out / "recordings.csv")
-    with (RESULTS / "weights_windows.csv").open("w", newline="", encoding="utf-8") as file:
+        rows += windows_of(name, root)
+        keep(WORK / "eval" / name, f"weights_{name}", data=name)
+    write_windows("weights", rows)
+
+
+def write_windows(name: str, rows: list[dict]) -> None:
+    """results/NAME_windows.csv and its stamp results/NAME.json."""
+    with (RESULTS / f"{name}_windows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    _write_stamp("weights")
+    _write_stamp(name)
 
 
 def _write_stamp(name: str) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(environment("cpu"), indent=1) + "\n", encoding="utf-8")
 
 
-def _windows(name: str, root: Path, table: Path) -> list[dict]:
+def windows_of(name: str, root: Path) -> list[dict]:
+    """One row a window of every network and of POS and CHROM on a data set, by `run.py eval`."""
+    out = WORK / "eval" / name
+    named = [word for network in SHIPPED for word in ("--weights", network)]
+    command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]
+    command += ["--face-policy", "skip", "--views", VIEWS, "--beside", BESIDE]
+    if cli.main(command):
+        raise SystemExit(f"run.py {' '.join(command)} failed")
     drawn = {path.parent.name: json.loads(path.read_text()) for path in root.glob(f"*/{PARAMETERS_FILE}")}
-    with table.open(encoding="utf-8", newline="") as file:
+    with (out / "recordings.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["span"] == "window"]
     return [drawn.get(row["name"], {}) | row | {"set": name} for row in rows]
 

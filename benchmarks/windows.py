@@ -9,9 +9,9 @@ from statistics import mean
 CLOSE_BPM = 5.0
 
 
-def read_windows(results: Path) -> list[dict[str, str]]:
-    """The rows of weights_windows.csv that have an error."""
-    with (results / "weights_windows.csv").open(encoding="utf-8", newline="") as file:
+def read_windows(results: Path, name: str = "weights") -> list[dict[str, str]]:
+    """The rows of NAME_windows.csv that have an error."""
+    with (results / f"{name}_windows.csv").open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row["error_bpm"]]
 
 

@@ -60,7 +60,9 @@ class ModelConfig(Section):
 
     name: str = Field("stgnet_paper", description="a name of models.MODELS")
     options: dict[str, Any] = Field({}, description="keyword arguments of the network")
-    start: Path | None = Field(None, description="a checkpoint whose weights it starts from; chance if null")
+    start: Path | tuple[Path, ...] | None = Field(
+        None, description="a checkpoint whose weights it starts from, for a pair one for each; chance if null"
+    )
 
 
 class TrainConfig(Section):

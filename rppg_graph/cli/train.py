@@ -117,8 +117,22 @@ def rendered_people(config: Config) -> list[CachedRecording]:
         return [person for part in config.rendered for person in render_people(out, crop=crop, **part.model_dump())]
 
 
-def start_from(model: nn.Module, path: Path) -> None:
-    """Give a network the weights of a checkpoint of the same architecture; InputError where they do not fit."""
+def start_from(model: nn.Module, start: Path | tuple[Path, ...]) -> None:
+    """Give a network the weights of a checkpoint of the same architecture, or a pair's members those of one each.
+
+    Raises:
+        InputError: weights that do not fit, or another number of checkpoints than there are networks.
+    """
+    paths = (start,) if isinstance(start, Path) else start
+    networks = (model,) if isinstance(start, Path) else getattr(model, "members", (model,))
+    if len(paths) != len(networks):
+        names = ", ".join(map(str, paths))
+        raise InputError(f"model.start names {len(paths)} checkpoints ({names}); the network takes {len(networks)}")
+    for network, path in zip(networks, paths, strict=True):
+        _start_from_one(network, path)
+
+
+def _start_from_one(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(load(path).model.state_dict())
     except RuntimeError as error:

@@ -8,12 +8,18 @@ from torch import nn
 
 from rppg_graph.errors import InputError
 from rppg_graph.export.dense_stgnet import DenseSTGNet
+from rppg_graph.export.dense_stgnet_pair import DenseSTGNetPair
 from rppg_graph.export.dense_stream_net import DenseStreamNet
 from rppg_graph.models.stgnet import STGNet
+from rppg_graph.models.stgnet_pair import STGNetPair
 from rppg_graph.models.stream_net import StreamNet
 
 # network → (model in eval mode, clip_frames, size) -> the same function of a clip in plain tensor operations.
-DENSE: dict[type[nn.Module], type[nn.Module]] = {STGNet: DenseSTGNet, StreamNet: DenseStreamNet}
+DENSE: dict[type[nn.Module], type[nn.Module]] = {
+    STGNet: DenseSTGNet,
+    STGNetPair: DenseSTGNetPair,
+    StreamNet: DenseStreamNet,
+}
 
 
 def dense_form(model: nn.Module, clip_frames: int, size: int) -> nn.Module:

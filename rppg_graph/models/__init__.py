@@ -7,12 +7,14 @@ from collections.abc import Callable
 from torch import nn
 
 from rppg_graph.models.stgnet import stgnet_paper, stgnet_released, stgnet_small
+from rppg_graph.models.stgnet_pair import stgnet_pair
 from rppg_graph.models.stream_net import deep_phys, stream_net, ts_can
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "stgnet_paper": stgnet_paper,
     "stgnet_released": stgnet_released,
     "stgnet_small": stgnet_small,
+    "stgnet_pair": stgnet_pair,
     "stream_net": stream_net,
     "ts_can": ts_can,
     "deep_phys": deep_phys,

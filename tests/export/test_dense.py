@@ -84,5 +84,5 @@ def test_other_convolutions_are_refused(conv, tiny_network):
 
 
 def test_other_networks_are_refused():
-    with pytest.raises(InputError, match="Linear cannot be exported; STGNet, StreamNet can"):
+    with pytest.raises(InputError, match="Linear cannot be exported; STGNet, STGNetPair, StreamNet can"):
         dense_form(torch.nn.Linear(2, 2), 24, 32)
