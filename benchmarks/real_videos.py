@@ -2,7 +2,7 @@
 
     python benchmarks/real_videos.py ../shared/data
 
-With no option, with POS alone, and with each network that comes with the package alone. Writes results/real_videos.csv
+With no option, with POS alone, and with the network of no option alone. Writes results/real_videos.csv
 (one row a video and method, refusals with their reason) and results/real_videos.json (mean errors and the stamp).
 The reference of a UBFC-rPPG recording is the rate of its contact pulse; other videos have it in their names.
 """
@@ -24,16 +24,16 @@ from harness import RESULTS, environment
 from weights import VIEWS
 
 from rppg_graph import cli
+from rppg_graph.cli.chosen_method import DEFAULT_WEIGHTS
 from rppg_graph.data.recordings import find_recordings
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
-from rppg_graph.weights import SHIPPED
 
 SUFFIXES = {".mp4", ".mov", ".avi"}
 GRID_HZ = 30.0
 METHODS = {"no option": [], "pos": ["--method", "pos"]}  # to options of predict
-METHODS |= {name: ["--weights", name, "--views", VIEWS] for name in SHIPPED}
+METHODS |= {DEFAULT_WEIGHTS: ["--weights", DEFAULT_WEIGHTS, "--views", VIEWS]}
 
 
 def reference_bpm(video: Path) -> float | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from rppg_graph.errors import InputError
 from rppg_graph.methods import MonteCarlo, Reading
-from rppg_graph.predict import recording_wave
+from rppg_graph.predict import NetworkWaves, recording_wave
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS
 from rppg_graph.pulse.measure import measure
 from rppg_graph.pulse.protocols import PROTOCOLS
@@ -43,13 +44,16 @@ def calibrate(
         kinds: names of KINDS.
     """
     found = {}
+    alone = {kind: replace(KINDS[kind], beside=None) for kind in kinds}
+    networks = {reading: reading.of(checkpoint) for reading in alone.values()}
+    known: NetworkWaves = {}
     for kind in kinds:
         reading = KINDS[kind]
-        method = reading.of(checkpoint)
+        method = reading.around(networks[alone[kind]])
         rows = []
         for recording in tqdm(recordings, desc="calibrating", unit="recording", leave=False):
             try:
-                wave = recording_wave(recording, method)
+                wave = recording_wave(recording, method, known)
             except InputError:  # shorter than a clip
                 continue
             rows += measure(wave, PROTOCOLS["native"], "fft", WINDOW_SECONDS, STEP_SECONDS)

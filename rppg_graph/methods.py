@@ -28,6 +28,7 @@ from rppg_graph.wave_stream import (
     NetworkStream,
     RawWave,
     WaveStream,
+    joined,
     whole_wave,
 )
 
@@ -213,6 +214,10 @@ class JoinedMethod:
     def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
         return whole_wave(self.stream(video_fps), face_frames)
 
+    def with_network_wave(self, raw: RawWave, face_frames: Iterable[FaceFrame]) -> RawWave:
+        """`wave` where the network's is known already."""
+        return joined(raw, whole_wave(self.classical.stream(raw.fps), face_frames))
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -243,10 +248,11 @@ class Reading:
 
     def of(self, checkpoint: Checkpoint) -> NetworkMethod | JoinedMethod:
         """The method that reads a checkpoint's network so."""
-        network = NetworkMethod.from_checkpoint(checkpoint, self.mc, self.views)
-        if self.beside is None:
-            return network
-        return JoinedMethod(network, ClassicalMethod(self.beside))
+        return self.around(NetworkMethod.from_checkpoint(checkpoint, self.mc, self.views))
+
+    def around(self, network: NetworkMethod) -> NetworkMethod | JoinedMethod:
+        """The same of a network that is read with these views and samples."""
+        return network if self.beside is None else JoinedMethod(network, ClassicalMethod(self.beside))
 
 
 def network_of(method: Method) -> NetworkMethod | None:

@@ -14,7 +14,7 @@ from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import FaceCropper, FaceFrame
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
-from rppg_graph.methods import Method
+from rppg_graph.methods import JoinedMethod, Method, NetworkMethod
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack, heart_rate, heart_rate_track
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import prepare_native
@@ -25,8 +25,8 @@ from rppg_graph.wave_stream import RawWave, finite_runs
 if TYPE_CHECKING:
     from rppg_graph.data.cache import CachedRecording
 
-__all__ = ["Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "finite_runs", "first_clip", "judge",
-           "predict_video", "recording_wave", "summarise"]  # fmt: skip
+__all__ = ["NetworkWaves", "Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "finite_runs",
+           "first_clip", "judge", "predict_video", "recording_wave", "summarise"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -187,13 +187,20 @@ def face_frames(recording: CachedRecording) -> Iterator[FaceFrame]:
     return (FaceFrame(float(t), crop if face else None, None, bool(face)) for t, crop, face in faces)
 
 
-def recording_wave(recording: CachedRecording, method: Method) -> Wave:
+NetworkWaves = dict[tuple[NetworkMethod, str], RawWave]  # by network and name of the recording
+
+
+def recording_wave(recording: CachedRecording, method: Method, known: NetworkWaves | None = None) -> Wave:
     """A method's raw wave of a cached recording beside its reference, on the longest stretch that has both.
+
+    Args:
+        known: networks' waves that are there already, and to which a new one is added: a network that is measured
+            alone and with a formula beside it runs once.
 
     Raises:
         InputError: there is no such stretch.
     """
-    raw = method.wave(face_frames(recording), recording.fps)
+    raw = _raw_wave(recording, method, {} if known is None else known)
     seconds = np.arange(len(raw.bvp)) / raw.fps
     label, label_bpm = (_on_grid(seconds, recording.seconds, values) for values in (recording.pulse, recording.bpm))
     both = raw.bvp if label is None else raw.bvp + label
@@ -216,6 +223,16 @@ def recording_wave(recording: CachedRecording, method: Method) -> Wave:
         samples=samples,
         contact=raw.contact,
     )
+
+
+def _raw_wave(recording: CachedRecording, method: Method, known: NetworkWaves) -> RawWave:
+    if isinstance(method, JoinedMethod):
+        return method.with_network_wave(_raw_wave(recording, method.network, known), face_frames(recording))
+    if not isinstance(method, NetworkMethod):
+        return method.wave(face_frames(recording), recording.fps)
+    if (method, recording.name) not in known:
+        known[method, recording.name] = method.wave(face_frames(recording), recording.fps)
+    return known[method, recording.name]
 
 
 def _on_grid(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray | None) -> np.ndarray | None:

@@ -200,18 +200,22 @@ class JoinedStream:
         self.formula.forget(before_seconds)
 
     def result(self) -> RawWave:
-        raw, other = self.network.result(), self.formula.result()
-        start = max(raw.start, other.start)
-        raw = raw.since(start)
-        beside = np.full(len(raw.bvp), np.nan)
-        known = other.since(start).bvp[: len(beside)]
-        beside[: len(known)] = known
-        joined = {name: np.full_like(values, np.nan) for name, values in raw.waves().items()}
-        for part in finite_runs(raw.bvp + beside):
-            if part.stop - part.start >= LEAST_SECONDS * raw.fps:
-                for name, values in _joined(raw, beside, part).items():
-                    joined[name][..., part] = values
-        return replace(raw, **joined)
+        return joined(self.network.result(), self.formula.result())
+
+
+def joined(raw: RawWave, other: RawWave) -> RawWave:
+    """A network's wave mixed with another of the same frame rate, as `JoinedStream` does."""
+    start = max(raw.start, other.start)
+    raw = raw.since(start)
+    beside = np.full(len(raw.bvp), np.nan)
+    known = other.since(start).bvp[: len(beside)]
+    beside[: len(known)] = known
+    found = {name: np.full_like(values, np.nan) for name, values in raw.waves().items()}
+    for part in finite_runs(raw.bvp + beside):
+        if part.stop - part.start >= LEAST_SECONDS * raw.fps:
+            for name, values in _joined(raw, beside, part).items():
+                found[name][..., part] = values
+    return replace(raw, **found)
 
 
 def _joined(raw: RawWave, beside: np.ndarray, part: slice) -> dict[str, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.methods import ClassicalMethod, JoinedMethod, MonteCarlo, NetworkMethod, network_of
 from rppg_graph.nn.drop_path import DropPath
+from rppg_graph.predict import recording_wave
 from rppg_graph.pulse.combine import mixed, share_at, shares
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import snr_db
@@ -109,3 +112,25 @@ def test_samples_are_mixed_by_the_shares_of_their_mean():
 def test_the_network_of_a_method():
     assert network_of(JoinedMethod(alone := network(), GREEN)) is alone is network_of(alone)
     assert network_of(GREEN) is None
+
+
+@pytest.mark.parametrize("fps", [FPS, 50.0])
+def test_a_network_that_has_run_does_not_run_again(fps):
+    frames = faces(700, 8, 8, hole=slice(300, 340), fps=fps)
+    joined, runs = JoinedMethod(network(), GREEN), []
+    joined.network.model.register_forward_hook(lambda *_: runs.append(1))
+    expected, alone = joined.wave(frames, fps), joined.network.wave(frames, fps)
+    once = len(runs) // 2
+    np.testing.assert_array_equal(joined.with_network_wave(alone, frames).bvp, expected.bvp)
+    crops = np.stack([np.zeros((8, 8, 3), np.uint8) if f.crop is None else f.crop for f in frames])
+    seconds, face = np.array([f.seconds for f in frames]), np.array([f.detected for f in frames])
+    recording = SimpleNamespace(
+        name="a", subject="a", frames=crops, seconds=seconds, fps=fps, face=face, pulse=np.sin(seconds), bpm=None
+    )
+    runs.clear()
+    known = {}
+    waves = [recording_wave(recording, method, known) for method in (joined.network, joined)]
+    assert len(runs) == once
+    for wave, method in zip(waves, (joined.network, joined), strict=True):
+        np.testing.assert_array_equal(wave.prediction, recording_wave(recording, method).prediction)
+    assert len(runs) == 3 * once

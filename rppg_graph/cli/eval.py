@@ -21,7 +21,7 @@ from rppg_graph.data.face import POLICIES
 from rppg_graph.errors import InputError
 from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, uncertainty_table, write_results
 from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, Reading, network_of
-from rppg_graph.predict import face_frames, recording_wave
+from rppg_graph.predict import NetworkWaves, face_frames, recording_wave
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
@@ -91,7 +91,8 @@ def run(args: argparse.Namespace) -> None:
     data = config.data if args.data is None else DataConfig(root=args.data, layout=args.layout)
     data = data.model_copy(update={"leave_out": (*data.leave_out, *args.leave_out)})
     recordings = {c.name: _recordings(c, data, side, config) for c in contestants}
-    waves = {c.name: _waves(c, recordings[c.name]) for c in contestants}
+    known: NetworkWaves = {}
+    waves = {c.name: _waves(c, recordings[c.name], known) for c in contestants}
     evaluations = {name: evaluate_waves(w, args.protocol, args.window) for name, w in waves.items()}
     assessed = {c.name: assess(evaluations[c.name].windows, c.calibration) for c in contestants}
     assessed = {name: found for name, found in assessed.items() if found is not None}
@@ -142,10 +143,11 @@ def _trained(name: str, checkpoint: Checkpoint, reading: Reading) -> Iterator[Co
     """A network alone and, if that is asked for, with a classical method beside it."""
     crop = validate(Config, checkpoint.config, name).data.crop
     alone = replace(reading, beside=None)
+    network = alone.of(checkpoint)
     for read in dict.fromkeys((alone, reading)):
         called = f"{name} and {read.beside}" if read.beside else name
         known = calibration_for(checkpoint, read)
-        yield Contestant(called, read.of(checkpoint), crop, checkpoint.mean_bpm, known)
+        yield Contestant(called, read.around(network), crop, checkpoint.mean_bpm, known)
 
 
 def _recordings(contestant: Contestant, data: DataConfig, side: str, config: Config | None) -> list[CachedRecording]:
@@ -159,11 +161,11 @@ def _recordings(contestant: Contestant, data: DataConfig, side: str, config: Con
     return recordings
 
 
-def _waves(contestant: Contestant, recordings: list[CachedRecording]) -> list[Wave]:
+def _waves(contestant: Contestant, recordings: list[CachedRecording], known: NetworkWaves) -> list[Wave]:
     waves, without = [], []
     for recording in tqdm(recordings, desc=contestant.name, unit="recording", leave=False):
         try:
-            waves.append(recording_wave(recording, contestant.method))
+            waves.append(recording_wave(recording, contestant.method, known))
         except InputError:  # the others first, so that all such are named at once
             without.append(recording.name)
     if without:
