@@ -5,12 +5,13 @@
     python benchmarks/weights.py reproduce stgnet-small-synth --minutes 10
 
 A network has one config in configs/weights or several, each of which goes on from the run of another, or that of a
-pair from two; their runs are runs/weights/CONFIG. `pack` writes the best checkpoint of the last to rppg_graph/weights,
-and the learning curves of those that are there to results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with
-every network there, alone and with POS beside it, POS and CHROM on the real recordings and on new generated people of
-every preset, and writes results/weights_SET.json (the metrics), results/weights_windows.csv (one row a window, with
-what the generator drew) and results/weights.json (stamp). `reproduce` trains by a network's first config anew, for so
-long at most, and writes both curves to results/reproduced_NAME.json. model_cards.py writes the cards.
+pair from two; their runs are runs/weights/CONFIG. `pack` calibrates the best checkpoint of the last on people as they
+sit in front of a camera and writes it to rppg_graph/weights, and the learning curves of the runs that are there to
+results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network there, alone and with POS beside it,
+POS and CHROM on the real recordings and on new generated people of every preset, and writes results/weights_SET.json
+(the metrics), results/weights_windows.csv (one row a window, with what the generator drew) and results/weights.json
+(stamp). `reproduce` trains by a network's first config anew, for so long at most, and writes both curves to
+results/reproduced_NAME.json. model_cards.py writes the cards.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from harness import RESULTS, environment
 from keep import keep
 
 from rppg_graph import cli
+from rppg_graph.calibrate import calibrate
 from rppg_graph.checkpoint import load
+from rppg_graph.cli.recordings import cached_recordings, other_dataset
 from rppg_graph.cli.synthetic_mix import write_mix
-from rppg_graph.config import SyntheticConfig, read_mapping
+from rppg_graph.config import CropConfig, SyntheticConfig, read_mapping
 from rppg_graph.data.synthetic import PRESETS
 from rppg_graph.data.synthetic.dataset import PARAMETERS_FILE
+from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.train import read_metrics
 from rppg_graph.weights import FOLDER, SHIPPED, SUFFIX, write_weights
 
@@ -40,6 +44,12 @@ RECIPES = Path(__file__).resolve().parents[1] / "configs" / "weights"
 EXAMPLE = "with data, model and train"
 WORK = Path("runs/weights")
 SUBJECTS, SECONDS, SEED = 12, 11.0, 900  # of each preset's test set; no training set has these seeds
+# People to calibrate on, as they sit in front of a camera. Those in motion and in the dark may give clean waves of a
+# wrong rate: a calibration on them would refuse nearly every real recording.
+CALIBRATED_ON = [
+    SyntheticConfig(preset=preset, subjects=3, seconds=16.0, seed=970 + number)
+    for number, preset in enumerate(("easy", "office", "compressed", "still"))
+]
 REAL = "UBFC-rPPG"
 VIEWS, BESIDE = "corners", "pos"  # of the networks, which are measured alone too
 COLUMNS = ("set", "method", "name", "error_bpm", "snr_db", "reference_bpm", "skin_tone", "exposure", "sway",
@@ -62,12 +72,16 @@ def pack(name: str) -> None:
     runs = {recipe: WORK / recipe.stem for recipe in recipes(name)}
     checkpoint = load([*runs.values()][-1] / "best.pt")
     checkpoint.config["data"]["crop"]["policy"] = "fail"
+    root, crop = WORK / "calibration", CropConfig(size=checkpoint.config["data"]["crop"]["size"])
+    write_mix(root, CALIBRATED_ON)
+    calibration = calibrate(checkpoint, cached_recordings(other_dataset(root, None, crop)))
     path = FOLDER / f"{name}{SUFFIX}"
-    write_weights(path, checkpoint)
+    write_weights(path, checkpoint._replace(calibration=calibration))
     for recipe, run in runs.items():
         if (run / "metrics.jsonl").exists():
             shutil.copy(run / "metrics.jsonl", curve(recipe))
     _write_stamp(f"training_{name}")
+    print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
 
