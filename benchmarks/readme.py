@@ -62,15 +62,38 @@ def _predicted(row: dict[str, str]) -> str:
 
 
 def weights() -> str:
-    """Error of the shipped networks and of classical methods in windows of ten seconds, a line a set."""
-    rows = [row for row in read_windows(RESULTS) if row["method"] != "mean of training"]
-    methods, sets = (list(dict.fromkeys(row[key] for row in rows)) for key in ("method", "set"))
-    lines = [f"| windows of 10 s | {' | '.join(methods)} | n |", "|---" * (len(methods) + 2) + "|"]
-    for name in sets:
-        found = [[row for row in rows if (row["set"], row["method"]) == (name, method)] for method in methods]
-        cells = ["{} ({})".format(*accuracy(windows)) for windows in found]
-        lines.append(f"| {name} | {' | '.join(cells)} | {len(found[0])} |")
-    stamp = json.loads((RESULTS / "weights.json").read_text(encoding="utf-8"))
+    """Error of the shipped networks and of classical methods in windows of ten seconds, by set."""
+    return _windows("weights")
+
+
+def skin_tones() -> str:
+    """The same for the same people with each skin tone, and how far the tones are apart."""
+    errors = _errors("skin_tones")
+    methods = dict.fromkeys(method for method, _ in errors)
+    apart = {method: [float(mae) for (name, _), (mae, *_) in errors.items() if name == method] for method in methods}
+    said = ", ".join(f"{method} {max(found) / min(found):.2f}" for method, found in apart.items())
+    return f"{_windows('skin_tones')} Largest MAE over the smallest: {said}."
+
+
+def _errors(name: str) -> dict[tuple[str, str], tuple[str, str, int]]:
+    """(method, set) → MAE, share within CLOSE_BPM and number of the windows in NAME_windows.csv."""
+    grouped: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in read_windows(RESULTS, name):
+        if row["method"] != "mean of training":
+            grouped.setdefault((row["method"], row["set"]), []).append(row)
+    return {key: (*accuracy(rows), len(rows)) for key, rows in grouped.items()}
+
+
+def _windows(name: str) -> str:
+    """A line a method, a column a set."""
+    errors = _errors(name)
+    methods, sets = (list(dict.fromkeys(each)) for each in zip(*errors, strict=True))
+    lines = [f"| windows of 10 s | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
+    lines += [
+        f"| {method} | {' | '.join('{} ({})'.format(*errors[method, found]) for found in sets)} |" for method in methods
+    ]
+    lines.append(f"| windows | {' | '.join(str(errors[methods[0], found][-1]) for found in sets)} |")
+    stamp = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return "\n".join([*lines, "", f"MAE in bpm, and the share within {CLOSE_BPM:g} bpm. {_stamp(stamp)}."])
 
 
@@ -119,7 +142,7 @@ def cross_check() -> str:
 
 def comparison() -> str:
     """Accuracy and cost of ``run.py compare``, as it wrote them."""
-    _, about, rest = (RESULTS / "compare_seed1.md").read_text(encoding="utf-8").split("\n\n", 2)
+    _, about, rest = (RESULTS / "compare.md").read_text(encoding="utf-8").split("\n\n", 2)
     tables = re.sub("^## (.*)$", r"**\1**", rest.split("## Uncertainty")[0].strip(), flags=re.MULTILINE)
     return f"{about}\n\n{tables}"
 
@@ -152,7 +175,7 @@ def filled(text: str) -> str:
     """README's text with every block between ``<!-- name -->`` and ``<!-- /name -->`` made anew."""
     for name, make in BLOCKS.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        if len(re.findall(pattern, text, flags=re.DOTALL)) != 1: 
+        if len(re.findall(pattern, text, flags=re.DOTALL)) != 1:
             raise SystemExit(f"README.md needs one block <!-- {name} --> … <!-- /{name} -->")
         table = make().replace("\\", "\\\\")
         text = re.sub(pattern, rf"\g<1>{table}\n\g<2>", text, flags=re.DOTALL)
