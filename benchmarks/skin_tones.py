@@ -2,7 +2,7 @@
 
     python benchmarks/skin_tones.py
 
-Twenty-four people of the preset office, each as a video with four tones of the Monk scale and everything else alike:
+Sixteen people of the preset office, each as a video with four tones of the Monk scale and everything else alike:
 heart, light, motion, camera, codec. `run.py eval` reads them all as weights.py does. Writes
 results/skin_tones_windows.csv (one row a window) and results/skin_tones.json (stamp); prints the mean absolute errors.
 """
@@ -16,20 +16,18 @@ from windows import accuracy, read_windows
 from rppg_graph.data.synthetic import write_dataset
 
 TONES = (1, 4, 7, 10)  # of the Monk scale
-PRESET, SUBJECTS, SECONDS, SEED = "office", 24, 11.0, 950
+PRESET, SUBJECTS, SECONDS, SEED = "office", 16, 11.0, 950
 
 
 def main() -> None:
-    rows = []
-    for tone in TONES:
-        root = WORK / "tones" / f"tone {tone}"
+    roots = {f"tone {tone}": WORK / "tones" / f"tone {tone}" for tone in TONES}
+    for tone, root in zip(TONES, roots.values(), strict=True):
         if not root.exists():
             write_dataset(root, preset=PRESET, subjects=SUBJECTS, seconds=SECONDS, seed=SEED, skin_tone=tone)
-        rows += windows_of(root.name, root)
-    write_windows("skin_tones", rows)
+    write_windows("skin_tones", windows_of(roots))
     rows = read_windows(RESULTS, "skin_tones")
     for method in dict.fromkeys(row["method"] for row in rows):
-        found = [[row for row in rows if (row["method"], row["set"]) == (method, f"tone {tone}")] for tone in TONES]
+        found = [[row for row in rows if (row["method"], row["set"]) == (method, name)] for name in roots]
         print(f"{method:30s}", *("{:>6} bpm ({:>4})".format(*accuracy(windows)) for windows in found), sep="  ")
 
 

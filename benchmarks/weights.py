@@ -20,11 +20,15 @@ import argparse
 import contextlib
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
+import torch
 from harness import RESULTS, environment
 from keep import keep
 
@@ -117,11 +121,9 @@ def evaluate(real: Path) -> None:
         roots[preset] = WORK / "test" / preset
         part = SyntheticConfig(preset=preset, subjects=SUBJECTS, seconds=SECONDS, seed=SEED + number)
         write_mix(roots[preset], [part])
-    rows = []
-    for name, root in roots.items():
-        rows += windows_of(name, root)
+    write_windows("weights", windows_of(roots))
+    for name in roots:
         keep(WORK / "eval" / name, f"weights_{name}", data=name)
-    write_windows("weights", rows)
 
 
 def write_windows(name: str, rows: list[dict]) -> None:
@@ -137,8 +139,14 @@ def _write_stamp(name: str) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(environment("cpu"), indent=1) + "\n", encoding="utf-8")
 
 
-def windows_of(name: str, root: Path) -> list[dict]:
-    """One row a window of every network and of POS and CHROM on a data set, by `run.py eval`."""
+def windows_of(roots: dict[str, Path]) -> list[dict]:
+    """One row a window of every network and of POS and CHROM on data sets, a process of one thread for each set."""
+    one_thread = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), **one_thread) as pool:
+        return [row for rows in pool.map(_windows_of_set, roots, roots.values()) for row in rows]
+
+
+def _windows_of_set(name: str, root: Path) -> list[dict]:
     out = WORK / "eval" / name
     named = [word for network in SHIPPED for word in ("--weights", network)]
     command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]
