@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    create_model,
+)
 
 from rppg_graph.errors import InputError
 
@@ -68,7 +77,7 @@ class ModelConfig(Section):
 class TrainConfig(Section):
     """How to fit it."""
 
-    steps: PositiveInt = Field(10_000, description="optimiser steps")
+    steps: NonNegativeInt = Field(10_000, description="optimiser steps; 0 keeps what the network starts from")
     batch: PositiveInt = Field(4, description="clips of a step")
     loss: str | None = Field(None, description="a name of losses.LOSSES; the network's own if null")
     learning_rate: PositiveFloat = 1e-4

@@ -101,7 +101,7 @@ class Trainer:
         self.seed, self.device = seed, device
         self.precise = partial(PRECISIONS[precision], torch.device(device).type)
         self.optimiser = adamw(model, learning_rate, weight_decay)
-        self.schedule = SCHEDULES[schedule](self.optimiser, learning_rate, steps)
+        self.schedule = SCHEDULES[schedule](self.optimiser, learning_rate, max(steps, 1))
         self.step, self.best_loss = 0, float("inf")
 
     def state(self) -> dict[str, Any]:
@@ -126,6 +126,9 @@ class Trainer:
             InputError: the loss is not a number, or the folder cannot be written.
         """
         keep_freed_memory()
+        if self.steps == 0:
+            row = {"step": 0, "validation_loss": self.validate()}
+            self._record(folder, row, Checkpoint(self.model, config, fps, mean_bpm, {}))
         progress = tqdm(total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
         recent: list[float] = []
         waited, since = 0.0, time.perf_counter()

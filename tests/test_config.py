@@ -32,7 +32,7 @@ def test_overrides_win(config):
     [
         ("train.lerning_rate=1", ["train.lerning_rate", "1", "did you mean train.learning_rate"]),
         ("trian.steps=1", ["trian", "did you mean train"]),
-        ("train.steps=-1", ["train.steps", "-1", "greater than 0"]),
+        ("train.steps=-1", ["train.steps", "-1", "greater than or equal to 0"]),
         ("train.steps=many", ["train.steps", "'many'", "integer"]),
         ("train.schedule=warm", ["train.schedule", "'warm'", "constant"]),
         ("data.crop.policy=never", ["data.crop.policy", "'never'", "skip"]),

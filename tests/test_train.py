@@ -116,3 +116,14 @@ def test_no_clips_is_refused():
 def test_metrics_survive_a_line_cut_off_by_a_stop(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 2, "loss": 1.0}\n{"step": 4, "lo')
     assert read_metrics(tmp_path) == [{"step": 2, "loss": 1.0}]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+def test_no_step_keeps_the_start_and_says_what_it_is_worth(tmp_path, schedule):
+    started = trainer(steps=0, schedule=schedule)
+    before = {name: value.clone() for name, value in started.model.state_dict().items()}
+    started.run(tmp_path, CONFIG, 30.0, 70.0)
+    (row,) = read_metrics(tmp_path)
+    assert row == {"step": 0, "validation_loss": pytest.approx(trainer(steps=0).validate())}
+    kept = load(tmp_path / "best.pt").model.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in kept.items())

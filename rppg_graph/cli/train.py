@@ -98,7 +98,8 @@ def train(
     fps = float(np.median([recording.fps for recording in sides["train"]]))
     trainer.run(folder, config.model_dump(mode="json"), fps, mean_reference_bpm(sides["train"]))
     rows = read_metrics(folder)
-    plot_learning(folder / "loss.png", rows, loss)
+    if config.train.steps:
+        plot_learning(folder / "loss.png", rows, loss)
     best = min(rows, key=lambda row: row["validation_loss"])
     print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
     if not calibrations:
