@@ -40,7 +40,7 @@ class STGNetPair(nn.Module):
         self.members = nn.ModuleList(stgnet_small(**options) for _ in range(2))
 
     def forward(self, video: Tensor) -> Tensor:
-        return self.after_dropout(self.before_dropout(video), frames=video.shape[2])
+        return mean_of_waves(member(video) for member in self.members)
 
     def before_dropout(self, video: Tensor) -> tuple[Tensor, ...]:
         """What no dropout touches: video (B, 3, T, H, W) → a feature map (B, 64, T/4, H/8, W/8) of each member."""

@@ -50,6 +50,11 @@ def test_the_wave_is_the_mean_of_its_members_standardised_waves(pair, video):
     assert np.allclose(found, expected, atol=1e-4)
 
 
+def test_both_halves_are_the_whole(pair, video):
+    with torch.no_grad():
+        assert torch.equal(pair.after_dropout(pair.before_dropout(video), frames=32), pair(video))
+
+
 def test_a_constant_wave_counts_as_none():
     sine = torch.sin(torch.arange(60.0))[None]
     found = mean_of_waves([sine, torch.full_like(sine, 3.0)])

@@ -95,6 +95,13 @@ def test_a_network_without_a_graph_has_costs_alone():
     assert "Attention masks" not in network_section(view)
 
 
+def test_a_pair_is_seen_member_by_member(clip):
+    view = view_network(MODELS["stgnet_pair"](stages=STAGES, clip_frames=32).eval(), clip, FPS)
+    assert {found.where.split(".")[1] for found in view.neighbours} == {"0", "1"}
+    assert {cost.part for cost in view.costs} >= {"members.0", "members.1"}
+    assert "Attention masks" in network_section(view)
+
+
 def test_costs_add_up_to_the_whole(clip):
     model = small()
     with torch.inference_mode():
