@@ -52,16 +52,30 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
         tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),
         trained_at=json.loads((RESULTS / f"training_{name}.json").read_text(encoding="utf-8"))["commit"],
         stamp=f"Commit {stamp['commit']}, {stamp['versions'].split()[0]}, {stamp['device']}, {stamp['date']}.",
-        **{key: config["train"][key] for key in ("steps", "batch", "precision", "schedule", "learning_rate")},
+        last=_last(config["train"]),
+    )
+
+
+def _last(train: dict) -> str:
+    """How the network was trained by its last config."""
+    if not train["steps"]:
+        return "The last one makes no step: it keeps what the two networks before it have learnt."
+    made = f"{train['steps']:,} steps of {train['batch']} clips, {train['precision']}, {train['schedule']}"
+    return (
+        f"The last one: {made} up to a learning rate of {train['learning_rate']:g}; the\n"
+        "checkpoint with the lowest loss on generated validation people."
     )
 
 
 def _people(path: Path) -> list[str]:
-    """A line for each of the sets of people of a config."""
+    """A line for each of the sets of people that a config trains on."""
+    config = read_mapping(path, EXAMPLE)
+    if config["train"]["steps"] == 0:
+        return []
     return [
         f"| {path.stem} | {part['preset']} | {part['subjects']} | {part['seconds']:g} | {how} |"
         for key, how in (("synthetic", "videos"), ("rendered", "crops"))
-        for part in read_mapping(path, EXAMPLE).get(key, [])
+        for part in config.get(key, [])
     ]
 
 

@@ -155,6 +155,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "demo": lambda: evaluation_table("demo.json"),
     "real_videos": real_videos,
     "weights": weights,
+    "skin_tones": skin_tones,
     "classical": lambda: evaluation_table("ubfc_classical.json"),
 }
 
