@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from windows import CLOSE_BPM, accuracy, read_windows
+from windows import CLOSE_BPM, errors
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -68,31 +68,22 @@ def weights() -> str:
 
 def skin_tones() -> str:
     """The same for the same people with each skin tone, and how far the tones are apart."""
-    errors = _errors("skin_tones")
-    methods = dict.fromkeys(method for method, _ in errors)
-    apart = {method: [float(mae) for (name, _), (mae, *_) in errors.items() if name == method] for method in methods}
-    said = ", ".join(f"{method} {max(found) / min(found):.2f}" for method, found in apart.items())
+    found = errors(RESULTS, "skin_tones")
+    methods = dict.fromkeys(method for method, _ in found)
+    apart = {method: [float(mae) for (name, _), (mae, *_) in found.items() if name == method] for method in methods}
+    said = ", ".join(f"{method} {max(maes) / min(maes):.2f}" for method, maes in apart.items())
     return f"{_windows('skin_tones')} Largest MAE over the smallest: {said}."
-
-
-def _errors(name: str) -> dict[tuple[str, str], tuple[str, str, int]]:
-    """(method, set) → MAE, share within CLOSE_BPM and number of the windows in NAME_windows.csv."""
-    grouped: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for row in read_windows(RESULTS, name):
-        if row["method"] != "mean of training":
-            grouped.setdefault((row["method"], row["set"]), []).append(row)
-    return {key: (*accuracy(rows), len(rows)) for key, rows in grouped.items()}
 
 
 def _windows(name: str) -> str:
     """A line a method, a column a set."""
-    errors = _errors(name)
-    methods, sets = (list(dict.fromkeys(each)) for each in zip(*errors, strict=True))
+    found = errors(RESULTS, name)
+    methods, sets = (list(dict.fromkeys(each)) for each in zip(*found, strict=True))
     lines = [f"| windows of 10 s | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
     lines += [
-        f"| {method} | {' | '.join('{} ({})'.format(*errors[method, found]) for found in sets)} |" for method in methods
+        f"| {method} | {' | '.join('{} ({})'.format(*found[method, each]) for each in sets)} |" for method in methods
     ]
-    lines.append(f"| windows | {' | '.join(str(errors[methods[0], found][-1]) for found in sets)} |")
+    lines.append(f"| windows | {' | '.join(str(found[methods[0], each][-1]) for each in sets)} |")
     stamp = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return "\n".join([*lines, "", f"MAE in bpm, and the share within {CLOSE_BPM:g} bpm. {_stamp(stamp)}."])
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from harness import RESULTS
 from weights import WORK, windows_of, write_windows
-from windows import accuracy, read_windows
+from windows import errors
 
 from rppg_graph.data.synthetic import write_dataset
 
@@ -25,10 +25,8 @@ def main() -> None:
         if not root.exists():
             write_dataset(root, preset=PRESET, subjects=SUBJECTS, seconds=SECONDS, seed=SEED, skin_tone=tone)
     write_windows("skin_tones", windows_of(roots))
-    rows = read_windows(RESULTS, "skin_tones")
-    for method in dict.fromkeys(row["method"] for row in rows):
-        found = [[row for row in rows if (row["method"], row["set"]) == (method, name)] for name in roots]
-        print(f"{method:30s}", *("{:>6} bpm ({:>4})".format(*accuracy(windows)) for windows in found), sep="  ")
+    for (method, name), (mae, close, _) in errors(RESULTS, "skin_tones").items():
+        print(f"{method:30s}  {name:7s}  {mae:>6} bpm ({close:>4})")
 
 
 if __name__ == "__main__":

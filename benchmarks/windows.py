@@ -15,6 +15,15 @@ def read_windows(results: Path, name: str = "weights") -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["error_bpm"]]
 
 
+def errors(results: Path, name: str = "weights") -> dict[tuple[str, str], tuple[str, str, int]]:
+    """(method, set) → MAE and share within CLOSE_BPM as text, and number, of the windows in NAME_windows.csv."""
+    grouped: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in read_windows(results, name):
+        if row["method"] != "mean of training":
+            grouped.setdefault((row["method"], row["set"]), []).append(row)
+    return {key: (*accuracy(rows), len(rows)) for key, rows in grouped.items()}
+
+
 def accuracy(rows: list[dict[str, str]]) -> tuple[str, str]:
     """Mean absolute error in bpm, and the share of windows within CLOSE_BPM, as text."""
     errors = [abs(float(row["error_bpm"])) for row in rows]

@@ -36,7 +36,10 @@ class Experiments(Section):
         tree = copy.deepcopy(self.base)
         for override in (*variant.overrides, f"seed={seed}", *further):
             apply_override(tree, override)
-        return size_model(validate(Config, tree, f"variant {variant.name}"))
+        config = validate(Config, tree, f"variant {variant.name}")
+        if config.train.steps == 0:
+            raise InputError(f"variant {variant.name}: train.steps = 0 trains nothing to compare; name 1 step or more")
+        return size_model(config)
 
 
 class Run(NamedTuple):

@@ -61,6 +61,7 @@ def test_every_variant_is_run_with_every_seed(tmp_path):
         ({"variants": [{"name": "a", "overrides": ["train.step=3"]}]}, "variant a: unknown key train.step"),
         ({"variants": [{"name": "a", "overrides": ["model.name=resnet"]}]}, "unknown model 'resnet'"),
         ({"variants": [{"name": "a", "overrides": ["steps"]}]}, "override 'steps'"),
+        ({"variants": [{"name": "a", "overrides": ["train.steps=0"]}]}, "variant a: train.steps = 0"),
     ],
 )
 def test_a_plan_is_checked_whole_before_anything_runs(tmp_path, changes, message):
