@@ -91,7 +91,7 @@ class TrainConfig(Section):
     augment: AugmentConfig | None = Field(AugmentConfig(), description="null trains on the clips as they are")
 
 
-class RenderedConfig(Section):
+class PeopleConfig(Section):
     """People to generate, of one preset."""
 
     preset: str = Field(description="a name of data.synthetic.PRESETS")
@@ -101,14 +101,20 @@ class RenderedConfig(Section):
     size: tuple[int, int] = Field((240, 320), description="height and width of the frames in pixels")
 
 
-class SyntheticConfig(RenderedConfig):
-    """The same as videos."""
+class RenderedConfig(PeopleConfig):
+    """As face crops, without a video."""
+
+    coded: bool = Field(False, description="whether the preset's codec codes the part of the frame with the face")
+
+
+class SyntheticConfig(PeopleConfig):
+    """As videos."""
 
     kbit_per_second: PositiveFloat | None = Field(None, description="of the videos, in place of what the preset draws")
 
 
 SYNTHETIC = Field((), description="written to data.root, one after the other, if it is missing")
-RENDERED = Field((), description="further people to train on, straight to crops: no video, no codec, no face detector")
+RENDERED = Field((), description="further people to train on, straight to crops: no video, no face detector")
 
 
 class Config(Section):

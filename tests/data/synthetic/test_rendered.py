@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,18 @@ def test_the_crops_and_the_pulse_are_those_of_the_generated_recording(people):
         np.testing.assert_allclose(person.pulse, source.pulse)
         np.testing.assert_allclose(person.seconds, source.seconds)
         assert person.face.all()
+
+
+def test_coded_crops_are_those_that_a_codec_leaves_and_lie_beside_the_others(people):
+    root = people[0].folder.parent
+    before = contents(root)
+    for coded, plain in zip(synthetic.render_people(root, workers=1, coded=True, **PEOPLE), people, strict=True):
+        source = synthetic.generate("office", int(read_metadata(coded.folder)["source"]["seed"]), seconds=3.0)
+        assert np.array_equal(coded.frames, list(source.coded_crops(16)))
+        assert not np.array_equal(coded.frames, plain.frames)
+        np.testing.assert_array_equal(coded.pulse, plain.pulse)
+        shutil.rmtree(coded.folder)
+    assert contents(root) == before
 
 
 def test_they_make_clips_to_train_on(people):
