@@ -29,8 +29,8 @@ def features(clips: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize("loop", [True, False])
 def test_neighbours_are_those_of_the_reference_on_the_cpu(metric, loop):
     x, batch = features(), torch.arange(2).repeat_interleave(NODES)
-    expected = knn(x.double(), K, batch, metric=metric, loop=loop, backend="reference")
-    found = knn(x.cuda(), K, batch.cuda(), metric=metric, loop=loop)
+    expected = knn(x.double(), K, batch=batch, metric=metric, loop=loop, backend="reference")
+    found = knn(x.cuda(), K, batch=batch.cuda(), metric=metric, loop=loop)
     assert found.is_cuda
     assert torch.equal(found.sort().values.cpu(), expected.sort().values)
 
