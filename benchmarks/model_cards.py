@@ -1,6 +1,6 @@
 """Write the model cards of the networks that come with the package, all figures from the result files.
 
-    python benchmarks/model_cards.py
+python benchmarks/model_cards.py
 """
 
 from __future__ import annotations
@@ -73,10 +73,14 @@ def _people(path: Path) -> list[str]:
     if config["train"]["steps"] == 0:
         return []
     return [
-        f"| {path.stem} | {part['preset']} | {part['subjects']} | {part['seconds']:g} | {how} |"
+        f"| {path.stem} | {_preset(part)} | {part['subjects']} | {part['seconds']:g} | {how} |"
         for key, how in (("synthetic", "videos"), ("rendered", "crops"))
         for part in config.get(key, [])
     ]
+
+
+def _preset(part: dict) -> str:
+    return part["preset"] + (f", skin tone {part['skin_tone']:g}" if "skin_tone" in part else "")
 
 
 def _about(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -99,6 +99,7 @@ class PeopleConfig(Section):
     seconds: float = Field(20.0, gt=0)
     seed: int = 1
     size: tuple[int, int] = Field((240, 320), description="height and width of the frames in pixels")
+    skin_tone: float | None = Field(None, ge=1, le=10, description="Monk scale, in place of what the preset draws")
 
 
 class RenderedConfig(PeopleConfig):
@@ -142,9 +143,36 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def read_mapping(path: Path, example: str) -> dict[str, Any]:
-    """What a YAML file holds; InputError for no file, no YAML, or no mapping, which ``example`` describes."""
+    """What a YAML file holds; ``extends`` names a file beside it whose keys it has where it says nothing else.
+
+    Raises:
+        InputError: no such file, not YAML, files that extend each other, or no mapping, which ``example`` describes.
+    """
+    return _with_extended(path, example, ())
+
+
+def _with_extended(path: Path, example: str, extending: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in extending:
+        raise InputError(f"{path} extends itself, by way of {len(extending)} files; take one `extends` out")
+    tree = _read_one(path, example)
+    if "extends" not in tree:
+        return tree
+    base = path.parent / str(tree.pop("extends"))
+    return _merged(_with_extended(base, example, (*extending, path.resolve())), tree)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with what ``changes`` says otherwise, down to single keys; lists are taken whole."""
+    merged = {**base, **changes}
+    for key in base.keys() & changes.keys():
+        if isinstance(base[key], dict) and isinstance(changes[key], dict):
+            merged[key] = _merged(base[key], changes[key])
+    return merged
+
+
+def _read_one(path: Path, example: str) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

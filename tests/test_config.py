@@ -64,9 +64,19 @@ def test_missing_file_and_missing_key(tmp_path, config):
         load_config(config)
 
 
+def test_a_config_has_the_keys_of_the_file_that_it_extends(config):
+    longer = config.with_name("longer.yaml")
+    longer.write_text("extends: experiment.yaml\ntrain: {steps: 900}\n")
+    loaded = load_config(longer, ["train.batch=3"])
+    assert (loaded.train.steps, loaded.train.learning_rate, loaded.train.batch) == (900, 1e-3, 3)
+    longer.write_text("extends: elsewhere.yaml\n")
+    with pytest.raises(InputError, match=r"elsewhere\.yaml"):
+        load_config(longer)
+
+
 def test_every_committed_config_is_valid(repository, tmp_path):
-    paths = list((repository / "configs").glob("*.yaml"))
-    assert paths
+    paths = [path for folder in ("", "weights") for path in (repository / "configs" / folder).glob("*.yaml")]
+    assert len({path.parent for path in paths}) == 2
     for path in paths:
         if "base" in yaml.safe_load(path.read_text()):  # a plan of many experiments
             assert planned_runs(load_plan(path), tmp_path)

@@ -43,9 +43,7 @@ def test_graphs_are_those_of_the_cpu(name):
         assert found == expected
     elif name == "grid":  # many places are equally far: their distances must agree
         places = torch.cartesian_prod(*(torch.arange(length) for length in GRID)).double().repeat(2, 1)
-        far, near = (
-            (places[edges.cpu()] - places[:, None]).norm(dim=-1).sort().values for edges in (expected, found)
-        )
+        far, near = ((places[edges.cpu()] - places[:, None]).norm(dim=-1).sort().values for edges in (expected, found))
         torch.testing.assert_close(near, far)
     else:
         assert torch.equal(found.sort().values.cpu(), expected.sort().values)
@@ -89,7 +87,8 @@ def test_networks_and_their_gradients_are_those_of_the_cpu(name):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_falls_and_its_checkpoint_goes_on_on_a_cpu(precision, tmp_path):
-    people = render_people(tmp_path / "people", preset="easy", subjects=4, seed=1, seconds=4, crop=32, workers=1)
+    easy = {"preset": "easy", "subjects": 4, "seed": 1, "seconds": 4.0}
+    people = render_people(tmp_path / "people", [easy], crop=32, workers=1)
     clips = ClipDataset(people, 64, 16, Augment(64, speed=(1, 1)), seed=1), ClipDataset(people[:1], 64, 16)
     options = {"stages": [[1, 8, 4]], "clip_frames": 64, "size": 32}
     torch.manual_seed(0)

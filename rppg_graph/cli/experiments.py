@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -55,38 +55,17 @@ Plan = TypeVar("Plan", bound=Experiments)
 
 
 def load_experiments(path: Path, schema: type[Plan]) -> Plan:
-    """Read experiments from YAML; ``extends`` names a file beside it whose keys they have where they say nothing else.
+    """Read experiments from YAML.
 
     Raises:
-        InputError: no such file, not YAML, files that extend each other, what the schema refuses, or two variants of
-            one name or two equal seeds.
+        InputError: what ``config.read_mapping`` or the schema refuses, or two variants of one name or two equal seeds.
     """
-    tree = _with_extended(path)
-    plan = validate(schema, tree, str(path))
+    plan = validate(schema, read_mapping(path, PLAN), str(path))
     names = [variant.name for variant in plan.variants]
     for kind, values in (("variants are named", names), ("seeds are", plan.seeds)):
         if len(set(values)) < len(values):
             raise InputError(f"{path}: two {kind} {next(v for v in values if values.count(v) > 1)!r}")
     return plan
-
-
-def _with_extended(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
-    if path.resolve() in extending:
-        raise InputError(f"{path} extends itself, by way of {len(extending)} files; take one `extends` out")
-    tree = read_mapping(path, PLAN)
-    if "extends" not in tree:
-        return tree
-    base = path.parent / str(tree.pop("extends"))
-    return _merged(_with_extended(base, (*extending, path.resolve())), tree)
-
-
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with what ``changes`` says otherwise, down to single keys; lists are taken whole."""
-    merged = {**base, **changes}
-    for key in base.keys() & changes.keys():
-        if isinstance(base[key], dict) and isinstance(changes[key], dict):
-            merged[key] = _merged(base[key], changes[key])
-    return merged
 
 
 def planned_runs(plan: Experiments, folder: Path) -> list[Run]:

@@ -115,7 +115,7 @@ def rendered_people(config: Config) -> list[CachedRecording]:
     """The crops of the config's further people, rendered now if they are not beside its recordings."""
     out, crop = config.data.root.with_name(f"{config.data.root.name}-rendered"), config.data.crop.size
     with claim(out.with_name(f"{out.name}.claim")):  # two processes must not render the same people
-        return [person for part in config.rendered for person in render_people(out, crop=crop, **part.model_dump())]
+        return render_people(out, [part.model_dump(exclude_none=True) for part in config.rendered], crop=crop)
 
 
 def start_from(model: nn.Module, start: Path | tuple[Path, ...]) -> None:
