@@ -73,7 +73,7 @@ def _people(path: Path) -> list[str]:
     if config["train"]["steps"] == 0:
         return []
     return [
-        f"| {path.stem} | {_preset(part)} | {part['subjects']} | {part['seconds']:g} | {how} |"
+        f"| {path.stem} | {_preset(part)} | {part['subjects']} | {part['seconds']:g} | {_coded(part)}{how} |"
         for key, how in (("synthetic", "videos"), ("rendered", "crops"))
         for part in config.get(key, [])
     ]
@@ -81,6 +81,10 @@ def _people(path: Path) -> list[str]:
 
 def _preset(part: dict) -> str:
     return part["preset"] + (f", skin tone {part['skin_tone']:g}" if "skin_tone" in part else "")
+
+
+def _coded(part: dict) -> str:
+    return "coded " if part.get("coded") else ""
 
 
 def _about(path: Path) -> str:
