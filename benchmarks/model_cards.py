@@ -1,6 +1,6 @@
 """Write the model cards of the networks that come with the package, all figures from the result files.
 
-python benchmarks/model_cards.py
+    python benchmarks/model_cards.py
 """
 
 from __future__ import annotations
