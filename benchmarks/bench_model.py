@@ -24,12 +24,12 @@ from model_stages import stage_ms
 from plain import PlainSTGNet
 from torch import nn
 
-from rppg_graph.cli.cost import macs_per_frame
-from rppg_graph.losses import neg_pearson
+from rppg_graph.experiments.cost import macs_per_frame
 from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
-from rppg_graph.train import PRECISIONS, adamw
+from rppg_graph.training.losses import neg_pearson
+from rppg_graph.training.trainer import PRECISIONS, adamw
 
 FRAMES = 160
 COLUMNS = ["provider", "precision", "size", "batch", "mode", "median_ms", "clips_per_s", "of_ceiling", "peak_mb"]

@@ -32,7 +32,7 @@ from rppg_graph.data.clips import ClipDataset
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.recordings import Recording
 from rppg_graph.models import MODELS
-from rppg_graph.train import Trainer, read_metrics
+from rppg_graph.training.trainer import Trainer, read_metrics
 
 COLUMNS = ["stage", "size", "cores", "frames_per_second", "times_real_time", "share", "peak_mb", "waiting_for_data"]
 CLIP_FRAMES, STRIDE = 160, 60

@@ -28,10 +28,10 @@ from pipeline_videos import FPS, name_of, render, repeat
 
 from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.video import probe, read_video
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
+from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
+from rppg_graph.inference.predict import Stream, Tally, predict_video, summarise
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
-from rppg_graph.predict import Stream, Tally, predict_video, summarise
 
 COLUMNS = ["method", "stage", "frames_per_second", "share", "times_real_time", "first_number_seconds",
            "most_lag_seconds", "peak_mb"]  # fmt: skip

@@ -19,15 +19,15 @@ import torch
 from plain import PlainSTGNet
 from torch import nn
 
-from rppg_graph.cli.ablation.study import Study
-from rppg_graph.cli.experiments import load_experiments
-from rppg_graph.cli.recordings import cached_recordings, split_of
-from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.config import TrainConfig
 from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.prepared import cached_recordings, split_of
+from rppg_graph.experiments.plan import load_experiments
+from rppg_graph.experiments.study import Study
 from rppg_graph.models import MODELS
 from rppg_graph.models.released import build_released
-from rppg_graph.train import Trainer, read_metrics
+from rppg_graph.synthetic.mix import write_mix
+from rppg_graph.training.trainer import Trainer, read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = ROOT / "configs" / "ablations" / "neighbours.yaml"  # its people and its recipe

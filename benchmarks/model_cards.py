@@ -14,7 +14,7 @@ from weights import BESIDE, EXAMPLE, RECIPES, SUBJECTS, WORK, curve, recipes
 from windows import CLOSE_BPM, accuracy, read_windows
 
 from rppg_graph.config import read_mapping
-from rppg_graph.weights import SHIPPED, read_weights
+from rppg_graph.models.weights import SHIPPED, read_weights
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
 ACCURACY = f"MAE (bpm) | within {CLOSE_BPM:g} bpm"

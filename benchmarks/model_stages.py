@@ -11,7 +11,7 @@ from rppg_graph.graph.aggregate import neighbour_mean
 from rppg_graph.graph.feature_map import feature_map_to_graph
 from rppg_graph.models.stgnet import STGNet
 from rppg_graph.timing import median_ms
-from rppg_graph.train import adamw
+from rppg_graph.training.trainer import adamw
 
 REPEATS = 5
 Part = tuple[Callable[..., Tensor], tuple[Tensor, ...]]  # a function, and its inputs

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rppg_graph.checkpoint import load
-from rppg_graph.methods import Reading
-from rppg_graph.predict import predict_video
+from rppg_graph.inference.methods import Reading
+from rppg_graph.inference.predict import predict_video
+from rppg_graph.models.checkpoint import load
 from rppg_graph.report.plots import THEMES, plot_prediction
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -11,8 +11,8 @@ import av
 import numpy as np
 
 from rppg_graph.data.recordings import Recording, find_recordings
-from rppg_graph.data.synthetic import generate
 from rppg_graph.data.video import write_video
+from rppg_graph.synthetic import generate
 
 FPS = 30.0
 NOISE_LEVELS, BITS_PER_PIXEL = 2.0, 0.4  # 3.7 Mbit/s at 640×480, 25 at 1920×1080: what good cameras write

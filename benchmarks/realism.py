@@ -27,7 +27,7 @@ from harness import RESULTS, environment
 from realism_figure import draw
 from scipy.signal import periodogram
 
-from rppg_graph.data import synthetic
+from rppg_graph import synthetic
 from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.recordings import find_recordings
 from rppg_graph.data.skin import mean_rgb

@@ -13,7 +13,7 @@ from harness import RESULTS
 from weights import WORK, windows_of, write_windows
 from windows import errors
 
-from rppg_graph.data.synthetic import write_dataset
+from rppg_graph.synthetic import write_dataset
 
 TONES = (1, 4, 7, 10)  # of the Monk scale
 PRESET, SUBJECTS, SECONDS, SEED = "office", 16, 11.0, 950

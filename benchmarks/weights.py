@@ -6,7 +6,7 @@
 
 A network has one config in configs/weights or several, each of which goes on from the run of another, or that of a
 pair from two; their runs are runs/weights/CONFIG. `pack` calibrates the best checkpoint of the last on people as they
-sit in front of a camera and writes it to rppg_graph/weights, and the learning curves of the runs that are there to
+sit in front of a camera and writes it to rppg_graph/models/weights, and the learning curves of the runs there to
 results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network there, alone and with POS beside it,
 POS and CHROM on the real recordings and on new generated people of every preset, and writes results/weights_SET.json
 (the metrics), results/weights_windows.csv (one row a window, with what the generator drew) and results/weights.json
@@ -33,16 +33,16 @@ from harness import RESULTS, environment
 from keep import keep
 
 from rppg_graph import cli
-from rppg_graph.calibrate import calibrate
-from rppg_graph.checkpoint import load
-from rppg_graph.cli.recordings import cached_recordings, other_dataset
-from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.config import CropConfig, SyntheticConfig, read_mapping
-from rppg_graph.data.synthetic import PRESETS
-from rppg_graph.data.synthetic.dataset import PARAMETERS_FILE
+from rppg_graph.data.prepared import cached_recordings, other_dataset
+from rppg_graph.inference.calibration import calibrate
+from rppg_graph.models.checkpoint import load
+from rppg_graph.models.weights import FOLDER, SHIPPED, SUFFIX, write_weights
 from rppg_graph.pulse.uncertainty import Calibration
-from rppg_graph.train import read_metrics
-from rppg_graph.weights import FOLDER, SHIPPED, SUFFIX, write_weights
+from rppg_graph.synthetic import PRESETS
+from rppg_graph.synthetic.dataset import PARAMETERS_FILE
+from rppg_graph.synthetic.mix import write_mix
+from rppg_graph.training.trainer import read_metrics
 
 RECIPES = Path(__file__).resolve().parents[1] / "configs" / "weights"
 EXAMPLE = "with data, model and train"

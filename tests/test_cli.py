@@ -14,8 +14,8 @@ import torch
 import yaml
 
 from rppg_graph import cli
-from rppg_graph.checkpoint import load
 from rppg_graph.data.video_writer import write_video
+from rppg_graph.models.checkpoint import load
 
 TINY = [
     "data.crop.size=16", "data.clip_frames=32", "data.stride=32", "model.options.stages=[[1, 4, 2]]", "train.steps=4",

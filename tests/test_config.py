@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from rppg_graph.cli.compare import load_plan
-from rppg_graph.cli.experiments import planned_runs
 from rppg_graph.config import Config, describe, load_config
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.plan import planned_runs
 
 
 @pytest.fixture

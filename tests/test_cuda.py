@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rppg_graph.checkpoint import load
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.clips import ClipDataset
-from rppg_graph.data.synthetic import render_people
 from rppg_graph.graph.aggregate import AGGREGATIONS
 from rppg_graph.graph.constructors import GRAPHS, graph_constructor
 from rppg_graph.graph.edges import CompleteGraph, neighbours_to_edge_index
 from rppg_graph.graph.knn import knn
 from rppg_graph.models import MODELS
+from rppg_graph.models.checkpoint import load
 from rppg_graph.models.stgnet import STGNet
-from rppg_graph.train import Trainer, read_metrics
+from rppg_graph.synthetic import render_people
+from rppg_graph.training.trainer import Trainer, read_metrics
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 GRID, NODES, K = (10, 8, 8), 640, 12

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from rppg_graph import cli
-from rppg_graph.data.synthetic import write_dataset
 from rppg_graph.models import MODELS
+from rppg_graph.synthetic import write_dataset
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 SMALL = [

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from rppg_graph.cli.ablation.estimate import duration, plan_text, states
-from rppg_graph.cli.ablation.measure import measured, prepare
-from rppg_graph.cli.ablation.results import Results, write_results
-from rppg_graph.cli.ablation.rows import append_row, failures, finished, head, identity, of_runs, read_rows
-from rppg_graph.cli.ablation.study import Study, chosen_runs, fingerprint, load_study, start_run, study_runs
-from rppg_graph.cli.claims import claim, in_own_process
-from rppg_graph.cli.experiments import Run
-from rppg_graph.cli.runs import finish, fit_claimed
-from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.data.recordings import find_recordings
+from rppg_graph.experiments.estimate import duration, plan_text, states
+from rppg_graph.experiments.measure import measured, prepare
+from rppg_graph.experiments.own_process import in_own_process
+from rppg_graph.experiments.plan import Run
+from rppg_graph.experiments.results import Results, write_results
+from rppg_graph.experiments.rows import append_row, failures, finished, head, identity, of_runs, read_rows
+from rppg_graph.experiments.run import finish, fit_claimed
+from rppg_graph.experiments.study import Study, chosen_runs, fingerprint, load_study, start_run, study_runs
+from rppg_graph.files import claim
+from rppg_graph.synthetic.mix import write_mix
 
 EXAMPLES = """\
   run.py ablate configs/ablations/neighbours.yaml --dry-run      what would run, and how long it takes

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rppg_graph.cli.output import writable, write_whole
 from rppg_graph.data.check import check_data
 from rppg_graph.data.check_report import report_lines, write_json
 from rppg_graph.data.recordings import RECORDINGS
+from rppg_graph.files import writable, write_whole
 
 EXAMPLES = """\
   run.py check-data /data/UBFC-rPPG/DATASET_2

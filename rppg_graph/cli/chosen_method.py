@@ -6,16 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rppg_graph.calibrate import calibration_for
 from rppg_graph.config import choose
 from rppg_graph.errors import InputError
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, Reading
+from rppg_graph.inference.calibration import calibration_for
+from rppg_graph.inference.crop_views import VIEWS
+from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import Calibration
-from rppg_graph.views import VIEWS
 
 if TYPE_CHECKING:
-    from rppg_graph.checkpoint import Checkpoint
+    from rppg_graph.models.checkpoint import Checkpoint
 
 DEFAULT_WEIGHTS = "stgnet-small-synth"  # where nothing is named, and how they are then read
 PLAIN_READING = Reading()
@@ -88,8 +88,8 @@ def _by_default(args: argparse.Namespace) -> Reading:
 
 
 def _trained(args: argparse.Namespace) -> Checkpoint:
-    from rppg_graph.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
-    from rppg_graph.weights import load_weights
+    from rppg_graph.models.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
+    from rppg_graph.models.weights import load_weights
 
     return load(args.checkpoint) if args.checkpoint else load_weights(args.weights or DEFAULT_WEIGHTS)
 

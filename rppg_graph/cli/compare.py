@@ -13,21 +13,21 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
-from rppg_graph.calibrate import calibration_for
-from rppg_graph.checkpoint import Checkpoint, load
-from rppg_graph.cli.claims import in_own_process
-from rppg_graph.cli.experiments import Experiments, Run, load_experiments, planned_runs
-from rppg_graph.cli.output import writable
-from rppg_graph.cli.result_table import ACCURACY, COST, markdown, uncertainty_columns, write_csv
-from rppg_graph.cli.runs import accuracy, cost_of, evaluate, finish, recordings_to_test, stamp
-from rppg_graph.cli.synthetic_mix import write_mix
 from rppg_graph.config import CropConfig, Section, choose
 from rppg_graph.errors import InputError
-from rppg_graph.evaluate import mean_predictor
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, Reading
+from rppg_graph.experiments.own_process import in_own_process
+from rppg_graph.experiments.plan import Experiments, Run, load_experiments, planned_runs
+from rppg_graph.experiments.result_table import ACCURACY, COST, markdown, uncertainty_columns, write_csv
+from rppg_graph.experiments.run import accuracy, cost_of, evaluate, finish, recordings_to_test, stamp
+from rppg_graph.files import writable
+from rppg_graph.inference.calibration import calibration_for
+from rppg_graph.inference.evaluate import mean_predictor
+from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, Reading
 from rppg_graph.models import MODELS
+from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import assess
+from rppg_graph.synthetic.mix import write_mix
 
 EXAMPLES = """\
   run.py compare configs/compare.yaml

@@ -10,18 +10,26 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from rppg_graph.calibrate import calibration_for
-from rppg_graph.checkpoint import Checkpoint, load
 from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.cli.recordings import cached_recordings, split_of
 from rppg_graph.config import Config, CropConfig, DataConfig, choose, validate
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.data.face import POLICIES
+from rppg_graph.data.prepared import cached_recordings, split_of
 from rppg_graph.errors import InputError
-from rppg_graph.evaluate import comparison_lines, comparisons, mean_predictor, table, uncertainty_table, write_results
-from rppg_graph.methods import SKIN_CROP, ClassicalMethod, Method, Reading, network_of
-from rppg_graph.predict import NetworkWaves, face_frames, recording_wave
+from rppg_graph.inference.calibration import calibration_for
+from rppg_graph.inference.evaluate import (
+    comparison_lines,
+    comparisons,
+    mean_predictor,
+    table,
+    uncertainty_table,
+    write_results,
+)
+from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, Method, Reading, network_of
+from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
+from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.models.weights import load_weights
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
@@ -29,7 +37,6 @@ from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.uncertainty import Calibration, assess
 from rppg_graph.report.graph_view import NetworkView, view_network
 from rppg_graph.report.html import write_evaluation_report
-from rppg_graph.weights import load_weights
 
 EXAMPLES = """\
   run.py eval runs/ubfc/best.pt                              its own test subjects

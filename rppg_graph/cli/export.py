@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rppg_graph.checkpoint import Checkpoint, load
-from rppg_graph.cli.output import writable, write_whole
 from rppg_graph.config import choose
 from rppg_graph.data.clips import clip_tensor
-from rppg_graph.data.synthetic import generate
 from rppg_graph.errors import InputError
 from rppg_graph.export.check import Check, check
 from rppg_graph.export.dense import dense_form
 from rppg_graph.export.formats import FORMATS, Description
-from rppg_graph.predict import first_clip
+from rppg_graph.files import writable, write_whole
+from rppg_graph.inference.predict import first_clip
+from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.synthetic import generate
 
 EXAMPLES = """\
   run.py export runs/ubfc/best.pt --format onnx

@@ -16,11 +16,12 @@ from typing import TextIO
 import numpy as np
 
 from rppg_graph.cli import chosen_method
-from rppg_graph.cli.output import POOR, writable
+from rppg_graph.cli.output import POOR
 from rppg_graph.data.camera import at_own_rate, read_camera
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
-from rppg_graph.predict import Stream, Update
+from rppg_graph.files import writable
+from rppg_graph.inference.predict import Stream, Update
 
 EXAMPLES = """\
   run.py live                                    # the first webcam, until Ctrl-C

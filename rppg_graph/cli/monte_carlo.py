@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rppg_graph.errors import InputError
-from rppg_graph.methods import MonteCarlo
+from rppg_graph.inference.methods import MonteCarlo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.cli.output import POOR, writable, write_whole
+from rppg_graph.cli.output import POOR
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
-from rppg_graph.methods import Method, network_of
-from rppg_graph.predict import Prediction, first_clip, judge, predict_video
+from rppg_graph.files import writable, write_whole
+from rppg_graph.inference.methods import Method, network_of
+from rppg_graph.inference.predict import Prediction, first_clip, judge, predict_video
 from rppg_graph.report.graph_view import view_network
 from rppg_graph.report.html import write_prediction_report
 from rppg_graph.report.plots import plot_prediction

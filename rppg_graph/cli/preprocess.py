@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rppg_graph.cli.recordings import cache_folder, cached_recordings
 from rppg_graph.config import load_config
 from rppg_graph.data.contact_sheet import contact_sheet
+from rppg_graph.data.prepared import cache_folder, cached_recordings
 
 EXAMPLES = """\
   run.py preprocess configs/stgnet_ubfc_rppg.yaml data.root=/data/UBFC-rPPG/DATASET_2

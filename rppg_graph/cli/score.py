@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from rppg_graph.cli.output import writable, write_whole
-from rppg_graph.evaluate import table
+from rppg_graph.files import writable, write_whole
+from rppg_graph.inference.evaluate import table
 from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.score import score
 

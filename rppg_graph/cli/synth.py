@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rppg_graph.data.synthetic import LAYOUTS, PRESETS, show_presets, write_dataset
+from rppg_graph.synthetic import LAYOUTS, PRESETS, show_presets, write_dataset
 
 EXAMPLES = """\
   run.py synth data/synthetic --preset easy --subjects 8

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rppg_graph.evaluate import UNITS, comparisons
+from rppg_graph.inference.evaluate import UNITS, comparisons
 from rppg_graph.pulse.evaluation import Evaluation
 from rppg_graph.pulse.filters import PULSE_BAND_HZ
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack

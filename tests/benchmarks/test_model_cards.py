@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rppg_graph.weights import SHIPPED
+from rppg_graph.models.weights import SHIPPED
 
 
 def test_cards_are_made_from_the_result_files(load_bench):

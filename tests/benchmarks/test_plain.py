@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_graph.losses import neg_pearson
+from rppg_graph.training.losses import neg_pearson
 
 
 @pytest.fixture

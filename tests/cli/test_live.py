@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from rppg_graph import cli
-from rppg_graph.checkpoint import Checkpoint, save
 from rppg_graph.cli.live import _Screen, line
-from rppg_graph.data.synthetic import generate
 from rppg_graph.data.video_writer import write_video
+from rppg_graph.inference.predict import Update
 from rppg_graph.models import MODELS
-from rppg_graph.predict import Update
+from rppg_graph.models.checkpoint import Checkpoint, save
+from rppg_graph.synthetic import generate
 
 KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "face_share", "lag_seconds", "speed",
         "skipped_steps"}  # fmt: skip

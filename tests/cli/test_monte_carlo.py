@@ -7,11 +7,11 @@ import json
 import pytest
 import torch
 
-from rppg_graph.checkpoint import Checkpoint, save
 from rppg_graph.cli import main
-from rppg_graph.data.synthetic import generate
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.models import MODELS
+from rppg_graph.models.checkpoint import Checkpoint, save
+from rppg_graph.synthetic import generate
 
 
 def saved(path, calibration=None, **changes) -> str:

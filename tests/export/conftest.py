@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rppg_graph.checkpoint import Checkpoint
 from rppg_graph.models import MODELS
+from rppg_graph.models.checkpoint import Checkpoint
 
 FRAMES, SIZE = 24, 32
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from rppg_graph import cli
-from rppg_graph.checkpoint import save
 from rppg_graph.cli import export as command
-from rppg_graph.data.synthetic import generate
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.export.formats import FORMATS
 from rppg_graph.models import MODELS
+from rppg_graph.models.checkpoint import save
+from rppg_graph.synthetic import generate
 
 # What a user without this project types: file, clips (.npy), waves (.npy).
 USER = {

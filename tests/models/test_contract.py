@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rppg_graph.losses import LABELS, neg_pearson
 from rppg_graph.models import MODELS
+from rppg_graph.training.losses import LABELS, neg_pearson
 
 FRAMES, SIZE = 40, 32
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_graph.checkpoint import Checkpoint, save
-from rppg_graph.cli.train import start_from
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.train_run import start_from
+from rppg_graph.models.checkpoint import Checkpoint, save
 from rppg_graph.models.stgnet import stgnet_small
 from rppg_graph.models.stgnet_pair import STGNetPair, mean_of_waves, stgnet_pair
 from rppg_graph.nn.mc_dropout import sample

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_graph.losses import neg_pearson
 from rppg_graph.models.stgnet import from_released, stgnet_released
+from rppg_graph.training.losses import neg_pearson
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from rppg_graph.evaluate import mean_predictor
+from rppg_graph.inference.evaluate import mean_predictor
 from rppg_graph.pulse.evaluation import evaluate_waves
 from rppg_graph.pulse.measure import Wave
 

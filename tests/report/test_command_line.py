@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rppg_graph import cli
-from rppg_graph.data.synthetic import generate
 from rppg_graph.data.video_writer import write_video
+from rppg_graph.synthetic import generate
 
 
 @pytest.fixture(scope="module")

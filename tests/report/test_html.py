@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_graph.evaluate import UNITS, comparisons
+from rppg_graph.inference.evaluate import UNITS, comparisons
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.evaluation import evaluate_waves
 from rppg_graph.pulse.heart_rate import HeartRate, heart_rate, heart_rate_track

@@ -1,1 +1,0 @@
-"""Ablation studies: what ``run.py ablate`` is made of."""

@@ -1,0 +1,1 @@
+"""Runs under one plan: trained, measured, tabled."""

@@ -1,0 +1,37 @@
+"""Work in a process of its own, which never outlives the one that asked for it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from typing import Any
+
+from rppg_graph.errors import InputError
+
+
+def in_own_process(function: Callable[..., Any], *args: object) -> Any:
+    """What ``function(*args)`` returns or raises in a fresh process: its memory is its own, and it never outlives us.
+
+    Raises:
+        InputError: the process was killed, by lack of memory most likely.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent) as pool:
+        try:
+            return pool.submit(function, *args).result()
+        except BrokenProcessPool as error:
+            raise InputError("its process was ended from outside, by lack of memory most likely") from error
+
+
+def _end_with_parent() -> None:
+    """End when the parent does: a run that outlived its study would soon be written to by two processes."""
+    parent = parent_process()
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,77 @@
+"""Many experiments under one plan: variants of a base experiment, each with every seed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import Field
+
+from rppg_graph.config import SYNTHETIC, Config, Section, SyntheticConfig, apply_override, read_mapping, validate
+from rppg_graph.errors import InputError
+from rppg_graph.experiments.train_run import size_model
+
+PLAN = "with base and variants"
+
+
+class Variant(Section):
+    """One line of the table."""
+
+    name: str = Field(description="of the line, and of its runs")
+    overrides: tuple[str, ...] = Field((), description="of the base, as on the command line: key.path=value")
+
+
+class Experiments(Section):
+    """Variants × seeds on one base experiment."""
+
+    base: dict[str, Any] = Field(description="an experiment, as in a config of run.py train")
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)
+    synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
+
+    def config(self, variant: Variant, seed: int, further: Sequence[str] = ()) -> Config:
+        """The experiment of a variant with a seed, checked; ``further`` overrides come last."""
+        tree = copy.deepcopy(self.base)
+        for override in (*variant.overrides, f"seed={seed}", *further):
+            apply_override(tree, override)
+        config = validate(Config, tree, f"variant {variant.name}")
+        if config.train.steps == 0:
+            raise InputError(f"variant {variant.name}: train.steps = 0 trains nothing to compare; name 1 step or more")
+        return size_model(config)
+
+
+class Run(NamedTuple):
+    """One variant with one seed."""
+
+    variant: str
+    seed: int
+    config: Config
+    folder: Path
+
+
+Plan = TypeVar("Plan", bound=Experiments)
+
+
+def load_experiments(path: Path, schema: type[Plan]) -> Plan:
+    """Read experiments from YAML.
+
+    Raises:
+        InputError: what ``config.read_mapping`` or the schema refuses, or two variants of one name or two equal seeds.
+    """
+    plan = validate(schema, read_mapping(path, PLAN), str(path))
+    names = [variant.name for variant in plan.variants]
+    for kind, values in (("variants are named", names), ("seeds are", plan.seeds)):
+        if len(set(values)) < len(values):
+            raise InputError(f"{path}: two {kind} {next(v for v in values if values.count(v) > 1)!r}")
+    return plan
+
+
+def planned_runs(plan: Experiments, folder: Path) -> list[Run]:
+    """Every variant with every seed, one seed after the other, all checked before the first is trained."""
+    return [
+        Run(variant.name, seed, plan.config(variant, seed), folder / f"{variant.name}-seed{seed}")
+        for seed in plan.seeds
+        for variant in plan.variants
+    ]

@@ -1,0 +1,209 @@
+"""Rows of a study → its tables and plots."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rppg_graph.experiments.measure import FIGURES, OWN, REAL
+from rppg_graph.experiments.result_table import (
+    ACCURACY,
+    COST,
+    Column,
+    cell,
+    markdown,
+    markdown_cells,
+    spread,
+    write_csv,
+)
+from rppg_graph.experiments.study import Study
+from rppg_graph.files import write_whole
+from rppg_graph.pulse.metrics import Metric
+from rppg_graph.pulse.paired import difference_over_seeds
+from rppg_graph.report import ablation_plots as plots
+from rppg_graph.report.plots import THEMES
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # by variant, a row a seed
+GRAPH_COST = Column("graph (ms a clip)", ("cost", "graph_ms"), ".1f")
+PRESETS_MAE = Column("all presets", ("presets", "MAE"))
+GRAPH = (
+    Column("Δt (s)", ("graph", "seconds")),
+    Column("by chance", ("graph", "seconds_chance")),
+    Column("on the face (patches)", ("graph", "patches")),
+    Column("by chance", ("graph", "patches_chance")),
+    Column("phase", ("graph", "phase_cosine")),
+    Column("by chance", ("graph", "phase_cosine_chance")),
+    Column("at the same Δt", ("graph", "phase_cosine_of_lags")),
+    Column("nearest (%)", ("graph", "nearest"), ".0f", 100),
+    Column("kept (%)", ("graph", "kept"), ".0f", 100),
+    Column("by chance", ("graph", "kept_chance"), ".0f", 100),
+)
+NOTES = """\
+MAE, RMSE, r, SNR: over the 10-second windows of test subjects that the run never saw, mean ± sd over the seeds. A
+(2 of 3) says that the third has no figure, since a network that learnt nothing gives a wave without a heart rate.
+Difference: mean over seeds and recordings of the variant's absolute error less that of the reference on the same seed
+and recording, bpm; in brackets the 95 % interval of a bootstrap that draws seeds and recordings. An interval that holds
+zero is no difference that these seeds can show. Presets: people that no run was trained on, the same for all runs.
+Graph: the search for neighbours in one pass over a clip. Training: median seconds of a whole step. Inference: median of
+ten passes over one clip. Peak memory: the largest resident set of the training process, with Python and torch in it.
+What the graph does: mean over blocks, on clips of its own test subjects. Δt: distance of neighbours in time. Phase:
+mean cosine between the pulse's phase at a node's time and at its neighbours', beside what chance gives, and what chance
+gives at the same distances in time. Nearest: share of the neighbours among the equally many nearest by cosine, which is
+the recall of an approximate search. Kept: share of the neighbours that the block before had."""
+
+
+class Results(NamedTuple):
+    """Everything that tables and plots are made of; ``graphs``: rows of ``graph.jsonl`` by variant."""
+
+    name: str
+    study: Study
+    rows: Rows
+    graphs: Rows
+    failed: Sequence[Mapping[str, Any]]
+
+    @property
+    def sets(self) -> list[str]:
+        """The sets that were measured beside the runs' own test subjects."""
+        found = {name for rows in self.rows.values() for row in rows for name in row["robustness"]}
+        return [name for name in (*self.study.evaluation.presets, REAL) if name in found]
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """``table.md``, ``table.csv``, ``graph.csv`` and the plots, light and dark; nothing where no run is done."""
+    if not results.rows:
+        return
+    text = markdown_page(results)
+    write_whole(folder / "table.md", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    columns = {"_".join(column.keys): column for column in (*_accuracy(results), *_cost(), *GRAPH)}
+    write_whole(folder / "table.csv", lambda path: write_csv(path, results.rows, columns))
+    write_whole(folder / "graph.csv", lambda path: _write_graph_csv(path, results))
+    for theme in THEMES:
+        _draw(folder, results, theme)
+
+
+def markdown_page(results: Results) -> str:
+    """All tables of a study, and how to read them."""
+    study, rows = results.study, results.rows
+    every = [row for found in rows.values() for row in found]
+    stamps = [row["stamp"] for row in every]
+    about = "; ".join(
+        (
+            f"{len(every)} of {len(study.variants) * len(study.seeds)} runs",
+            f"seeds {', '.join(map(str, study.seeds))}",
+            f"{', '.join(sorted({str(row['steps']) for row in every}))} steps",
+            f"commit {', '.join(sorted({stamp['commit'] for stamp in stamps}))}",
+            f"torch {', '.join(sorted({stamp['torch'] for stamp in stamps}))}",
+            f"{', '.join(sorted({row['cost']['device'] for row in every}))}, "
+            f"{', '.join(sorted({str(stamp['threads']) for stamp in stamps}))} threads",
+        )
+    )
+    parts = [f"{study.question} ({about}.)", "**Accuracy**, on its own test subjects", _accuracy_table(results)]
+    if results.sets:
+        columns = [*(_set_column(name) for name in results.sets), PRESETS_MAE]
+        parts += ["**Robustness**, MAE (bpm) on every preset of the generator", markdown(rows, columns)]
+    parts += ["**Cost**", markdown(rows, _cost())]
+    if any(row["graph"].get("seconds_chance") is not None for row in every):
+        parts += ["**What the graph does**", markdown(rows, GRAPH)]
+    parts += [f"`{row['variant']}`, seed {row['seed']}, failed: {row['failed']}" for row in results.failed]
+    return "\n\n".join([*parts, NOTES])
+
+
+def _accuracy_table(results: Results) -> str:
+    headings = ["runs", *(column.heading for column in ACCURACY), "difference (bpm)", "on the presets (bpm)"]
+    presets = results.study.evaluation.presets
+    cells = {}
+    for name, runs in results.rows.items():
+        differences = [_text(difference(results, name, sets)) for sets in ((OWN,), presets)]
+        if name == results.study.base_variant:
+            differences = ["reference", "reference"]
+        cells[name] = [str(len(runs)), *(cell(runs, column) for column in ACCURACY), *differences]
+    return markdown_cells(headings, cells)
+
+
+def difference(results: Results, variant: str, sets: Sequence[str]) -> Metric:
+    """Of a variant from the reference, over the recordings of some sets."""
+    by_variant = []
+    for name in (results.study.base_variant, variant):
+        runs = results.rows.get(name, ())
+        by_variant.append(
+            {run["seed"]: {f"{s}/{r}": e for s in sets for r, e in run["errors"].get(s, {}).items()} for run in runs}
+        )
+    return difference_over_seeds(*by_variant)
+
+
+def _text(metric: Metric) -> str:
+    if metric.value is None:
+        return "–"
+    interval = "" if metric.low is None else f" [{metric.low:+.2f}, {metric.high:+.2f}]"
+    return f"{metric.value:+.2f}{interval}".replace("-", "−")
+
+
+def _set_column(name: str) -> Column:
+    return Column("real recordings" if name == REAL else name, ("robustness", name, "MAE"))
+
+
+def _accuracy(results: Results) -> list[Column]:
+    return [*ACCURACY, *(_set_column(name) for name in results.sets), PRESETS_MAE]
+
+
+def _cost() -> list[Column]:
+    return [GRAPH_COST, *COST]
+
+
+def _write_graph_csv(path: Path, results: Results) -> None:
+    """One line a variant, seed, set and block."""
+    columns = ["neighbours", "segments", *(name for name in FIGURES if name != "segments")]
+    columns = [each for name in columns for each in ((name,) if name == "neighbours" else (name, f"{name}_chance"))]
+    columns.insert(columns.index("phase_cosine_chance") + 1, "phase_cosine_of_lags")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["variant", "seed", "set", "block", "grid", *columns])
+        for name, rows in results.graphs.items():
+            for row in rows:
+                for kind, blocks in row["sets"].items():
+                    for block in blocks:
+                        figures = ["" if block[c] is None else f"{block[c]:.6g}" for c in columns]
+                        grid = "×".join(map(str, block["grid"]))
+                        writer.writerow([name, row["seed"], kind, block["block"], grid, *figures])
+
+
+def _draw(folder: Path, results: Results, theme: str) -> None:
+    def drawn(name: str, draw: Any, *args: object) -> None:
+        write_whole(folder / f"{name}-{theme}.png", lambda path: draw(path, *args, theme))
+
+    drawn("accuracy_cost", plots.accuracy_against_cost, _points(results))
+    drawn("learning", plots.learning_curves, _curves(results.rows))
+    by_variant = {name: [row["sets"].get(OWN, []) for row in rows] for name, rows in results.graphs.items()}
+    by_variant = {name: runs for name, runs in by_variant.items() if any(runs)}
+    if not by_variant:
+        return
+    drawn("graph", plots.graph_by_block, by_variant, "each line a variant; test subjects of the training mix")
+    drawn("neighbour_maps", plots.neighbour_maps, by_variant)
+    reference = results.graphs.get(results.study.base_variant, ())
+    by_set = {name: [row["sets"].get(name, []) for row in reference] for name in (OWN, *results.sets)}
+    by_set = {name: runs for name, runs in by_set.items() if any(runs)}
+    if by_set:
+        drawn("graph_by_preset", plots.graph_by_block, by_set, f"variant {results.study.base_variant}; each line a set")
+
+
+def _points(results: Results) -> list[plots.Point]:
+    points = []
+    for name, rows in results.rows.items():
+        step = spread(rows, ("cost", "seconds_per_step"))
+        own, presets = spread(rows, ("accuracy", "MAE")), spread(rows, ("presets", "MAE"))
+        points.append(plots.Point(name, step.mean, (own.mean, own.sd), (presets.mean, presets.sd)))
+    return points
+
+
+def _curves(rows: Rows) -> dict[str, tuple[list[float], np.ndarray]]:
+    """Steps, and validation losses (seeds, steps), over the steps that all seeds have."""
+    curves = {}
+    for name, runs in rows.items():
+        losses = [{point["step"]: point["validation_loss"] for point in run["learning"]} for run in runs]
+        steps = sorted(set.intersection(*(set(run) for run in losses)))
+        curves[name] = (steps, np.array([[run[step] for step in steps] for run in losses]))
+    return curves

@@ -1,0 +1,142 @@
+"""One planned run: trained once, measured once, by one process at a time; and what is measured of every run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from rppg_graph.config import Config, load_config
+from rppg_graph.data.cache import CachedRecording
+from rppg_graph.data.prepared import cached_recordings, split_of
+from rppg_graph.errors import InputError
+from rppg_graph.experiments import cost
+from rppg_graph.experiments.environment import examine
+from rppg_graph.experiments.plan import Run
+from rppg_graph.experiments.train_run import train
+from rppg_graph.files import claim, write_whole
+from rppg_graph.inference.methods import Method
+from rppg_graph.inference.predict import recording_wave
+from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
+from rppg_graph.training.trainer import read_metrics
+
+WINDOW_SECONDS = 10.0
+CLAIM, COST = "claim", "cost.json"  # files of a run folder: who is at work, and what is there when it is trained
+
+
+def finish(
+    run: Run,
+    measure: Callable[[Run, Checkpoint], dict[str, Any]],
+    file: str,
+    calibrations: Sequence[str] = (),
+    wait: bool = True,
+) -> dict[str, Any] | None:
+    """Train a run to its end and measure it, in this process; what is done already is read from its files.
+
+    Args:
+        measure: figures of the trained network, kept in ``file`` of the run's folder.
+        calibrations: what the checkpoint is to know of the worth of its uncertainty, names of ``calibrate.KINDS``.
+        wait: for another process that is at this run; if not, None is returned.
+
+    Raises:
+        InputError: the folder holds a run of another config, or the training failed.
+    """
+    with claim(run.folder / CLAIM, wait) as mine:
+        if not mine:
+            return None
+        fit(run, calibrations)
+        place = run.folder / file
+        if not place.exists():
+            text = json.dumps(measure(run, load(run.folder / "best.pt")), indent=2, allow_nan=False) + "\n"
+            write_whole(place, lambda path: path.write_text(text, encoding="utf-8"))
+        return json.loads(place.read_text(encoding="utf-8"))
+
+
+def fit_claimed(run: Run) -> None:
+    """Train a run to its end and measure nothing, in one process at a time: another one that is at it is waited for."""
+    with claim(run.folder / CLAIM):
+        fit(run)
+
+
+def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
+    """Train a run to its end, from where a stop left it; nothing where it is trained."""
+    place = run.folder / "config.yaml"
+    if place.exists() and not _holds(place, run.config):
+        raise InputError(f"{run.folder} holds a run of another config; remove it, or name another folder with --runs")
+    if (run.folder / COST).exists():
+        return
+    run.folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
+    write_whole(place, lambda path: path.write_text(text, encoding="utf-8"))
+    started = time.perf_counter()
+    train(run.config, run.folder, resume=(run.folder / "last.pt").exists(), calibrations=calibrations)
+    rows = read_metrics(run.folder)
+    found = {
+        "steps": rows[-1]["step"],
+        "seconds_per_step": float(np.median([row["seconds_per_step"] for row in rows])),
+        "training_seconds": time.perf_counter() - started,  # of the process that ended it
+        "training_peak_mib": cost.peak_memory_mib(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+    text = json.dumps(found, indent=2) + "\n"
+    write_whole(run.folder / COST, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _holds(place: Path, config: Config) -> bool:
+    """Is this the config in a file, keys that it does not name being their defaults?"""
+    try:
+        return load_config(place).model_dump(mode="json") == config.model_dump(mode="json")
+    except InputError:  # of another version
+        return False
+
+
+def cost_of(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What training took, and what one pass takes."""
+    shape = checkpoint.model, run.config.data.clip_frames, run.config.data.crop.size
+    return json.loads((run.folder / COST).read_text(encoding="utf-8")) | {
+        "parameters": cost.parameters(checkpoint.model),
+        "macs_per_frame": cost.macs_per_frame(*shape),
+        "inference_ms": cost.inference_ms(*shape),
+    }
+
+
+def recordings_to_test(config: Config) -> list[CachedRecording]:
+    """The recordings of the config's test subjects."""
+    recordings = cached_recordings(config.data)
+    split = split_of(recordings, config.data)
+    return [recording for recording in recordings if split.side(recording.subject) == "test"]
+
+
+def evaluate(method: Method, recordings: list[CachedRecording]) -> Evaluation:
+    """By the native protocol, whole and in windows of ten seconds."""
+    return evaluate_waves([recording_wave(recording, method) for recording in recordings], "native", WINDOW_SECONDS)
+
+
+def accuracy(evaluation: Evaluation) -> dict[str, float | int | None]:
+    """Metrics over the windows, and how many those are."""
+    metrics = evaluation.window_metrics
+    return {name: metrics[name].value for name in ("MAE", "RMSE", "r", "SNR")} | {"windows": metrics["MAE"].n}
+
+
+def stamp() -> dict[str, Any]:
+    """Commit, versions and machine of a result."""
+    return {"commit": "".join(_commit()), "threads": torch.get_num_threads(), **examine()}
+
+
+def _commit() -> Iterator[str]:
+    here = Path(__file__).parent
+    for command in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no")):
+        done = subprocess.run(["git", "-C", str(here), *command], capture_output=True, text=True, check=False)
+        if command[0] == "rev-parse":
+            yield done.stdout.strip() or "unknown"
+        elif done.stdout.strip():
+            yield " with changes"

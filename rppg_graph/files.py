@@ -1,0 +1,64 @@
+"""How files are written, and how one process at a time works at them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rppg_graph.errors import InputError
+
+
+def writable(path: Path | None) -> None:
+    """Refuse an output file that cannot be written, before any work is done for it."""
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise InputError(f"{path}: the folder {folder} does not exist; create it or name another")
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{path} cannot be written; name a file in a folder that you may write to")
+
+
+def write_whole(path: Path | None, write: Callable[[Path], object]) -> None:
+    """Let ``write`` make a file that appears under its name when it is whole; nothing for None.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written; nothing half-written stays.
+    """
+    if path is None:
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        write(part)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"{path} could not be written: {error.strerror or error}; free some space or name another folder"
+        ) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def claim(path: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold the file ``path`` for this process alone; yields whether it is held.
+
+    The kernel gives a claim back when its process ends, however it ends; the empty file stays, because another process
+    may just be waiting for it.
+
+    Args:
+        wait: until another process gives it back; if not, the answer may be False.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True

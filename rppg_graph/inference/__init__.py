@@ -1,0 +1,1 @@
+"""A network or formula and how it is read: methods, streams, predictions, calibration."""

@@ -1,0 +1,239 @@
+"""From a video, or face crops, to a pulse wave and a heart rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from rppg_graph.data.clips import cut_clips
+from rppg_graph.data.face import FaceCropper, FaceFrame
+from rppg_graph.data.video import probe, read_video
+from rppg_graph.errors import InputError
+from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod
+from rppg_graph.inference.stream import Stream, Update
+from rppg_graph.inference.wave_stream import RawWave, finite_runs
+from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack, heart_rate, heart_rate_track
+from rppg_graph.pulse.measure import Wave
+from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.pulse.uncertainty import Calibration, deviation_bpm
+
+if TYPE_CHECKING:
+    from rppg_graph.data.cache import CachedRecording
+
+__all__ = ["NetworkWaves", "Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "finite_runs",
+           "first_clip", "judge", "predict_video", "recording_wave", "summarise"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """How far the samples of Monte-Carlo dropout lie apart.
+
+    Args:
+        samples: S.
+        variance: (T,) unbiased, over the samples, of the unfiltered wave of unit deviation; NaN where there is no face.
+        sd_bpm: standard deviation of the heart rate of the whole video.
+        track_sd_bpm: (n,) of the heart rate of each window of the track.
+    """
+
+    samples: int
+    variance: np.ndarray
+    sd_bpm: float | None
+    track_sd_bpm: np.ndarray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a video's pulse came out as.
+
+    Args:
+        method: name of the network or of the classical method.
+        fps: of the wave.
+        bvp: (T,) filtered, on the grid ``index / fps`` seconds, NaN where there is no face.
+        rate: heart rate of the whole video with its quality, or the reason why there is none.
+        track: heart rate of ten-second windows.
+        scatter: of Monte-Carlo samples; None without.
+        interval_bpm: half the width of the 95 % interval of ``rate``; None where the method is not calibrated.
+        track_interval_bpm: (n,) the same of each window of the track, NaN where it has none; None likewise.
+        frames, frames_with_face: of the video.
+    """
+
+    method: str
+    fps: float
+    bvp: np.ndarray
+    rate: HeartRate
+    track: HeartRateTrack
+    frames: int
+    frames_with_face: int
+    scatter: Scatter | None = None
+    interval_bpm: float | None = None
+    track_interval_bpm: np.ndarray | None = None
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """(T,) times of the wave's samples."""
+        return np.arange(len(self.bvp)) / self.fps
+
+
+def predict_video(
+    path: Path, method: Method, *, size: int = 64, detector: str = "ultra-light", policy: str = "fail"
+) -> Prediction:
+    """The pulse of the face in a video, streamed: memory does not grow with its length.
+
+    Args:
+        path: a video file.
+        method: a classical method or a network.
+        size, detector, policy: how the face is cut out, see ``data.face.FaceCropper``.
+
+    Raises:
+        InputError: not a usable video, no face (or in too few frames), shorter than the method needs.
+    """
+    info = probe(path)
+    cropper = FaceCropper(size=size, detector=detector, policy=policy)
+    tally = Tally()
+    with tqdm(read_video(path), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
+        raw = method.wave(tally.count(cropper.crops(frames, str(path))), info.fps)
+    return summarise(method.name, raw, tally, str(path))
+
+
+def first_clip(
+    path: Path, frames: int, fps: float, *, size: int = 64, detector: str = "ultra-light", policy: str = "fail"
+) -> np.ndarray | None:
+    """The first clip (T, S, S, 3) uint8 of a video's face, to look at; None where no stretch of it is long enough."""
+    faces = FaceCropper(size=size, detector=detector, policy=policy).crops(read_video(path), str(path))
+    return next((clip.video for clip in cut_clips(faces, fps, frames, frames)), None)
+
+
+class Tally:
+    """Counts frames, and those with a detected face, as they stream by."""
+
+    def __init__(self) -> None:
+        self.frames = self.frames_with_face = 0
+        self.seconds = 0.0
+
+    def count(self, face_frames: Iterable[FaceFrame]) -> Iterator[FaceFrame]:
+        """The same frames."""
+        for frame in face_frames:
+            self.frames += 1
+            self.frames_with_face += frame.detected
+            self.seconds = frame.seconds
+            yield frame
+
+
+def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Prediction:
+    """Filter a raw wave and read heart rate, track and quality from it.
+
+    Raises:
+        InputError: no stretch with a face is long enough for the method.
+    """
+    if not np.isfinite(raw.bvp).any():
+        raise InputError(
+            f"{source}: {tally.seconds:.1f} s with a face in {tally.frames_with_face} of {tally.frames} frames are too "
+            f"short for {method}; it needs an unbroken stretch of face, so film for longer or hold the head stiller"
+        )
+    wave, rate, track = _read(raw.bvp, raw.fps, raw.contact)
+    scatter = None
+    if raw.samples is not None:
+        read = [_read(sample, raw.fps, raw.contact) for sample in raw.samples]
+        tracks = np.stack([sample_track.bpm for _, _, sample_track in read], axis=1)  # (n, S)
+        sd_bpm = deviation_bpm([sample_rate.bpm for _, sample_rate, _ in read])
+        track_sd_bpm = np.array([deviation_bpm(bpm) for bpm in tracks], dtype=np.float64)
+        scatter = Scatter(len(raw.samples), raw.variance, sd_bpm, track_sd_bpm)
+    return Prediction(method, raw.fps, wave, rate, track, tally.frames, tally.frames_with_face, scatter)
+
+
+def _read(bvp: np.ndarray, fps: float, contact: bool) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
+    """The filtered wave (T,) of a raw one, its heart rate and its track."""
+    wave = np.full_like(bvp, np.nan)
+    for part in finite_runs(bvp):
+        wave[part] = prepare_native(bvp[part], fps)
+    rate = heart_rate(np.nan_to_num(wave), fps, contact=contact)  # zeros add no power
+    tracks = []
+    for part in finite_runs(wave):
+        track = heart_rate_track(wave[part], fps, contact=contact)
+        tracks.append(replace(track, seconds=track.seconds + part.start / fps))
+    track = HeartRateTrack(*(np.concatenate([getattr(t, f.name) for t in tracks]) for f in fields(HeartRateTrack)))
+    return wave, rate, track
+
+
+def judge(prediction: Prediction, calibration: Calibration) -> Prediction:
+    """The prediction with its 95 % intervals, and without the heart rates that would be guesses.
+
+    A window that is refused is NaN in the track; a video that is refused has the reason in ``rate``.
+    """
+    p = prediction
+    sds = [None] * len(p.track.bpm) if p.scatter is None else p.scatter.track_sd_bpm.tolist()
+    windows = list(zip(p.track.quality.tolist(), sds, strict=True))
+    whole = p.rate.quality, None if p.scatter is None else p.scatter.sd_bpm
+    refused = np.array([calibration.refusal(*window) is not None for window in windows], dtype=bool)
+    intervals = None
+    if calibration.temperature is not None:
+        intervals = np.array([calibration.interval_bpm(*window) for window in windows], dtype=np.float64)
+    track = replace(p.track, bpm=np.where(refused, np.nan, p.track.bpm))
+    reason = None if p.rate.bpm is None else calibration.refusal(*whole)
+    if p.rate.bpm is None or reason:
+        rate = replace(p.rate, bpm=None, reason=reason or p.rate.reason)
+        return replace(p, rate=rate, track=track, track_interval_bpm=intervals)
+    return replace(p, track=track, interval_bpm=calibration.interval_bpm(*whole), track_interval_bpm=intervals)
+
+
+def face_frames(recording: CachedRecording) -> Iterator[FaceFrame]:
+    """The frames of a cached recording as the methods take them."""
+    faces = zip(recording.seconds, recording.frames, recording.face, strict=True)
+    return (FaceFrame(float(t), crop if face else None, None, bool(face)) for t, crop, face in faces)
+
+
+NetworkWaves = dict[tuple[NetworkMethod, str], RawWave]  # by network and name of the recording
+
+
+def recording_wave(recording: CachedRecording, method: Method, known: NetworkWaves | None = None) -> Wave:
+    """A method's raw wave of a cached recording beside its reference, on the longest stretch that has both.
+
+    Args:
+        known: networks' waves that are there already, and to which a new one is added: a network that is measured
+            alone and with a formula beside it runs once.
+
+    Raises:
+        InputError: there is no such stretch.
+    """
+    raw = _raw_wave(recording, method, {} if known is None else known)
+    seconds = np.arange(len(raw.bvp)) / raw.fps
+    label, label_bpm = (_on_grid(seconds, recording.seconds, values) for values in (recording.pulse, recording.bpm))
+    both = raw.bvp if label is None else raw.bvp + label
+    runs = finite_runs(both)
+    if not runs:
+        raise InputError(
+            f"{recording.name}: no stretch has both a wave by {method.name} and a reference; leave the recording out, "
+            "or look at its face crops with run.py preprocess"
+        )
+    part = max(runs, key=lambda run: run.stop - run.start)
+    cut = [None if values is None else values[part] for values in (label, label_bpm)]
+    samples = None if raw.samples is None else raw.samples[:, part]
+    return Wave(
+        recording.name,
+        recording.subject,
+        raw.bvp[part],
+        cut[0],
+        raw.fps,
+        label_bpm=cut[1],
+        samples=samples,
+        contact=raw.contact,
+    )
+
+
+def _raw_wave(recording: CachedRecording, method: Method, known: NetworkWaves) -> RawWave:
+    if isinstance(method, JoinedMethod):
+        return method.with_network_wave(_raw_wave(recording, method.network, known), face_frames(recording))
+    if not isinstance(method, NetworkMethod):
+        return method.wave(face_frames(recording), recording.fps)
+    if (method, recording.name) not in known:
+        known[method, recording.name] = method.wave(face_frames(recording), recording.fps)
+    return known[method, recording.name]
+
+
+def _on_grid(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray | None) -> np.ndarray | None:
+    return None if values is None else np.interp(grid, seconds, values, left=np.nan, right=np.nan)

@@ -1,0 +1,236 @@
+"""The pulse while it is being filmed: frames in, heart rate, quality and wave of the last seconds out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from rppg_graph.data.clips import MAX_GAP_SECONDS
+from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
+from rppg_graph.errors import InputError
+from rppg_graph.inference.methods import Method
+from rppg_graph.inference.wave_stream import finite_runs
+from rppg_graph.pulse.filters import check_fps, frames_in
+from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate, heart_rate
+from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.pulse.uncertainty import Calibration
+
+CONTEXT_SECONDS = 2.0  # of wave kept before the window: a filter's edge, and that of POS, lies there
+PATIENCE = 1.25  # steps without a new stretch of wave after which an update comes all the same
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is known after a step of a ``Stream``.
+
+    Args:
+        seconds: time of the frame that it is about.
+        bpm: heart rate of the window, or None with the ``reason``.
+        quality: 0 to 1, see ``pulse.quality``.
+        at_band_edge: the true rate may lie outside of the band.
+        interval_bpm: half the width of the 95 % interval; None where the method is not calibrated.
+        wave: (T,) filtered, of the last window; empty where it has none.
+        wave_seconds: (T,) its times.
+        lag_seconds: from the wave's last sample to the newest frame, and what computing is behind; None without a wave.
+        face_share: share of the window's frames in which the face was found.
+        speed: seconds of video that a second of computing takes in; below 1 is slower than real time.
+        skipped_steps: steps left out so far because computing was behind.
+    """
+
+    seconds: float
+    bpm: float | None
+    quality: float
+    reason: str | None
+    at_band_edge: bool
+    interval_bpm: float | None
+    wave: np.ndarray
+    wave_seconds: np.ndarray
+    lag_seconds: float | None
+    face_share: float
+    speed: float
+    skipped_steps: int
+
+
+class Stream:
+    """Follows the pulse of a face: push frames as they come, and get an update about once a step.
+
+    Memory is bounded by the window. A number comes once a face was in view for the window, and follows a change of the
+    heart rate, within a step and the quarter of a second that the face crop waits for. Where the face is lost for more
+    than ``MAX_GAP_SECONDS``, or frames are, the window begins anew.
+
+    Args:
+        method: a classical method, or a network, which runs on one clip a step.
+        fps: frame rate of the wave, about that of the frames (a network's own where that differs).
+        size, detector, policy: how the face is cut out, see ``data.face.FaceCropper``; "fail" fails nothing here.
+        window_seconds: None for ten seconds, or for the length of a network's clip where that is longer.
+        step_seconds: from one heart rate to the next.
+        calibration: of the network without Monte-Carlo dropout: no number where it would be a guess.
+        real_time: leave out steps where computing is more than half a step behind the frames' timestamps, so that
+            frames need not wait; False computes every step, however long it takes.
+
+    Raises:
+        InputError: a window shorter than the method needs, or a rate or step that is not above zero.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        fps: float = 30.0,
+        *,
+        size: int = 64,
+        detector: str = DEFAULT_DETECTOR,
+        policy: str = "fail",
+        window_seconds: float | None = None,
+        step_seconds: float = 1.0,
+        calibration: Calibration | None = None,
+        real_time: bool = True,
+    ) -> None:
+        least = method.least_seconds
+        self.window_seconds = max(WINDOW_SECONDS, least) if window_seconds is None else window_seconds
+        if self.window_seconds < least:
+            raise InputError(f"window_seconds={window_seconds:g}: {method.name} needs a window of {least:g} s or more")
+        if not step_seconds > 0:
+            raise InputError(f"step_seconds={step_seconds:g}: must be above zero")
+        self.method, self.fps, self.step_seconds = method, check_fps(fps), step_seconds
+        self.calibration, self.real_time = calibration, real_time
+        self.frames = self.skipped_steps = 0
+        self._cropper = FaceCropper(size, detector, policy)
+        self._faces, self._costs = _Recent(self.window_seconds), _Recent(self.window_seconds)
+        self._seconds = self._updated = -math.inf  # of the newest frame, of the latest update
+        self._behind_seconds = 0.0
+        self._seen: float | None = None  # when there was a face last
+        self._restart(0.0)
+
+    def push(self, seconds: float, rgb: np.ndarray) -> Update | None:
+        """Take a frame, and give an update where one is due.
+
+        Args:
+            seconds: the frame's time, 0 or more, on any clock.
+            rgb: (H, W, 3) uint8.
+
+        Raises:
+            InputError: a time that is not after that of the frame before, or a picture of another kind.
+        """
+        self._check(seconds, rgb)
+        passed, self._seconds = seconds - self._seconds, seconds
+        self._started = time.perf_counter()
+        self.frames += 1
+        update = None
+        for face in self._cropper.push(seconds, rgb):
+            update = self._take(face) or update
+        cost = time.perf_counter() - self._started
+        self._costs.add(seconds, cost)
+        self._behind_seconds = max(0.0, self._behind_seconds + cost - passed)
+        return update
+
+    def _check(self, seconds: float, rgb: np.ndarray) -> None:
+        if not (0 <= seconds < math.inf and seconds > self._seconds):
+            before = f", after {self._seconds:.4f} s of the frame before" if self.frames else ""
+            raise InputError(
+                f"frame {self.frames}: its time is {seconds:.4f} s{before}; times are finite, at least 0, and rise "
+                "from frame to frame, so leave out what a camera delivers twice or late"
+            )
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise InputError(f"frame {self.frames} is {rgb.dtype} {rgb.shape}; RGB, uint8 (H, W, 3), is needed")
+
+    def _take(self, face: FaceFrame) -> Update | None:
+        self._faces.add(face.seconds, face.detected)
+        stepped = False
+        if face.crop is not None and face.crop.any():  # black where a held box shows a covered camera
+            if self._seen is None or face.seconds - self._seen > MAX_GAP_SECONDS:
+                self._restart(face.seconds)
+            self._seen = face.seconds
+            behind = self.real_time and self._behind_seconds > self.step_seconds / 2
+            stepped = self._wave.push(face, skip=behind)
+            self.skipped_steps += stepped and behind
+            stepped = stepped and not behind
+        if not stepped and face.seconds - self._updated < PATIENCE * self.step_seconds:
+            return None
+        self._updated = face.seconds
+        return self._update(face.seconds)
+
+    def _restart(self, seconds: float) -> None:
+        """Begin a wave: nothing before belongs to it."""
+        self._wave = self.method.stream(self.fps, self.step_seconds)
+        self._wave.forget(seconds)
+        self._since = seconds
+
+    def _update(self, now: float) -> Update:
+        wave, wave_seconds, rate = self._read(now)
+        refusal = interval = None
+        if rate.bpm is not None and self.calibration is not None:
+            refusal = self.calibration.refusal(rate.quality, None)
+            interval = None if refusal else self.calibration.interval_bpm(rate.quality, None)
+        spent = time.perf_counter() - self._started  # on the newest frame, so far
+        return Update(
+            seconds=now,
+            bpm=None if refusal else rate.bpm,
+            quality=rate.quality,
+            reason=refusal or rate.reason,
+            at_band_edge=rate.at_band_edge,
+            interval_bpm=interval,
+            wave=wave,
+            wave_seconds=wave_seconds,
+            lag_seconds=self._seconds + self._behind_seconds + spent - float(wave_seconds[-1]) if len(wave) else None,
+            face_share=self._faces.total / len(self._faces),
+            speed=self._costs.span / (self._costs.total + spent),
+            skipped_steps=self.skipped_steps,
+        )
+
+    def _read(self, now: float) -> tuple[np.ndarray, np.ndarray, HeartRate]:
+        """The window's filtered wave (T,), its times (T,), and its heart rate; empty, with a reason, without one."""
+        nothing = np.empty(0), np.empty(0)
+        if self._seen is None:
+            return *nothing, HeartRate(None, reason="no face has been in view yet")
+        if now - self._seen > MAX_GAP_SECONDS:
+            return *nothing, HeartRate(None, reason=f"no face for {now - self._seen:.1f} s; the window begins anew")
+        try:
+            raw = self._wave.result()
+            length = frames_in(self.window_seconds, raw.fps)
+            run = (finite_runs(raw.bvp) or [slice(0, 0)])[-1]
+            self._wave.forget((raw.start + run.stop) / raw.fps - self.window_seconds - CONTEXT_SECONDS)
+            if run.stop - run.start < length:
+                return *nothing, HeartRate(None, reason=self._too_short(now))
+            wave = prepare_native(raw.bvp[run], raw.fps)[-length:]
+            seconds = (raw.start + np.arange(run.stop - length, run.stop)) / raw.fps
+            return wave, seconds, heart_rate(wave, raw.fps, contact=raw.contact)
+        except InputError as error:  # such as a colour of zero, which would stay in the way as long as it is kept
+            self._restart(now)
+            return *nothing, HeartRate(None, reason=f"{error}; the window begins anew")
+
+    def _too_short(self, now: float) -> str:
+        seen = now - self._since
+        if seen < self.window_seconds + 2 * self.step_seconds:
+            return f"a face for {seen:.1f} of {self.window_seconds:.4g} s so far"
+        return f"computing is slower than the frames come: {self.skipped_steps} steps were left out"
+
+
+class _Recent:
+    """Values of the frames of the last window."""
+
+    def __init__(self, window_seconds: float) -> None:
+        self.window_seconds = window_seconds
+        self._values: deque[tuple[float, float]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def add(self, seconds: float, value: float) -> None:
+        """Add a frame's value, and forget those from before the window."""
+        self._values.append((seconds, value))
+        while seconds - self._values[0][0] > self.window_seconds:
+            self._values.popleft()
+
+    @property
+    def total(self) -> float:
+        """Sum of the values."""
+        return sum(value for _, value in self._values)
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first to the last frame."""
+        return self._values[-1][0] - self._values[0][0] if self._values else 0.0

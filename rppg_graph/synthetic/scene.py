@@ -1,0 +1,254 @@
+"""What happens in front of the camera: the course of head, light and camera over a recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rppg_graph.synthetic.cardiac import Heart, smooth_noise
+from rppg_graph.synthetic.head import FACE_BOX
+from rppg_graph.synthetic.parameters import Parameters
+from rppg_graph.synthetic.render import DELAY_STEPS, Instant
+from rppg_graph.synthetic.skin import pulse_colour, pulse_visibility
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Tracks over the T frames of a recording, each (T, ...) float64; see `render.Instant` for the units."""
+
+    pose: np.ndarray
+    absorption: np.ndarray
+    ambient: np.ndarray
+    lights: np.ndarray
+    shadow: np.ndarray
+    eyelid: np.ndarray
+    mouth: np.ndarray
+    smile: np.ndarray
+    brow: np.ndarray
+    gaze: np.ndarray
+    backdrop: np.ndarray
+    gain: np.ndarray  # (T, 3) of the camera: exposure and white balance
+
+    def instant(self, frame: int) -> Instant:
+        return Instant(*(getattr(self, name)[frame] for name in Instant._fields))
+
+
+def build_scene(
+    parameters: Parameters,
+    seconds: np.ndarray,
+    size: tuple[int, int],
+    heart: Heart,
+    albedo: float,
+    seed: np.random.SeedSequence,
+) -> Scene:
+    """Draw the course of everything from the parameters.
+
+    Args:
+        seconds: (T,) of the frames; size: (H, W) of the frame.
+        albedo: linear green of the face, by which the camera is exposed.
+    """
+    motion, light, camera, skin, face = (np.random.default_rng(child) for child in seed.spawn(5))
+    ambient, lights, brightness = _light(parameters, seconds, light)
+    smile, brow = _expressions(parameters, seconds, face)
+    return Scene(
+        pose=_pose(parameters, seconds, size, heart, motion),
+        absorption=_absorption(parameters, seconds, heart, skin),
+        ambient=ambient,
+        lights=lights,
+        shadow=_shadows(parameters, seconds, light),
+        eyelid=_blinks(parameters, seconds, motion),
+        mouth=_speech(parameters, seconds, motion),
+        smile=smile,
+        brow=brow,
+        gaze=_gaze(parameters, seconds, face),
+        backdrop=20
+        * parameters.background_motion
+        * np.stack([smooth_noise(seconds, (0.05, 0.8), camera) for _ in "xy"], 1),
+        gain=_camera_gain(parameters, seconds, albedo, brightness, camera),
+    )
+
+
+def _pulses(seconds: np.ndarray, times: np.ndarray, width: float) -> np.ndarray:
+    """A bell curve of height 1 at each of the times: (T,)."""
+    if len(times) == 0:
+        return np.zeros(len(seconds))
+    return np.exp(-0.5 * ((seconds[:, None] - times) / width) ** 2).max(axis=1)
+
+
+def _event_times(per_minute: float, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.uniform(seconds[0], seconds[-1], rng.poisson(per_minute * np.ptp(seconds) / 60)))
+
+
+def _pose(
+    p: Parameters, seconds: np.ndarray, size: tuple[int, int], heart: Heart, rng: np.random.Generator
+) -> np.ndarray:
+    """Centre x, y, half face width in pixels, yaw, pitch, roll in radians: (T, 6)."""
+    height, width = size
+    scale = p.face_size * height
+
+    def wander(deviation: float) -> np.ndarray:
+        return deviation * smooth_noise(seconds, (0.05, max(p.motion_hz, 0.06)), rng)
+
+    looks = np.zeros(len(seconds))
+    for time in _event_times(p.looks_per_minute, seconds, rng):
+        hold = rng.uniform(0.4, 2.0)
+        looks += rng.choice([-1, 1]) * rng.uniform(8, 20) * _hold(seconds, time, hold, 0.3)
+    exercise = 2 * np.pi * p.rhythm_hz * seconds + rng.uniform(0, 2 * np.pi) + smooth_noise(seconds, (0.02, 0.2), rng)
+    # the head nods back as the aorta fills: the second derivative of the pulse, scaled to its peak
+    recoil = np.gradient(np.gradient(heart.pulse(heart.grid + 0.1), heart.grid), heart.grid)
+    recoil = np.interp(seconds, heart.grid, recoil / max(np.ptp(recoil), 1e-9))
+    breath = heart.breath(seconds)
+    x = wander(p.sway) + p.rhythm * 0.5 * np.sqrt(2) * np.sin(exercise / 2)
+    y = (
+        wander(0.6 * p.sway)
+        + p.rhythm * np.sqrt(2) * np.sin(exercise)
+        + p.ballistic * recoil
+        - 0.5 * p.breathing * breath
+    )
+    yaw = np.clip(wander(p.turn_degrees) + looks, -28, 28)
+    pitch = np.clip(
+        wander(0.5 * p.turn_degrees) + 0.3 * p.rhythm * 20 * np.sin(exercise) + 0.15 * np.abs(looks), -20, 20
+    )
+    roll = wander(0.5 * p.turn_degrees)
+    return np.stack(
+        [
+            p.face_x * width + scale * x,
+            p.face_y * height + scale * y,
+            scale * (1 + wander(0.3 * p.sway) + 0.2 * p.breathing * breath),
+            *np.radians([yaw, pitch + 20 * p.ballistic * recoil, roll]),
+        ],
+        axis=1,
+    )
+
+
+def _hold(seconds: np.ndarray, start: float, hold: float, ramp: float) -> np.ndarray:
+    """0 to 1 and back: a smooth step up at start and down after hold seconds."""
+    return 0.5 * (np.tanh((seconds - start) / ramp * 2) - np.tanh((seconds - start - hold) / ramp * 2))
+
+
+def _absorption(p: Parameters, seconds: np.ndarray, heart: Heart, rng: np.random.Generator) -> np.ndarray:
+    """Relative loss of R, G, B on the strongest skin, at each delay: (T, DELAY_STEPS, 3).
+
+    More blood absorbs more light, so a systolic peak is a minimum of the intensity. pulse_strength is that of green.
+    """
+    colour = pulse_colour(p.skin_tone, p.pulse_colour_jitter * rng.standard_normal(3))
+    delays = np.linspace(0, p.transit_seconds, DELAY_STEPS)
+    pulse = np.stack([heart.pulse(seconds - delay) for delay in delays], axis=1)
+    return p.pulse_strength * pulse_visibility(p.skin_tone) * pulse[..., None] * colour / colour[1]
+
+
+def _blinks(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.minimum(1.0, 1.15 * _pulses(seconds, _event_times(p.blinks_per_minute, seconds, rng), 0.07))
+
+
+def _speech(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Opening of the mouth: syllables at 2-6 Hz within phrases that fill the given share of the time."""
+    phrase = smooth_noise(seconds, (0.05, 0.35), rng)
+    threshold = np.quantile(phrase, 1 - p.talking) if p.talking > 0 else np.inf
+    envelope = np.clip((phrase - threshold) * 4, 0, 1)
+    return 0.16 * envelope * np.clip(0.45 + 0.5 * smooth_noise(seconds, (2.0, 6.0), rng), 0, 1.3)
+
+
+def _expressions(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Smiles and raised brows that come, stay for some seconds and go, 0 to 1: two (T,)."""
+    tracks = np.zeros((2, len(seconds)))
+    for time in _event_times(p.expressions_per_minute, seconds, rng):
+        which, height, hold = int(rng.random() < 0.4), rng.uniform(0.3, 1.0), rng.uniform(0.5, 4.0)
+        tracks[which] += height * _hold(seconds, time, hold, 0.4)
+    return tuple(np.clip(tracks, 0, 1))
+
+
+def _gaze(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Where the eyes look, as a shift of the iris: rests between saccades, half of them at the camera: (T,)."""
+    times = _event_times(p.saccades_per_minute, seconds, rng)
+    aims = rng.uniform(-0.09, 0.09, len(times)) * (rng.random(len(times)) < 0.5)
+    gaze = np.zeros(len(seconds))
+    for time, step in zip(times, np.diff(aims, prepend=0.0), strict=True):
+        gaze += step * (0.5 + 0.5 * np.tanh((seconds - time) / 0.02))
+    return gaze
+
+
+def kelvin_colour(kelvin: float) -> np.ndarray:
+    """Colour of a black body as the camera sees it after a white balance for 5000 K done half: (3,), green 1."""
+    red = (5000 / kelvin) ** 0.3
+    return np.array([red, 1.0, 1 / red**1.2])
+
+
+def _light(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ambient (T, 3), lights (T, 2, 6), overall brightness (T,)."""
+    colour = kelvin_colour(p.light_kelvin)
+    azimuth = np.radians(p.light_azimuth + 8 * smooth_noise(seconds, (0.01, 0.1), rng) * min(p.light_drift * 20, 1))
+    elevation = np.radians(p.light_elevation)
+    main = np.stack(
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            np.full(len(seconds), -np.sin(elevation)),
+            np.cos(azimuth) * np.cos(elevation),
+        ],
+        1,
+    )
+    flicker = p.flicker * np.sin(2 * np.pi * p.flicker_hz * seconds + rng.uniform(0, 2 * np.pi))
+    level = np.clip(1 + p.light_drift * smooth_noise(seconds, (0.01, 0.25), rng) + flicker, 0.05, None)
+    # a screen changes its picture now and then, at once; its light comes from below
+    scenes = np.searchsorted(_event_times(20, seconds, rng), seconds)
+    pictures = np.clip(
+        rng.uniform(0.2, 1.0, (scenes.max() + 1, 1)) * (1 + 0.3 * rng.standard_normal((scenes.max() + 1, 3))), 0, 2
+    )
+    screen = (
+        p.screen * pictures[scenes] * (0.8, 0.95, 1.2) * (1 + 0.1 * smooth_noise(seconds, (0.3, 3.0), rng)[:, None])
+    )
+    ambient = p.ambient * level[:, None] * colour * (0.95, 1.0, 1.05)
+    lights = np.zeros((len(seconds), 2, 6))
+    lights[:, 0, :3], lights[:, 0, 3:] = main, (1 - p.ambient) * level[:, None] * colour
+    lights[:, 1, :3], lights[:, 1, 3:] = np.array([0.1, 0.35, 0.93]), screen
+    return ambient, lights, level * (1 + screen.mean(axis=1))
+
+
+def _shadows(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bands of shadow that pass over the frame one after the other: (T, 5)."""
+    shadow = np.zeros((len(seconds), 5))
+    shadow[:, 0], shadow[:, 2], shadow[:, 3] = 1.0, 10.0, 1.0
+    for time in _event_times(p.shadows_per_minute, seconds, rng):
+        tilt, lasting = rng.uniform(-0.5, 0.5), rng.uniform(1.0, 4.0)
+        progress = (seconds - time) / lasting
+        during = (progress >= 0) & (progress <= 1)
+        band = np.stack(
+            np.broadcast_arrays(
+                np.cos(tilt), np.sin(tilt), 3.0 * progress - 1.0, rng.uniform(0.1, 0.3), p.shadow_depth
+            ),
+            1,
+        )
+        shadow[during] = band[during]
+    return shadow
+
+
+def _camera_gain(
+    p: Parameters, seconds: np.ndarray, albedo: float, brightness: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Gain of R, G, B: fixed exposure, what the automatics take back of the light, and steps: (T, 3)."""
+    # an automatic exposure sees the whole picture: dark skin stays darker than light skin
+    reflectance = albedo**0.55 * 0.4**0.45
+    wanted = (p.exposure / 255) ** p.gamma  # close to the inverse of the tone curve
+    gain = np.full((len(seconds), 3), wanted / (reflectance * (p.ambient + 0.75 * (1 - p.ambient)) * brightness.mean()))
+    lag = np.exp(-np.gradient(seconds) / 0.7) if len(seconds) > 1 else np.zeros(1)
+    seen = np.empty(len(seconds))
+    level = brightness[0]
+    for frame, value in enumerate(brightness):
+        level += (1 - lag[frame]) * (value - level)
+        seen[frame] = level
+    gain *= ((seen / brightness.mean()) ** -p.auto_exposure)[:, None]
+    for time in _event_times(p.camera_steps_per_minute, seconds, rng):
+        step = p.camera_step * (rng.standard_normal() + 0.4 * rng.standard_normal(3))
+        gain *= 1 + np.clip(step, -0.4, 0.4) * (0.5 + 0.5 * np.tanh((seconds - time)[:, None] / 0.15))
+    return gain
+
+
+def face_boxes(pose: np.ndarray) -> np.ndarray:
+    """The face's box in the frame, from the head's pose: (T, 4)."""
+    x, y, scale, yaw, pitch, _ = pose.T
+    u, v, width, height = FACE_BOX
+    depth = 0.6  # of the middle of the face in front of the axis that the head turns about
+    left = x + scale * (u * np.cos(yaw) + depth * np.sin(yaw))
+    top = y + scale * (v * np.cos(pitch) + depth * np.sin(pitch))
+    return np.stack([left, top, scale * width * np.cos(yaw), scale * height * np.cos(pitch)], axis=1)

@@ -1,0 +1,1 @@
+"""Fitting a network: the trainer and its losses."""

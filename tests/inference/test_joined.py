@@ -1,0 +1,136 @@
+"""A network's wave and a classical method's in one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rppg_graph.data.face import FaceFrame
+from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, MonteCarlo, NetworkMethod, network_of
+from rppg_graph.inference.predict import recording_wave
+from rppg_graph.nn.drop_path import DropPath
+from rppg_graph.pulse.combine import mixed, share_at, shares
+from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.pulse.quality import snr_db
+
+FPS, FRAMES, BPM = 30.0, 160, 78.0
+GREEN = ClassicalMethod("green", skin=False)
+
+
+class Red(nn.Module):
+    """The mean red of a clip, falling with the beats as all colours do; times 0 or 2 in a sample."""
+
+    label = "wave"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(-1.0))
+        self.drop = DropPath(0.5)
+
+    def forward(self, video):
+        return self.after_dropout(self.before_dropout(video), frames=video.shape[2])
+
+    def before_dropout(self, video):
+        return self.weight * video[:, 0].mean((2, 3))
+
+    def after_dropout(self, wave, frames):
+        return wave + self.drop(wave)
+
+
+def faces(frames: int, red: float, green: float, hole: slice = slice(0), fps: float = FPS) -> list[FaceFrame]:
+    """A pulse in two colours, each under noise of its own over the whole crop; no face in the hole."""
+    rng, seconds = np.random.default_rng(3), np.arange(frames) / fps
+    colours = np.full((frames, 3), 120.0) - 12 * np.sin(2 * np.pi * BPM / 60 * seconds)[:, None]
+    colours += rng.standard_normal((frames, 3)) * (red, green, 0)
+    crops = np.broadcast_to(colours.round().clip(1, 255).astype(np.uint8)[:, None, None], (frames, 8, 8, 3))
+    found = [FaceFrame(float(t), crop, (0, 0, 8, 8), True) for t, crop in zip(seconds, crops, strict=True)]
+    for i in range(*hole.indices(frames)):
+        found[i] = FaceFrame(found[i].seconds, None, None, False)
+    return found
+
+
+def network(mc: MonteCarlo | None = None) -> NetworkMethod:
+    return NetworkMethod(Red().eval(), "red", FRAMES, FPS, mc=mc)
+
+
+def ratio_db(wave: np.ndarray) -> float:
+    return snr_db(prepare_native(wave, FPS), FPS, BPM)
+
+
+def test_the_wave_is_the_mixture_of_both():
+    frames = faces(600, 8, 8)
+    found = JoinedMethod(network(), GREEN).wave(frames, FPS)
+    first, second = (prepare_native(m.wave(frames, FPS).bvp, FPS) for m in (network(), GREEN))
+    np.testing.assert_allclose(found.bvp, mixed(first, second, shares(first, second, FPS, contact=True)), atol=1e-9)
+    assert (found.fps, found.contact, found.samples, found.variance) == (FPS, True, None, None)
+    assert ratio_db(found.bvp) > max(ratio_db(first), ratio_db(second)) + 1
+
+
+@pytest.mark.parametrize(("red", "green"), [(3, 30), (30, 3)])
+def test_a_wave_that_is_lost_does_no_harm(red, green):
+    frames = faces(600, red, green)
+    found = JoinedMethod(network(), GREEN).wave(frames, FPS)
+    better = network() if red < green else GREEN
+    assert ratio_db(found.bvp) > ratio_db(better.wave(frames, FPS).bvp) - 1
+
+
+def test_there_is_a_wave_where_both_have_one():
+    frames = faces(700, 8, 8, hole=slice(300, 380))
+    found = JoinedMethod(network(), GREEN).wave(frames, FPS)
+    ends = [method.wave(frames, FPS).bvp for method in (network(), GREEN)]
+    both = np.isfinite(ends[0]) & np.isfinite(ends[1][: len(ends[0])])
+    np.testing.assert_array_equal(np.isfinite(found.bvp), both)
+    assert both[:300].all()
+    assert not both[300:380].any()
+    assert both[380:].all()
+
+
+def test_a_video_of_another_rate_comes_at_the_rate_of_the_network():
+    frames = faces(1000, 3, 3, fps=50.0)
+    found = JoinedMethod(network(), GREEN).wave(frames, 50.0)
+    assert found.fps == FPS
+    assert len(found.bvp) == pytest.approx(600, abs=1)
+    assert ratio_db(found.bvp) > 5
+
+
+def test_samples_are_mixed_by_the_shares_of_their_mean():
+    frames = faces(400, 8, 8)
+    found = JoinedMethod(network(MonteCarlo(6)), GREEN).wave(frames, FPS)
+    alone = network(MonteCarlo(6)).wave(frames, FPS)
+    first, second = prepare_native(alone.bvp, FPS), prepare_native(GREEN.wave(frames, FPS).bvp, FPS)
+    windows = shares(first, second, FPS, contact=True)
+    assert found.samples.shape == (6, 400)
+    for sample, of_network in zip(found.samples, alone.samples, strict=True):
+        np.testing.assert_allclose(sample, mixed(prepare_native(of_network, FPS), second, windows), atol=1e-9)
+    np.testing.assert_allclose(found.variance, share_at(windows) ** 2 * alone.variance)
+
+
+def test_the_network_of_a_method():
+    assert network_of(JoinedMethod(alone := network(), GREEN)) is alone is network_of(alone)
+    assert network_of(GREEN) is None
+
+
+@pytest.mark.parametrize("fps", [FPS, 50.0])
+def test_a_network_that_has_run_does_not_run_again(fps):
+    frames = faces(700, 8, 8, hole=slice(300, 340), fps=fps)
+    joined, runs = JoinedMethod(network(), GREEN), []
+    joined.network.model.register_forward_hook(lambda *_: runs.append(1))
+    expected, alone = joined.wave(frames, fps), joined.network.wave(frames, fps)
+    once = len(runs) // 2
+    np.testing.assert_array_equal(joined.with_network_wave(alone, frames).bvp, expected.bvp)
+    crops = np.stack([np.zeros((8, 8, 3), np.uint8) if f.crop is None else f.crop for f in frames])
+    seconds, face = np.array([f.seconds for f in frames]), np.array([f.detected for f in frames])
+    recording = SimpleNamespace(
+        name="a", subject="a", frames=crops, seconds=seconds, fps=fps, face=face, pulse=np.sin(seconds), bpm=None
+    )
+    runs.clear()
+    known = {}
+    waves = [recording_wave(recording, method, known) for method in (joined.network, joined)]
+    assert len(runs) == once
+    for wave, method in zip(waves, (joined.network, joined), strict=True):
+        np.testing.assert_array_equal(wave.prediction, recording_wave(recording, method).prediction)
+    assert len(runs) == 3 * once

@@ -1,0 +1,154 @@
+"""From a video file to a heart rate, with classical methods and networks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rppg_graph.data.face import FaceFrame
+from rppg_graph.data.video import read_video
+from rppg_graph.data.video_writer import write_video
+from rppg_graph.errors import InputError
+from rppg_graph.inference.methods import ClassicalMethod, NetworkMethod
+from rppg_graph.inference.predict import Tally, finite_runs, predict_video, summarise
+from rppg_graph.synthetic import generate
+
+BPM = 80.0
+
+
+@pytest.fixture(scope="session")
+def face_video(tmp_path_factory) -> tuple[Path, np.ndarray]:
+    """A generated face of 12 s, little compressed, and its heart rate over time."""
+    recording = generate("easy", seed=5, seconds=12, fps=30)
+    path = tmp_path_factory.mktemp("video") / "face.mp4"
+    write_video(path, recording.camera_frames(), 30, crf=8)
+    return path, recording.bpm
+
+
+@pytest.mark.parametrize("method", ["pos", "chrom"])
+def test_heart_rate_of_a_generated_face(face_video, method):
+    path, bpm = face_video
+    prediction = predict_video(path, ClassicalMethod(method))
+    assert prediction.rate.bpm == pytest.approx(bpm.mean(), abs=2)
+    assert prediction.frames == 360
+    assert prediction.frames_with_face > 350
+    assert len(prediction.bvp) == len(prediction.seconds) == 360
+
+
+def test_timestamps_decide_not_the_number_of_frames(face_video, tmp_path):
+    path, bpm = face_video
+    frames = list(read_video(path))
+    keep = np.random.default_rng(0).random(len(frames)) > 0.3
+    keep[0] = True
+    kept = [frame for frame, k in zip(frames, keep, strict=True) if k]
+    variable = tmp_path / "variable.mp4"
+    write_video(variable, [rgb for _, rgb in kept], 30, crf=8, seconds=[t for t, _ in kept])
+    assert predict_video(variable, ClassicalMethod()).rate.bpm == pytest.approx(bpm.mean(), abs=3)
+
+
+class Sine(torch.nn.Module):
+    """A network that reads the pulse off the mean green of each frame, up to the sign and scale that it chose."""
+
+    label = "wave"
+
+    def __init__(self, sign: float = 1.0):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(sign))
+
+    def forward(self, video):
+        green = video[:, 1].mean(dim=(2, 3))
+        return self.scale * (green - green.mean(dim=1, keepdim=True))
+
+
+def pulsing(seconds: np.ndarray, faceless: slice = slice(0)) -> list[FaceFrame]:
+    values = 120 + 40 * np.sin(2 * np.pi * BPM / 60 * seconds)
+    frames = [FaceFrame(float(t), np.full((8, 8, 3), round(v), np.uint8), (0, 0, 8, 8), True)
+              for t, v in zip(seconds, values, strict=True)]  # fmt: skip
+    for i in range(*faceless.indices(len(frames))):
+        frames[i] = FaceFrame(frames[i].seconds, None, None, False)
+    return frames
+
+
+@pytest.mark.parametrize("fps", [15.0, 25.0, 30.0, 50.0])
+def test_a_network_sees_the_rate_it_was_trained_at(fps):
+    method = NetworkMethod(Sine(), "sine", clip_frames=60, fps=30.0)
+    raw = method.wave(pulsing(np.arange(int(12 * fps)) / fps), fps)
+    assert raw.fps == 30.0
+    expected = np.sin(2 * np.pi * BPM / 60 * np.arange(len(raw.bvp)) / 30)
+    assert np.corrcoef(raw.bvp, expected)[0, 1] > 0.99
+
+
+def test_overlapping_clips_leave_no_seam_and_no_gap():
+    method = NetworkMethod(Sine(-1.0), "sine", clip_frames=60, fps=30.0)
+    bvp = method.wave(pulsing(np.arange(400) / 30), 30.0).bvp
+    assert len(bvp) == 400
+    assert np.isfinite(bvp).all()
+    assert abs(np.corrcoef(bvp, np.sin(2 * np.pi * BPM / 60 * np.arange(400) / 30))[0, 1]) > 0.99
+
+
+def test_a_differencing_network_is_integrated():
+    class Difference(Sine):
+        label = "differenced"
+
+        def forward(self, video):
+            return torch.diff(super().forward(video), dim=1, append=torch.zeros(len(video), 1))
+
+    method = NetworkMethod(Difference(), "difference", clip_frames=90, fps=30.0)
+    raw = method.wave(pulsing(np.arange(400) / 30), 30.0)
+    assert summarise("difference", raw, Tally(), "test").rate.bpm == pytest.approx(BPM, abs=1)
+
+
+@pytest.mark.parametrize("method", [ClassicalMethod("green"), NetworkMethod(Sine(), "sine", 60, 30.0)])
+def test_a_stretch_without_a_face_is_a_hole_in_the_wave(method):
+    tally = Tally()
+    raw = method.wave(tally.count(pulsing(np.arange(900) / 30, slice(300, 400))), 30.0)
+    assert np.isnan(raw.bvp[305:395]).all()
+    assert np.isfinite(raw.bvp[:299]).all()
+    prediction = summarise("test", raw, tally, "test")
+    assert prediction.rate.bpm == pytest.approx(BPM, abs=1)
+    assert (prediction.frames, prediction.frames_with_face) == (900, 800)
+    assert not ((prediction.track.seconds > 10) & (prediction.track.seconds < 13.3)).any()
+
+
+def test_too_short_says_how_long(face_video, tmp_path):
+    path, _ = face_video
+    short = tmp_path / "short.mp4"
+    write_video(short, [rgb for _, rgb in list(read_video(path))[:60]], 30)
+    for method in (ClassicalMethod(), NetworkMethod(Sine(), "sine", 160, 30.0)):
+        with pytest.raises(InputError, match=r"short\.mp4: 2\.0 s .* too short"):
+            predict_video(short, method)
+
+
+def test_finite_runs():
+    nan = np.nan
+    assert finite_runs(np.array([nan, 1, 2, nan, nan, 3])) == [slice(1, 3), slice(5, 6)]
+    assert finite_runs(np.array([nan])) == []
+    assert finite_runs(np.array([1.0, 2.0])) == [slice(0, 2)]
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from rppg_graph.inference.methods import ClassicalMethod
+from rppg_graph.inference.predict import predict_video
+predict_video(Path(sys.argv[1]), ClassicalMethod())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(face_video, tmp_path):
+    path, _ = face_video
+    frames = [rgb[::2, ::2] for _, rgb in read_video(path)]
+    peaks = []
+    for seconds in (20, 200):
+        long = tmp_path / f"{seconds}.mp4"
+        write_video(long, (frames[i % 360] for i in range(seconds * 10)), 10)
+        run = subprocess.run([sys.executable, "-c", PEAK, str(long)], capture_output=True, text=True, check=True)
+        peaks.append(int(run.stdout))
+    assert peaks[1] < 1.2 * peaks[0]

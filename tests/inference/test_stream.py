@@ -1,0 +1,290 @@
+"""The pulse while it is filmed: in time, bounded, honest about what it lacks, and the wave that ``predict`` has."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from rppg_graph.data.face import FaceCropper, FaceFrame
+from rppg_graph.data.face_detectors import FACE_DETECTORS
+from rppg_graph.data.video import read_video
+from rppg_graph.data.video_writer import write_video
+from rppg_graph.errors import InputError
+from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, NetworkMethod
+from rppg_graph.inference.predict import Stream, predict_video
+from rppg_graph.pulse.uncertainty import Calibration
+from rppg_graph.synthetic import generate
+
+FPS, WINDOW, LATENCY = 30.0, 10.0, 2.0
+
+
+class Green(torch.nn.Module):
+    """A network that reads the pulse off the mean green of each frame, and takes its time for it."""
+
+    label = "wave"
+
+    def __init__(self, seconds: float = 0.0):
+        super().__init__()
+        self.seconds, self.scale = seconds, torch.nn.Parameter(torch.tensor(-1.0))
+
+    def forward(self, video):
+        time.sleep(self.seconds)
+        green = video[:, 1].mean(dim=(2, 3))
+        return self.scale * (green - green.mean(dim=1, keepdim=True))
+
+
+def network(seconds: float = 0.0, clip_frames: int = 160) -> NetworkMethod:
+    return NetworkMethod(Green(seconds), "green network", clip_frames, FPS)
+
+
+METHODS = [
+    pytest.param(ClassicalMethod("pos"), id="pos"),
+    pytest.param(network(), id="network"),
+    pytest.param(JoinedMethod(network(), ClassicalMethod("pos")), id="both"),
+]
+
+
+@pytest.fixture(autouse=True)
+def bright_is_a_face(monkeypatch):
+    """A detector that takes every picture that is not dark for a face, for pictures that are one colour."""
+    face = np.array([[8.0, 8.0, 16.0, 16.0]])
+    monkeypatch.setitem(FACE_DETECTORS, "bright", lambda: lambda rgb: face if rgb.max() > 20 else np.empty((0, 4)))
+
+
+def pictures(bpm: np.ndarray, fps: float = FPS, dark: tuple[float, float] = (0.0, 0.0), start: float = 0.0):
+    """Pictures whose green falls with each beat of a heart rate (T,), with the noise of a camera's sensor."""
+    rng = np.random.default_rng(0)
+    phase = 2 * np.pi * np.cumsum(bpm / 60) / fps
+    for i, angle in enumerate(phase):
+        colour = np.array([150, 110, 90]) * (1 + np.array([0.005, 0.015, 0.008]) * -np.sin(angle))
+        rgb = np.clip(colour + rng.normal(0, 2, (32, 32, 3)), 0, 255).round().astype(np.uint8)
+        yield start + i / fps, rgb * (not dark[0] <= i / fps < dark[1])
+
+
+def updates(stream: Stream, frames) -> list:
+    return [update for seconds, rgb in frames if (update := stream.push(seconds, rgb)) is not None]
+
+
+def follow(method, frames, **options) -> list:
+    return updates(Stream(method, FPS, size=8, detector="bright", real_time=False, **options), frames)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_number_comes_soon_after_the_window_is_full(method):
+    found = follow(method, pictures(np.full(540, 72.0), dark=(0.0, 3.0), start=1000.0))
+    early = [u for u in found if u.seconds < 1000 + 3 + WINDOW - 0.1]
+    assert all(u.bpm is None and u.reason and not len(u.wave) and u.lag_seconds is None for u in early)
+    assert {"no face has been in view yet"} < {u.reason for u in early}
+    with_number = [u for u in found if u.bpm is not None]
+    assert with_number[0].seconds <= 1000 + 3 + WINDOW + LATENCY
+    assert all(u.bpm == pytest.approx(72, abs=1.5) and u.quality > 0.5 for u in with_number)
+    assert all(len(u.wave) == len(u.wave_seconds) == 300 for u in with_number)
+    assert all(u.seconds - u.wave_seconds[-1] <= u.lag_seconds <= LATENCY for u in with_number)
+    assert max(np.diff([u.seconds for u in found])) < 1.5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_of_the_heart_rate_is_followed_within_the_window_and_two_seconds(method):
+    bpm = np.where(np.arange(1050) < 540, 60.0, 95.0)  # at 18 s
+    found = follow(method, pictures(bpm))
+    before = [u.bpm for u in found if 12 < u.seconds < 18]
+    after = [u.bpm for u in found if u.seconds >= 18 + WINDOW + LATENCY]
+    assert before == pytest.approx([60] * len(before), abs=2)
+    assert after == pytest.approx([95] * len(after), abs=2)
+    assert min(len(before), len(after)) >= 4
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_wave_is_that_of_the_pictures(method):
+    found = follow(method, pictures(np.full(420, 72.0)))[-1]
+    expected = np.sin(2 * np.pi * 1.2 * (found.wave_seconds + 1 / FPS))
+    assert np.corrcoef(found.wave, expected)[0, 1] > 0.95
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stream") / "face.mp4"
+    write_video(path, generate("easy", seed=5, seconds=14, fps=FPS).camera_frames(), FPS, crf=8)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "step_seconds", "not_final"),
+    # POS adds up windows of 1.6 s; the network's half clips overlap as those of predict, and the last one may move.
+    [(ClassicalMethod("pos"), 1.0, 49), (NetworkMethod(Green(), "green", 60, FPS), 1.0, 60)],
+)
+def test_what_is_final_is_what_predict_has(video, method, step_seconds, not_final):
+    """A stream that forgets as it goes gives, sample for sample, the wave of the whole video."""
+    faces = list(FaceCropper(32).crops(read_video(video)))
+    whole = method.wave(faces, FPS)
+    stream, checked = method.stream(FPS, step_seconds), 0
+    for face in faces:
+        if not stream.push(face) or face.seconds < 8:
+            continue
+        stream.forget(face.seconds - 6)
+        raw = stream.result()
+        assert raw.start == pytest.approx((face.seconds - 6) * FPS, abs=1)
+        kept = slice(not_final, len(raw.bvp) - not_final)
+        same = whole.bvp[raw.start : raw.start + len(raw.bvp)]
+        np.testing.assert_allclose(raw.bvp[kept], same[kept], atol=1e-6 * same.std())
+        checked += 1
+    assert checked >= 5
+
+
+@pytest.mark.slow
+def test_a_real_face_as_predict_sees_it(video):
+    method = ClassicalMethod("pos")
+    found = updates(Stream(method, FPS, size=128, real_time=False), read_video(video))
+    prediction = predict_video(video, method, size=128)
+    last = found[-1]
+    assert last.bpm == pytest.approx(prediction.rate.bpm, abs=2)
+    assert last.face_share > 0.95
+    inner = slice(30, -30)  # a filter's edge: the stream knows nothing of what follows
+    np.testing.assert_allclose(np.interp(last.wave_seconds, prediction.seconds, prediction.bvp)[inner],
+                               last.wave[inner], atol=0.1 * prediction.bvp.std())  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_lost_face_is_said_and_begins_a_new_window(method):
+    found = follow(method, pictures(np.full(930, 72.0), dark=(13.0, 16.0)))
+    reasons = {u.seconds: u.reason for u in found if u.bpm is None and u.seconds > 13}
+    lost = [t for t, reason in reasons.items() if reason.startswith("no face for")]
+    assert 13.5 < lost[0] < lost[-1] < 16.1
+    assert any(reason.startswith("a face for") for reason in reasons.values())
+    again = [u for u in found if u.seconds > 16 and u.bpm is not None]
+    assert 16 + WINDOW - 0.1 < again[0].seconds <= 16 + WINDOW + LATENCY
+    assert again[0].wave_seconds[0] >= 15.9
+    assert again[-1].bpm == pytest.approx(72, abs=1.5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_frames_that_are_missing_begin_a_new_window(method):
+    frames = [frame for frame in pictures(np.full(750, 72.0)) if not 12 < frame[0] < 12.7]
+    found = follow(method, frames)
+    assert all(u.bpm is None for u in found if 12.8 < u.seconds < 22.6)
+    assert found[-1].bpm == pytest.approx(72, abs=1.5)
+
+
+def test_a_blink_of_the_detector_changes_nothing(monkeypatch):
+    calls = itertools.count()  # one in six frames, as long as the face is found
+    face = np.array([[8.0, 8.0, 16.0, 16.0]])
+    monkeypatch.setitem(FACE_DETECTORS, "bright", lambda: lambda rgb: face[: 0 if 60 <= next(calls) < 70 else 1])
+    found = follow(ClassicalMethod("pos"), pictures(np.full(450, 72.0)))
+    assert min(u.face_share for u in found) < 0.99
+    assert all(u.bpm is not None for u in found if u.seconds > 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_does_not_grow_with_time(method):
+    stream, size = Stream(method, 15.0, size=8, detector="bright", real_time=False), {}
+    tracemalloc.start()
+    try:
+        for seconds, rgb in pictures(np.full(15 * 200, 72.0), fps=15.0):
+            stream.push(seconds, rgb)
+            if seconds in (60.0, 199.0):
+                gc.collect()
+                size[seconds] = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert size[199.0] - size[60.0] < 48 * 139 * 15  # a row of a deque takes 100 bytes, a colour 200, a crop 300
+
+
+@pytest.mark.slow
+def test_a_slow_network_leaves_out_steps_and_says_so():
+    method = network(seconds=0.7, clip_frames=60)
+    options = {"size": 8, "detector": "bright", "window_seconds": 4.0, "step_seconds": 0.5}
+    found = updates(Stream(method, FPS, **options), pictures(np.full(240, 72.0)))
+    assert 4 <= found[-1].skipped_steps < 12  # of 13, and one in two can be computed
+    assert found[-1].bpm == pytest.approx(72, abs=3)
+    assert found[-1].speed < 1.5
+    every = updates(Stream(method, FPS, **options, real_time=False), pictures(np.full(200, 72.0)))
+    assert every[-1].skipped_steps == 0
+    assert every[-1].speed < 1
+
+
+@pytest.mark.slow
+def test_a_network_that_is_far_too_slow_gives_a_reason():
+    method = network(seconds=1.5, clip_frames=30)
+    stream = Stream(method, FPS, size=8, detector="bright", window_seconds=3.0, step_seconds=0.5)
+    last = updates(stream, pictures(np.full(165, 72.0)))[-1]
+    assert last.bpm is None
+    assert last.reason == f"computing is slower than the frames come: {last.skipped_steps} steps were left out"
+    assert last.skipped_steps >= 2
+
+
+def test_a_window_is_no_shorter_than_a_clip():
+    assert Stream(network(clip_frames=450)).window_seconds == 15
+    assert Stream(network()).window_seconds == Stream(ClassicalMethod()).window_seconds == WINDOW
+    with pytest.raises(InputError, match=r"window_seconds=5: green network needs a window of 5\.3"):
+        Stream(network(), window_seconds=5)
+    with pytest.raises(InputError, match="step_seconds=0: "):
+        Stream(network(), step_seconds=0)
+    with pytest.raises(InputError, match="fps is 0"):
+        Stream(network(), fps=0)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.3, float("nan"), float("inf"), -1.0])
+def test_times_that_do_not_rise_are_named(seconds):
+    stream = Stream(ClassicalMethod(), detector="bright")
+    for _, (at, rgb) in zip(range(2), pictures(np.full(2, 72.0), fps=2.5), strict=True):
+        stream.push(at, rgb)
+    with pytest.raises(InputError, match=rf"frame 2: its time is {seconds:.4f} s, after 0\.4000 s of the frame before"):
+        stream.push(seconds, rgb)
+    assert stream.push(0.5, rgb) is None  # and what comes in order goes on
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 32, 4), (32, 32, 3)])
+def test_pictures_of_another_kind_are_refused(shape):
+    dtype = np.float32 if shape == (32, 32, 3) else np.uint8
+    with pytest.raises(InputError, match=r"frame 0 is (uint8|float32) \(32, 32.*uint8 \(H, W, 3\)"):
+        Stream(ClassicalMethod()).push(0.0, np.ones(shape, dtype))
+
+
+def test_black_pictures_are_no_face_even_where_a_box_is_held():
+    found = follow(ClassicalMethod("pos"), pictures(np.full(540, 72.0), dark=(5.0, 5.9)))
+    assert all(u.bpm is None for u in found if u.seconds < 5.9 + WINDOW - 0.1)  # a box is held for a second
+    assert found[-1].bpm == pytest.approx(72, abs=1.5)
+
+
+def test_colours_that_a_formula_refuses_are_a_reason_not_an_end():
+    frames = [(at, rgb * np.uint8([1, 1, not 6 < at < 7])) for at, rgb in pictures(np.full(780, 72.0))]
+    found = follow(ClassicalMethod("pos", skin=False), frames)
+    refused = [u for u in found if u.reason and "a mean colour of skin is above zero" in u.reason]
+    assert 6 < refused[0].seconds < 8.5
+    assert refused[0].reason.endswith("; the window begins anew")
+    assert found[-1].bpm == pytest.approx(72, abs=1.5)
+
+
+def test_a_guess_is_no_number():
+    calibration = Calibration("quality", 2.0, 0.01, windows=40, recordings=4)  # refuses below a quality of 0.99
+    noise = np.random.default_rng(0)
+    frames = [(i / FPS, noise.integers(60, 200, (32, 32, 3), dtype=np.uint8)) for i in range(360)]
+    last = follow(ClassicalMethod("green"), frames, calibration=calibration)[-1]
+    assert last.bpm is last.interval_bpm is None
+    assert "it would be a guess: the signal quality is" in last.reason
+    sure = Calibration("quality", 2.0, None, windows=40, recordings=4)
+    last = follow(ClassicalMethod("green"), pictures(np.full(360, 72.0)), calibration=sure)[-1]
+    assert last.interval_bpm == pytest.approx(1.96 * 2 * (1 - last.quality))
+
+
+def test_a_network_runs_once_a_step_and_the_newest_frames_are_in_it():
+    ends = []
+
+    class Seen(Green):
+        def forward(self, video):
+            ends.append(float(video[0, 0, -1].mean() * 255))
+            return super().forward(video)
+
+    stream = NetworkMethod(Seen(), "seen", 60, FPS).stream(FPS, 1.0)
+    for i in range(200):
+        stream.push(FaceFrame(i / FPS, np.full((8, 8, 3), i, np.uint8), (0, 0, 8, 8), True))
+    assert ends == pytest.approx([59, 89, 119, 149, 179], abs=1e-3)
+    assert all(b - a == pytest.approx(30, abs=1e-3) for a, b in itertools.pairwise(ends))

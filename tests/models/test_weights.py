@@ -1,0 +1,101 @@
+"""Networks in safetensors files: what goes in comes out, and those of the package find a pulse."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from rppg_graph.cli.chosen_method import DEFAULT_READING
+from rppg_graph.data.video_writer import write_video
+from rppg_graph.errors import InputError
+from rppg_graph.inference.calibration import calibration_for
+from rppg_graph.inference.methods import Reading
+from rppg_graph.inference.predict import predict_video
+from rppg_graph.models import MODELS
+from rppg_graph.models.checkpoint import Checkpoint
+from rppg_graph.models.weights import FOLDER, SHIPPED, load_weights, read_weights, write_weights
+from rppg_graph.synthetic import generate
+
+OPTIONS = {"size": 16, "clip_frames": 32, "stages": [[1, 4, 2]]}
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    """A tiny network whose running statistics are not those of the start."""
+    torch.manual_seed(0)
+    model = MODELS["stgnet_small"](**OPTIONS)
+    model.train()(torch.rand(2, 3, 32, 16, 16))
+    config = {"model": {"name": "stgnet_small", "options": OPTIONS}}
+    calibration = {"quality": {"source": "quality", "rate": None, "temperature": 2.5}}
+    return Checkpoint(model.eval(), config, 29.97, 71.5, {"step": 3}, calibration)
+
+
+def test_what_goes_in_comes_out(checkpoint, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_weights(path, checkpoint)
+    found = read_weights(path)
+    assert (found.config, found.fps, found.mean_bpm) == (checkpoint.config, 29.97, 71.5)
+    assert (found.calibration, found.training) == (checkpoint.calibration, {})
+    assert not found.model.training
+    ours, theirs = checkpoint.model.state_dict(), found.model.state_dict()
+    for name, _ in checkpoint.model.named_parameters():
+        assert torch.equal(theirs[name], ours[name].half().float()), name
+    for name, value in checkpoint.model.named_buffers():
+        assert torch.equal(theirs[name], value), name
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_parameters_that_float16_cannot_hold_are_refused(checkpoint, tmp_path):
+    with torch.no_grad():
+        next(checkpoint.model.parameters()).mul_(1e9)
+    with pytest.raises(InputError, match="not finite in float16"):
+        write_weights(tmp_path / "large.safetensors", checkpoint)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "cut", "foreign", "unfit"])
+def test_files_that_are_no_weights_of_ours(kind, checkpoint, tmp_path):
+    path = tmp_path / "bad.safetensors"
+    if kind == "text":
+        path.write_text("no weights at all")
+    elif kind == "cut":
+        write_weights(path, checkpoint)
+        path.write_bytes(path.read_bytes()[:-100])
+    elif kind == "foreign":
+        save_file({"weight": torch.zeros(2)}, path)
+    elif kind == "unfit":
+        other = OPTIONS | {"stages": [[1, 4, 2], [1, 4, 1]]}
+        write_weights(path, checkpoint._replace(config={"model": {"name": "stgnet_small", "options": other}}))
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        read_weights(path)
+
+
+def test_a_name_that_does_not_exist_meets_the_nearest():
+    with pytest.raises(InputError, match="did you mean stgnet-small-synth"):
+        load_weights("stgnet-small-sinth")
+
+
+def test_the_package_holds_small_files_with_a_card_each():
+    assert "stgnet-small-synth" in SHIPPED
+    assert sum(path.stat().st_size for path in SHIPPED.values()) < 15e6
+    for name in SHIPPED:
+        card = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        for words in (name, "medical device", "run.py train configs/weights/", "UBFC-rPPG", "skin tone", "Limits"):
+            assert words in card
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bpm", [60.0, 85.0, 120.0])
+@pytest.mark.parametrize("reading", [Reading(), DEFAULT_READING])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_network_finds_a_generated_pulse(name, reading, bpm, tmp_path):
+    recording = generate("easy", seed=77, seconds=12, fps=30, bpm=bpm)
+    write_video(tmp_path / "face.mp4", recording.camera_frames(), 30, crf=18)
+    checkpoint = load_weights(name)
+    assert all(calibration_for(checkpoint, reading) for reading in (Reading(), DEFAULT_READING))
+    found = predict_video(tmp_path / "face.mp4", reading.of(checkpoint), **checkpoint.config["data"]["crop"])
+    assert found.rate.bpm == pytest.approx(float(np.mean(recording.bpm)), abs=3)

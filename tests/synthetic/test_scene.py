@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from rppg_graph import synthetic
+from rppg_graph.synthetic.head import EYE_V, MOUTH_V
+
+SMALL = {"seconds": 3.0, "fps": 15.0, "size": (96, 128), "head": "procedural", "skin_tone": 3.0}
+
+
+def stack(recording) -> np.ndarray:
+    return np.stack(list(recording.frames())).astype(np.float64)
+
+
+def recording(still: dict, **overrides):
+    return synthetic.generate("easy", 5, **SMALL | still | {"pulse_strength": 0.0} | overrides)
+
+
+def changes(frames: np.ndarray) -> np.ndarray:
+    """Where anything happens over time: (H, W)."""
+    return np.ptp(frames, axis=0).max(axis=-1)
+
+
+def test_without_pulse_and_disturbance_nothing_changes(still):
+    assert changes(stack(recording(still))).max() == 0
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        {"sway": 0.1},
+        {"turn_degrees": 5.0},
+        {"looks_per_minute": 60.0},
+        {"rhythm": 0.1},
+        {"ballistic": 0.1},
+        {"breathing": 0.2},
+        {"blinks_per_minute": 90.0},
+        {"talking": 0.8},
+        {"expressions_per_minute": 60.0},
+        {"saccades_per_minute": 240.0},
+        {"light_drift": 0.1},
+        {"flicker": 0.1},
+        {"screen": 0.5},
+        {"shadows_per_minute": 60.0},
+        {"camera_steps_per_minute": 60.0},
+        {"background_motion": 1.0},
+        {"noise_levels": 2.0},
+        {"pulse_strength": 0.2},
+    ],
+    ids=lambda cause: next(iter(cause)),
+)
+def test_each_disturbance_shows(still, cause):
+    assert changes(stack(recording(still, **cause))).max() >= 3
+
+
+@pytest.mark.parametrize("cover", [{"mask": True}, {"beard": 1.0}, {"makeup": 0.8}, {"glasses": True}], ids=str)
+def test_what_covers_the_skin_hides_its_pulse(still, cover):
+    bare = {"beard": 0.0, "glasses": False}
+    open_skin, covered = (next(recording(still, **bare | what).skin_maps()).sum() for what in ({}, cover))
+    assert covered < 0.97 * open_skin
+
+
+def test_a_moving_background_leaves_the_face_alone(still):
+    moving = recording(still, background_motion=1.0)
+    changed, skin = changes(stack(moving)) > 0, next(moving.skin_maps()) > 0.3
+    skin = cv2.erode(skin.astype(np.uint8), np.ones((3, 3))) > 0  # without the soft edge
+    assert changed[~skin].mean() > 0.3
+    assert not changed[skin].any()
+
+
+def test_saccades_move_the_eyes_alone_and_expressions_mouth_and_brows(still):
+    def changed_rows(**cause) -> np.ndarray:
+        """v of the changed pixels, in half face widths from the face's centre."""
+        moved = recording(still, **cause)
+        rows = np.nonzero(changes(stack(moved)) > 2)[0]
+        return (rows + 0.5 - moved._scene.pose[0, 1]) / moved._scene.pose[0, 2]
+
+    eyes = changed_rows(saccades_per_minute=240.0)
+    assert np.abs(eyes - EYE_V).max() < 0.2
+    face = changed_rows(expressions_per_minute=60.0)
+    assert (np.abs(face - MOUTH_V) < 0.5).any()
+    assert (face < EYE_V).any()
+    assert face.min() > -1.2
+    assert face.max() < 1.2
+
+
+@pytest.mark.slow
+def test_a_smile_widens_and_lifts_the_mouth(still):
+    smiling = recording(still, expressions_per_minute=60.0, size=(240, 320), beard=0.0, seconds=6.0)
+    smile = smiling._scene.smile
+    rest, broad = (stack(smiling)[at] for at in (smile.argmin(), smile.argmax()))
+    assert smile.max() > 0.5 > smile.min() + 0.3
+    x, y, scale = smiling._scene.pose[0, :3]
+    corner = (slice(int(y + 0.3 * scale), int(y + 0.55 * scale)), slice(int(x + 0.35 * scale), int(x + 0.6 * scale)))
+    lifted = cv2.calcOpticalFlowFarneback(
+        *(frame.mean(axis=-1).astype(np.uint8) for frame in (rest, broad)), None, 0.5, 2, 15, 3, 5, 1.1, 0
+    )[corner]
+    assert lifted[..., 1].mean() < -0.3  # upwards
+    assert lifted[..., 0].mean() > 0  # outwards
+
+
+def test_white_balance_steps_change_the_colour_and_exposure_steps_the_level(still):
+    gain = recording(still, camera_steps_per_minute=60.0, camera_step=0.1)._scene.gain
+    assert np.ptp(gain[:, 0] / gain[:, 1]) > 0.005
+    assert np.ptp(gain[:, 1]) / gain[0, 1] > 0.01
+    steady = recording(still)._scene.gain
+    assert np.ptp(steady, axis=0).max() == 0
+
+
+def test_a_screen_lights_in_its_own_changing_colour(still):
+    lit = recording(still, screen=0.5, seconds=12.0)
+    screen = lit._scene.lights[:, 1, 3:]
+    assert np.ptp(screen[:, 0] / screen[:, 2]) > 0.1
+    assert np.abs(np.diff(screen[:, 1])).max() > 5 * np.median(np.abs(np.diff(screen[:, 1])))  # pictures change at once
+
+
+def test_a_shadow_passes_and_takes_its_depth_of_the_light(still):
+    shaded = recording(still, shadows_per_minute=60.0, shadow_depth=0.5, gamma=1.0, seconds=6.0)
+    green = stack(shaded)[..., 1]
+    linear = (green[:, green.min(axis=0) > 10] / 255 + 0.055) / 1.055  # the tone curve's inverse
+    left = linear.min(axis=0) / linear.max(axis=0)
+    assert np.quantile(left, 0.2) == pytest.approx(0.5, abs=0.06)
+
+
+def test_automatic_exposure_takes_slow_changes_back(still):
+    fixed, automatic = (
+        stack(recording(still, light_drift=0.2, auto_exposure=share, seconds=10.0))[:, 40:50, 60:70].mean(
+            axis=(1, 2, 3)
+        )
+        for share in (0.0, 1.0)
+    )
+    assert automatic.std() < 0.75 * fixed.std()  # it follows with a lag of 0.7 s
+
+
+@pytest.mark.parametrize("fps", [15.0, 24.0, 60.0])
+def test_frames_are_dropped_and_late_as_asked(still, fps):
+    on_time = synthetic.generate("easy", 1, seconds=20, fps=fps, size=(32, 32), **still).seconds
+    assert np.diff(on_time) == pytest.approx(1 / fps)
+    overrides = still | {"dropped": 0.1, "frame_jitter": 0.1}
+    seconds = synthetic.generate("easy", 1, seconds=20, fps=fps, size=(32, 32), **overrides).seconds
+    assert 0.84 < len(seconds) / len(on_time) < 0.96
+    steps = np.diff(seconds) * fps
+    assert (steps > 0).all()
+    assert steps[steps < 1.5].std() == pytest.approx(0.1 * np.sqrt(2), rel=0.2)
+    assert (steps > 1.5).mean() == pytest.approx(0.1, abs=0.05)
