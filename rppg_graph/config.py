@@ -18,6 +18,7 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     create_model,
+    model_validator,
 )
 
 from rppg_graph.errors import InputError
@@ -40,7 +41,7 @@ class CropConfig(Section):
 class DataConfig(Section):
     """Which recordings, and how clips are cut from them."""
 
-    root: Path = Field(description="folder of the recordings")
+    root: Path | None = Field(None, description="folder of the recordings; null where people are simulated")
     layout: str | None = Field(None, description="a name of data.recordings.RECORDINGS; recognised if null")
     cache: Path | None = Field(None, description="folder of the face crops; one under cache/ if null")
     crop: CropConfig = CropConfig()
@@ -83,6 +84,7 @@ class TrainConfig(Section):
     learning_rate: PositiveFloat = 1e-4
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["constant", "one_cycle"] = "constant"
+    clip_gradient: PositiveFloat | None = Field(None, description="largest norm of a step's gradient; null: any")
     validate_every: PositiveInt = Field(200, description="steps between validations, which also write a checkpoint")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the convolutions and products of a step; weights and losses stay in float32"
@@ -108,6 +110,13 @@ class RenderedConfig(PeopleConfig):
     coded: bool = Field(False, description="whether the preset's codec codes the part of the frame with the face")
 
 
+class SimulatedConfig(Section):
+    """As maps of colour traces, drawn anew for every step: no picture, no recording; for networks that read a map."""
+
+    validation_people: PositiveInt = Field(256, description="drawn once, to measure the network on")
+    no_pulse: float = Field(0.0, ge=0, lt=1, description="share of training people that have no pulse")
+
+
 class SyntheticConfig(PeopleConfig):
     """As videos."""
 
@@ -122,11 +131,18 @@ class Config(Section):
     """One experiment."""
 
     seed: int = Field(1, ge=0)
-    data: DataConfig
+    data: DataConfig = DataConfig()
     synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
     rendered: tuple[RenderedConfig, ...] = RENDERED
+    simulated: SimulatedConfig | None = Field(None, description="simulated people in place of recordings")
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _has_people(self) -> Config:
+        if self.data.root is None and self.simulated is None:
+            raise ValueError("data.root is missing: name the folder of the recordings, or simulate people")
+        return self
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -224,7 +240,10 @@ def _explain(schema: type[Section], problem: Any) -> str:
         return f"unknown key {path} (value {problem['input']!r}){_nearest(path, list(key_paths(schema)))}"
     if problem["type"] == "missing":
         return f"{path} is missing: {describe(schema).get(path, '')}"
-    return f"{path} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    reason = problem["msg"].removeprefix("Value error, ")
+    if not path:  # of the keys together
+        return reason
+    return f"{path} = {problem['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

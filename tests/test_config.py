@@ -60,7 +60,7 @@ def test_missing_file_and_missing_key(tmp_path, config):
     with pytest.raises(InputError, match=r"none\.yaml"):
         load_config(tmp_path / "none.yaml")
     config.write_text("seed: 1\n")
-    with pytest.raises(InputError, match="data is missing"):
+    with pytest.raises(InputError, match=r"data\.root is missing"):
         load_config(config)
 
 

@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_type_hints
+from typing import NamedTuple, get_type_hints
 
 import numpy as np
 import torch
@@ -31,9 +31,12 @@ from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.report.plots import plot_learning
 from rppg_graph.synthetic import render_people
+from rppg_graph.synthetic.maps import SimulatedMaps
 from rppg_graph.synthetic.mix import write_mix
+from rppg_graph.synthetic.traces import RANGES
 from rppg_graph.training.trainer import Trainer, read_metrics
 
+SIMULATED_FPS = 30.0
 OWN_LOSS = {"wave": "neg_pearson", "differenced": "mse"}
 
 
@@ -47,21 +50,14 @@ def train(
     model = MODELS[config.model.name](**config.model.options)
     if config.model.start is not None and not resume:
         start_from(model, config.model.start)
-    recordings = cached_recordings(config.data)
-    split = split_of(recordings, config.data)
-    write_splits(folder / "split.yaml", [split])
-    sides = {side: [r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation")}
-    if config.rendered:
-        sides["train"] += rendered_people(config)
-    clips = {"clip_frames": config.data.clip_frames, "stride": config.data.stride}
-    augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
+    people = _simulated(config) if config.simulated else _recorded(config, folder)
     options = config.train.model_dump(exclude={"augment", "loss"})
     loss = config.train.loss or OWN_LOSS[model.label]
     trainer = Trainer(
         model,
         loss,
-        ClipDataset(sides["train"], augment=augment or None, seed=config.seed, **clips),
-        ClipDataset(sides["validation"], **clips),
+        people.train,
+        people.validation,
         seed=config.seed,
         device="cuda" if torch.cuda.is_available() else "cpu",
         **options,
@@ -70,20 +66,58 @@ def train(
         last = load(folder / "last.pt")
         model.load_state_dict(last.model.state_dict())
         trainer.resume(last.training)
-    fps = float(np.median([recording.fps for recording in sides["train"]]))
-    trainer.run(folder, config.model_dump(mode="json"), fps, mean_reference_bpm(sides["train"]))
+    trainer.run(folder, config.model_dump(mode="json"), people.fps, people.mean_bpm)
     rows = read_metrics(folder)
     if config.train.steps:
         plot_learning(folder / "loss.png", rows, loss)
     best = min(rows, key=lambda row: row["validation_loss"])
     print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
-    if not calibrations:
+    if not calibrations or not people.recordings:
         return
     reached = load(folder / "best.pt")
     reached.model.to(trainer.device)
-    calibration = calibrate(reached, sides["validation"], calibrations)
+    calibration = calibrate(reached, people.recordings, calibrations)
     save(folder / "best.pt", reached._replace(calibration=calibration))
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
+
+
+class _People(NamedTuple):
+    """Clips to train on and to validate with; ``recordings``: those of validation, none where people are simulated."""
+
+    train: ClipDataset | SimulatedMaps
+    validation: ClipDataset | SimulatedMaps
+    fps: float
+    mean_bpm: float
+    recordings: list[CachedRecording]
+
+
+def _recorded(config: Config, folder: Path) -> _People:
+    recordings = cached_recordings(config.data)
+    split = split_of(recordings, config.data)
+    write_splits(folder / "split.yaml", [split])
+    train, validation = ([r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation"))
+    if config.rendered:
+        train += rendered_people(config)
+    clips = {"clip_frames": config.data.clip_frames, "stride": config.data.stride}
+    augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
+    return _People(
+        ClipDataset(train, augment=augment or None, seed=config.seed, **clips),
+        ClipDataset(validation, **clips),
+        float(np.median([recording.fps for recording in train])),
+        mean_reference_bpm(train),
+        validation,
+    )
+
+
+def _simulated(config: Config) -> _People:
+    frames, people = config.data.clip_frames, config.simulated
+    return _People(
+        SimulatedMaps(config.train.steps * config.train.batch, frames, seed=config.seed, no_pulse=people.no_pulse),
+        SimulatedMaps(people.validation_people, frames, seed=config.seed + 1_000_000),
+        SIMULATED_FPS,
+        float(np.mean(RANGES["bpm"][:2])),
+        [],
+    )
 
 
 def rendered_people(config: Config) -> list[CachedRecording]:

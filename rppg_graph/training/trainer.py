@@ -68,8 +68,8 @@ class Trainer:
         model: maps video (B, 3, T, H, W) to (B, T); its ``label`` says what it predicts, ``wave`` or ``differenced``.
         loss: a name of ``losses.LOSSES``.
         train_clips, validation_clips: validation without augmentation.
-        steps, batch, learning_rate, weight_decay, schedule, validate_every, precision, workers: as in
-            ``config.TrainConfig``.
+        steps, batch, learning_rate, weight_decay, schedule, clip_gradient, validate_every, precision, workers: as
+            in ``config.TrainConfig``.
         seed: of the order of clips, the dropout and the augmentations.
         device: a torch device.
     """
@@ -86,6 +86,7 @@ class Trainer:
         learning_rate: float,
         weight_decay: float = 0.0,
         schedule: str = "constant",
+        clip_gradient: float | None = None,
         validate_every: int = 200,
         precision: str = "float32",
         workers: int = 0,
@@ -98,7 +99,7 @@ class Trainer:
         self.model, self.loss, self.label = model.to(device), LOSSES[loss], LABELS[model.label]
         self.train_clips, self.validation_clips = train_clips, validation_clips
         self.steps, self.batch, self.validate_every, self.workers = steps, batch, validate_every, workers
-        self.seed, self.device = seed, device
+        self.seed, self.device, self.clip_gradient = seed, device, clip_gradient
         self.precise = partial(PRECISIONS[precision], torch.device(device).type)
         self.optimiser = adamw(model, learning_rate, weight_decay)
         self.schedule = SCHEDULES[schedule](self.optimiser, learning_rate, max(steps, 1))
@@ -181,6 +182,8 @@ class Trainer:
         if value != value:
             raise InputError(f"the loss is not a number at step {self.step}; lower train.learning_rate")
         loss.backward()
+        if self.clip_gradient is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_gradient)
         self.optimiser.step()
         self.schedule.step()
         self.step += 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import get_type_hints
+
 import pytest
 import torch
 
@@ -15,8 +18,9 @@ pytestmark = pytest.mark.parametrize("name", MODELS)
 
 def build(name: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    options = {"clip_frames": FRAMES} if name.startswith("stgnet") else {}
-    return MODELS[name](size=SIZE, **options)
+    network = get_type_hints(MODELS[name])["return"]
+    options = {"clip_frames": FRAMES, "size": SIZE}
+    return MODELS[name](**{key: options[key] for key in inspect.signature(network).parameters.keys() & options.keys()})
 
 
 @pytest.fixture(scope="module")
