@@ -191,7 +191,7 @@ class JoinedMethod:
     """A network's wave and a classical method's of the same crops in one, each counted by its signal quality.
 
     Their disturbances differ: a network that has learnt weak pulses may be lost in motion where a formula is not, and
-    the other way round. See ``pulse.combine.shares``. The network's wave must be in step with the face's colour, as
+    the other way round. See ``pulse.combine.weights``. The network's wave must be in step with the face's colour, as
     that of one trained on generated people is; a finger's pulse comes later.
     """
 

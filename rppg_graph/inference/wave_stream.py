@@ -12,17 +12,16 @@ import numpy as np
 from rppg_graph.data.clips import MAX_GAP_SECONDS, Clip, ClipCutter
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import mean_rgb
-from rppg_graph.pulse.combine import mixed, share_at, shares
+from rppg_graph.pulse.combine import mixed, weight_at, weights
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
-from rppg_graph.pulse.protocols import prepare_native
 
 LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
 
 
 @dataclass(frozen=True)
 class RawWave:
-    """What a method makes of a video.
+    """What a method makes of a video, before any filter: whoever reads a heart rate from it filters it once.
 
     Args:
         bvp: (T,) on the grid ``seconds = (start + index) / fps``, NaN where there is no face.
@@ -180,7 +179,7 @@ class JoinedStream:
     the network.
 
     Args:
-        network: its wave; Monte-Carlo samples are each mixed by the shares of their mean.
+        network: its wave; Monte-Carlo samples are each mixed by the weights of their mean.
         formula: of the same frame rate.
     """
 
@@ -220,13 +219,11 @@ def joined(raw: RawWave, other: RawWave) -> RawWave:
 
 def _joined(raw: RawWave, beside: np.ndarray, part: slice) -> dict[str, np.ndarray]:
     """The network's waves mixed with the one beside it (T,), by name, in a stretch that both cover."""
-    first, second = (prepare_native(wave[part], raw.fps) for wave in (raw.bvp, beside))
-    windows = shares(first, second, raw.fps, raw.contact)
-    found = {"bvp": mixed(first, second, windows)}
-    if raw.samples is not None:
-        filtered = np.stack([prepare_native(sample[part], raw.fps) for sample in raw.samples])
-        found |= {"samples": mixed(filtered, second, windows)}
-        found |= {"variance": share_at(windows) ** 2 * raw.variance[part]}
+    windows = weights(raw.bvp[part], beside[part], raw.fps, raw.contact)
+    waves = {name: values[..., part] for name, values in raw.waves().items()}
+    found = {name: mixed(waves[name], beside[part], windows) for name in waves if name != "variance"}
+    if raw.variance is not None:
+        found["variance"] = weight_at(windows, "first") ** 2 * waves["variance"]
     return found
 
 

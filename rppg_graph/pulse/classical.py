@@ -19,7 +19,9 @@ from rppg_graph.pulse.filters import PULSE_BAND_HZ, as_wave, bandpass, check_fps
 from rppg_graph.pulse.heart_rate import spectrum
 
 _BLOCK_SAMPLES = 1 << 18  # of the windows treated at once: bounds the memory of long recordings
-_DRIFT_HZ = 0.5  # what is slower counts as light and posture
+# Light and posture below, noise above: wider than the band of the pulse, which the reader of the wave filters once. A
+# formula that cut at the same edges would halve the slowest pulses a second time, and their overtones would win.
+_OWN_BAND_HZ = (PULSE_BAND_HZ[0] / 2, PULSE_BAND_HZ[1] * 1.2)
 _PBV_SIGNATURE = np.array([0.33, 0.78, 0.53])  # of R, G, B; de Haan and van Leest 2014, for a webcam-like camera
 
 
@@ -42,7 +44,7 @@ def _colours(rgb: ArrayLike, fps: float, window_seconds: float) -> tuple[np.ndar
 
 def _relative(trace: np.ndarray, fps: float) -> np.ndarray:
     """Colour changes relative to the slow colour: c / trend(c) − 1, (T, 3)."""
-    fast = detrend(trace, smoothness_for(_DRIFT_HZ, fps))
+    fast = detrend(trace, smoothness_for(_OWN_BAND_HZ[0], fps))
     return fast / np.maximum(trace - fast, 1e-6 * trace.mean(axis=0))
 
 
@@ -100,7 +102,7 @@ def chrom(rgb: ArrayLike, fps: float) -> np.ndarray:
     band-pass runs over the whole trace, not inside the windows.
     """
     trace, length = _colours(rgb, fps, 1.6)
-    changes = bandpass(_relative(trace, fps), fps, *usable_band(PULSE_BAND_HZ, fps))
+    changes = bandpass(_relative(trace, fps), fps, *usable_band(_OWN_BAND_HZ, fps))
 
     def project(colours: np.ndarray) -> np.ndarray:
         red, green_, blue = colours[..., 0], colours[..., 1], colours[..., 2]
@@ -129,21 +131,23 @@ def pos(rgb: ArrayLike, fps: float) -> np.ndarray:
 def ica(rgb: ArrayLike, fps: float) -> np.ndarray:
     """ICA: of three independent components of the relative colours, the one with most of its power in one peak.
 
-    Source: Poh, McDuff, Picard, Optics Express 18(10), 2010; components by FastICA (Hyvärinen 1999, tanh), on the whole
-    band-passed trace.
+    Source: Poh, McDuff, Picard, Optics Express 18(10), 2010; components by FastICA (Hyvärinen 1999, tanh), found in
+    the whole band-passed trace and taken from the unfiltered one.
     """
     from sklearn.decomposition import FastICA  # slow to import
 
     trace, _ = _colours(rgb, fps, 0)
     band = usable_band(PULSE_BAND_HZ, fps)
-    changes = bandpass(_relative(trace, fps), fps, *band)
+    relative = _relative(trace, fps)
+    changes = bandpass(relative, fps, *band)
     deviations = changes.std(axis=0)
     if (deviations <= 1e-9).any():
         raise InputError("a channel of the colour trace does not move, so it has no three independent components")
     unit = changes / deviations
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what has not converged, as for noise, is judged by its spectrum like the rest
-        components = FastICA(3, whiten="unit-variance", random_state=0, max_iter=1000).fit_transform(unit).T  # (3, T)
+        unmixing = FastICA(3, whiten="unit-variance", random_state=0, max_iter=1000).fit(unit)
+    components = unmixing.transform(relative / deviations).T  # (3, T)
     frequencies, power, _ = spectrum(components, fps, band[1])
     weighted = (power * frequencies)[:, frequencies >= band[0]]
     pulse = components[np.argmax(weighted.max(axis=1) / weighted.sum(axis=1))]
@@ -185,7 +189,7 @@ def pbv(rgb: ArrayLike, fps: float) -> np.ndarray:
     windows of 5 s on band-passed relative colours.
     """
     trace, length = _colours(rgb, fps, 5.0)
-    changes = bandpass(_relative(trace, fps), fps, *usable_band(PULSE_BAND_HZ, fps))
+    changes = bandpass(_relative(trace, fps), fps, *usable_band(_OWN_BAND_HZ, fps))
 
     def project(colours: np.ndarray) -> np.ndarray:
         covariance = colours.transpose(0, 2, 1) @ colours  # (n, 3, 3)

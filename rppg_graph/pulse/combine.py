@@ -2,62 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from rppg_graph.pulse.filters import frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, heart_rate
-from rppg_graph.pulse.overlap_add import HannMean, unit_deviation
+from rppg_graph.pulse.overlap_add import HannMean
+from rppg_graph.pulse.protocols import prepare_native
 
-Share = tuple[slice, float]  # a window, and the share of the first wave in it
 _CLEANEST = 0.999  # of qualities, so that weights stay finite
 
 
-def shares(first: np.ndarray, second: np.ndarray, fps: float, contact: bool = False) -> list[Share]:
-    """How much of the first wave to take in each window: w₁ / (w₁ + w₂), w = √q / (1 − q); ten seconds, one every five.
+class Weights(NamedTuple):
+    """What two waves are multiplied by in a window, before they are added."""
 
-    q is the signal quality, about the pulse's share of a wave's power. Of waves of unit deviation, √q is then the
-    pulse's amplitude and 1 − q the power of what disturbs it: their ratio weights signals of one source best (maximal
-    ratio combining; Brennan, Proc. IRE 47(6), 1959).
+    part: slice
+    first: float
+    second: float
+
+
+def weights(first: np.ndarray, second: np.ndarray, fps: float, contact: bool = False) -> list[Weights]:
+    """The weights w₁·s₁ and w₂·s₂ over w₁ + w₂, w = √q / (1 − q), in windows of ten seconds, one every five.
+
+    q is the signal quality, about the pulse's share of a wave's power, and 1 / s the deviation, both of the filtered
+    wave. Of waves of unit deviation, √q is then the pulse's amplitude and 1 − q the power of what disturbs it: their
+    ratio weights signals of one source best (maximal ratio combining; Brennan, Proc. IRE 47(6), 1959).
+
+    The waves are filtered for this alone. What the weights are for is unfiltered, and so is the mixture: whoever reads
+    a heart rate filters it, once, like any other wave.
 
     Args:
-        first, second: (T,) filtered, equally long.
+        first, second: (T,) not filtered, equally long.
         fps: samples per second.
         contact: the first is to be read as a contact sensor's wave, see `heart_rate`.
     """
+    first, second = prepare_native(first, fps), prepare_native(second, fps)
     length = min(len(first), frames_in(WINDOW_SECONDS, fps))
-    starts = range(0, len(first) - length, max(1, length // 2))
-    windows = [slice(start, start + length) for start in (*starts, len(first) - length)]
-    return [(part, _share(_weight(first[part], fps, contact), _weight(second[part], fps))) for part in windows]
+    starts = (*range(0, len(first) - length, max(1, length // 2)), len(first) - length)
+    found = []
+    for part in (slice(start, start + length) for start in starts):
+        share = _share(_weight(first[part], fps, contact), _weight(second[part], fps))
+        found.append(Weights(part, share * _scale(first[part]), (1 - share) * _scale(second[part])))
+    return found
 
 
-def mixed(first: np.ndarray, second: np.ndarray, windows: list[Share]) -> np.ndarray:
-    """The waves (T,), or several first ones (…, T), mixed by `shares`; each of unit deviation in a window.
+def mixed(first: np.ndarray, second: np.ndarray, windows: list[Weights]) -> np.ndarray:
+    """The unfiltered waves (T,), or several first ones (…, T), mixed by `weights`.
 
     The waves must be in step: they follow the volume of blood at one place with one sign.
     """
-
-    def mix(wave: np.ndarray) -> np.ndarray:
-        return _tapered_mean(
-            (part, share * unit_deviation(wave[part]) + (1 - share) * unit_deviation(second[part]))
-            for part, share in windows
-        )
-
-    return np.apply_along_axis(mix, -1, first)
+    return weight_at(windows, "first") * first + weight_at(windows, "second") * second
 
 
-def share_at(windows: list[Share]) -> np.ndarray:
-    """(T,) the first wave's share at every frame."""
-    return _tapered_mean((part, np.full(part.stop - part.start, share)) for part, share in windows)
-
-
-def _tapered_mean(values: Iterable[tuple[slice, np.ndarray]]) -> np.ndarray:
-    """(T,) of the values in each window."""
+def weight_at(windows: list[Weights], wave: str) -> np.ndarray:
+    """(T,) what a wave, ``first`` or ``second``, is multiplied by at every frame."""
     mean = HannMean()
-    for part, value in values:
-        mean.add(part.start, value)
+    for window in windows:
+        mean.add(window.part.start, np.full(window.part.stop - window.part.start, getattr(window, wave)))
     return mean.result()
+
+
+def _scale(wave: np.ndarray) -> float:
+    """What gives a wave unit deviation; 0 where nothing moves."""
+    deviation = wave.std()
+    return 1 / deviation if deviation > 1e-12 * np.abs(wave).max() else 0.0
 
 
 def _weight(wave: np.ndarray, fps: float, contact: bool = False) -> float:

@@ -13,7 +13,7 @@ from rppg_graph.data.face import FaceFrame
 from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, MonteCarlo, NetworkMethod, network_of
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.nn.drop_path import DropPath
-from rppg_graph.pulse.combine import mixed, share_at, shares
+from rppg_graph.pulse.combine import mixed, weight_at, weights
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import snr_db
 
@@ -64,8 +64,8 @@ def ratio_db(wave: np.ndarray) -> float:
 def test_the_wave_is_the_mixture_of_both():
     frames = faces(600, 8, 8)
     found = JoinedMethod(network(), GREEN).wave(frames, FPS)
-    first, second = (prepare_native(m.wave(frames, FPS).bvp, FPS) for m in (network(), GREEN))
-    np.testing.assert_allclose(found.bvp, mixed(first, second, shares(first, second, FPS, contact=True)), atol=1e-9)
+    first, second = (m.wave(frames, FPS).bvp for m in (network(), GREEN))
+    np.testing.assert_allclose(found.bvp, mixed(first, second, weights(first, second, FPS, contact=True)), atol=1e-9)
     assert (found.fps, found.contact, found.samples, found.variance) == (FPS, True, None, None)
     assert ratio_db(found.bvp) > max(ratio_db(first), ratio_db(second)) + 1
 
@@ -97,16 +97,16 @@ def test_a_video_of_another_rate_comes_at_the_rate_of_the_network():
     assert ratio_db(found.bvp) > 5
 
 
-def test_samples_are_mixed_by_the_shares_of_their_mean():
+def test_samples_are_mixed_by_the_weights_of_their_mean():
     frames = faces(400, 8, 8)
     found = JoinedMethod(network(MonteCarlo(6)), GREEN).wave(frames, FPS)
     alone = network(MonteCarlo(6)).wave(frames, FPS)
-    first, second = prepare_native(alone.bvp, FPS), prepare_native(GREEN.wave(frames, FPS).bvp, FPS)
-    windows = shares(first, second, FPS, contact=True)
+    second = GREEN.wave(frames, FPS).bvp
+    windows = weights(alone.bvp, second, FPS, contact=True)
     assert found.samples.shape == (6, 400)
     for sample, of_network in zip(found.samples, alone.samples, strict=True):
-        np.testing.assert_allclose(sample, mixed(prepare_native(of_network, FPS), second, windows), atol=1e-9)
-    np.testing.assert_allclose(found.variance, share_at(windows) ** 2 * alone.variance)
+        np.testing.assert_allclose(sample, mixed(of_network, second, windows), atol=1e-9)
+    np.testing.assert_allclose(found.variance, weight_at(windows, "first") ** 2 * alone.variance)
 
 
 def test_the_network_of_a_method():
