@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from pipeline_videos import FPS, name_of, render, repeat
 
 from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.video import probe, read_video
-from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, Method, NetworkMethod
+from rppg_graph.inference.methods import ClassicalMethod, Method, NetworkMethod
 from rppg_graph.inference.predict import Stream, Tally, predict_video, summarise
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
@@ -36,7 +37,8 @@ from rppg_graph.nn.folding import folded
 COLUMNS = ["method", "stage", "frames_per_second", "share", "times_real_time", "first_number_seconds",
            "most_lag_seconds", "peak_mb"]  # fmt: skip
 CLIP_FRAMES = 160
-CROPS = {"pos": SKIN_CROP, "stgnet_small": 32, "stgnet_released": 64}  # method: side of its crop in pixels
+CROPS = {"stgnet_small": 32, "stgnet_released": 64}  # network: side of its crop in pixels
+METHODS = ("pos", *CROPS)
 JUDGED = "stgnet_released"
 CORES = 2
 
@@ -59,15 +61,12 @@ def method_of(name: str) -> Method:
     if name not in MODELS:
         return ClassicalMethod(name)
     torch.manual_seed(0)
-    return NetworkMethod(folded(MODELS[name]()), name, CLIP_FRAMES, FPS)
+    return NetworkMethod(folded(MODELS[name]()), name, CLIP_FRAMES, FPS, CROPS[name])
 
 
 def whole_rows(video: Path, methods: dict[str, Method], effort: harness.Effort, frames: int) -> list[dict]:
     """``predict_video``, everything included but the start of Python."""
-    runs = {
-        name: lambda name=name, method=method: predict_video(video, method, size=CROPS[name])
-        for name, method in methods.items()
-    }
+    runs = {name: partial(predict_video, video, method) for name, method in methods.items()}
     rows = []
     for name, seconds in harness.time_providers(runs, effort, "cpu").items():
         p20, median, p80 = frames / np.percentile(seconds, [80, 50, 20])
@@ -81,7 +80,7 @@ def stage_rows(video: Path, name: str, method: Method) -> list[dict]:
     spent: dict[str, float] = defaultdict(float)
     tally, started = Tally(), time.perf_counter()
     decoded = _watched(read_video(video), spent, "decode")
-    faces = _watched(tally.count(FaceCropper(CROPS[name]).crops(decoded, str(video))), spent, "decode, face")
+    faces = _watched(tally.count(FaceCropper(method.crop_size).crops(decoded, str(video))), spent, "decode, face")
     raw = method.wave(faces, probe(video).fps)
     waved = time.perf_counter()
     summarise(name, raw, tally, str(video))
@@ -113,7 +112,7 @@ def _watched(items: Iterable, spent: dict[str, float], stage: str) -> Iterator:
 
 def stream_row(video: Path, name: str, method: Method) -> dict:
     """When the first number is there, and how far a number is behind at most, on the clock of the one who is filmed."""
-    stream = Stream(method, FPS, size=CROPS[name])
+    stream = Stream(method, FPS)
     ready = busy = 0.0
     first, lags, at = None, [], 0.0
     for at, rgb in read_video(video):
@@ -137,10 +136,10 @@ def memory_row(video: Path, name: str, threads: int) -> dict:
     setup = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\n"
-        "from bench_predict import CROPS, method_of, predict_video\n"
+        "from bench_predict import method_of, predict_video\n"
         f"method = method_of({name!r})"
     )
-    call = f"predict_video(Path({str(video)!r}), method, size=CROPS[{name!r}])"
+    call = f"predict_video(Path({str(video)!r}), method)"
     return {"method": name, "stage": "memory", "peak_mb": harness.peak_extra_mb(setup, "", call, threads)}
 
 
@@ -153,7 +152,7 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
 
     source, video = render(folder, plan.size, plan.rendered_seconds), folder / "long.mp4"
     repeat(source.video, video, int(np.ceil(plan.seconds * FPS / len(source.pulse))))
-    methods = {name: method_of(name) for name in CROPS}
+    methods = {name: method_of(name) for name in METHODS}
     with on_cores(min(CORES, len(os.sched_getaffinity(0)))):
         add(*whole_rows(video, methods, plan.effort, sum(1 for _ in read_video(video))))
         for name, method in methods.items():

@@ -22,7 +22,7 @@ def main() -> None:
     demo = parser.parse_args().demo
     checkpoint = load(demo / "train" / "best.pt")
     video = demo / "unseen" / "subject1" / "vid.mp4"
-    p = predict_video(video, Reading().of(checkpoint), **checkpoint.config["data"]["crop"])
+    p = predict_video(video, Reading().of(checkpoint))
     title = f"{p.method} on a generated face that it never saw"
     for theme in THEMES:
         path = DOCS / f"predict-{theme}.png"

@@ -10,7 +10,7 @@ from rppg_graph.config import choose
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.crop_views import VIEWS
-from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, Method, MonteCarlo, Reading
+from rppg_graph.inference.methods import ClassicalMethod, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import Calibration
 
@@ -72,15 +72,17 @@ def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: st
 def chosen_method(
     args: argparse.Namespace, mc: MonteCarlo | None = None
 ) -> tuple[Method, dict[str, Any], Calibration | None]:
-    """The method asked for, how it wants faces cut out, and what is known about its uncertainty."""
+    """The method asked for, how faces are found for it (detector, policy), and what is known about its uncertainty."""
     if args.method:
         choose("classical method", CLASSICAL, args.method)
         network = "name a network with --checkpoint or --weights"
         refuse_for_formulas(args, mc, f"{args.method} is a formula", network)
-        return ClassicalMethod(args.method), {"size": SKIN_CROP}, None
+        return ClassicalMethod(args.method), {}, None
     read = reading(args, mc, _by_default(args))
     checkpoint = _trained(args)
-    return read.of(checkpoint), dict(checkpoint.config["data"]["crop"]), calibration_for(checkpoint, read)
+    crop = checkpoint.config["data"]["crop"]
+    found_by = {key: crop[key] for key in ("detector", "policy") if key in crop}
+    return read.of(checkpoint), found_by, calibration_for(checkpoint, read)
 
 
 def _by_default(args: argparse.Namespace) -> Reading:

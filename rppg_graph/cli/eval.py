@@ -26,7 +26,7 @@ from rppg_graph.inference.evaluate import (
     uncertainty_table,
     write_results,
 )
-from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, Method, Reading, network_of
+from rppg_graph.inference.methods import ClassicalMethod, Method, Reading, network_of
 from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.models.weights import load_weights
@@ -139,7 +139,8 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
         contestants += _trained(name, load_weights(name), reading)
     for name in args.method:
         choose("classical method", CLASSICAL, name)
-        contestants.append(Contestant(name, ClassicalMethod(name), CropConfig(size=SKIN_CROP), None, None))
+        method = ClassicalMethod(name)
+        contestants.append(Contestant(name, method, CropConfig(size=method.crop_size), None, None))
     names = [contestant.name for contestant in contestants]
     if not names or len(set(names)) < len(names):
         raise InputError("name at least one CHECKPOINT, --weights or --method, and none twice")

@@ -17,6 +17,7 @@ from rppg_graph.export.check import Check, check
 from rppg_graph.export.dense import dense_form
 from rppg_graph.export.formats import FORMATS, Description
 from rppg_graph.files import writable, write_whole
+from rppg_graph.inference.methods import NetworkMethod
 from rppg_graph.inference.predict import first_clip
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.synthetic import generate
@@ -66,7 +67,8 @@ def _face(path: Path | None, checkpoint: Checkpoint, description: Description) -
         recording = generate("easy", seed=1, seconds=frames / fps + 2, fps=fps)
         clip = np.stack(list(islice(recording.crops(size), frames)))  # (T, S, S, 3)
     else:
-        clip = first_clip(path, frames, description.fps, **checkpoint.config["data"]["crop"])
+        finding = {key: value for key, value in checkpoint.config["data"]["crop"].items() if key != "size"}
+        clip = first_clip(path, NetworkMethod.from_checkpoint(checkpoint), **finding)
         if clip is None:
             raise InputError(
                 f"{path}: no stretch with a face is as long as a clip of {checkpoint.config['model']['name']}, "

@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--seconds {args.seconds:g}: must be above zero")
     if args.json and args.json != "-":
         writable(Path(args.json))
-    method, crop, calibration = chosen_method.chosen_method(args)
+    method, finding, calibration = chosen_method.chosen_method(args)
     fps = probe(args.video).fps if args.video else CAMERA_FPS
-    stream = Stream(method, fps, **crop, calibration=calibration, real_time=not args.fast)
+    stream = Stream(method, fps, **finding, calibration=calibration, real_time=not args.fast)
     source = args.video.name if args.video else f"camera {args.camera}"
     head = f"{source}: {chosen_method.origin(method.name, args)}; Ctrl-C ends"
     screen = _Screen(sys.stderr if args.json == "-" else sys.stdout, head)

@@ -52,16 +52,16 @@ def run(args: argparse.Namespace) -> None:
         writable(path)
     if args.show_face and not args.report:
         raise InputError("--show-face is about the report: name one with --report FILE")
-    method, crop, calibration = chosen_method.chosen_method(args, monte_carlo.monte_carlo(args))
+    method, finding, calibration = chosen_method.chosen_method(args, monte_carlo.monte_carlo(args))
     if args.face_policy:
-        crop["policy"] = args.face_policy
-    prediction = predict_video(args.video, method, **crop)
+        finding["policy"] = args.face_policy
+    prediction = predict_video(args.video, method, **finding)
     if calibration is not None:
         prediction = judge(prediction, calibration)
     text = json.dumps(to_dict(args.video, prediction), indent=2) + "\n"
     write_whole(args.json, lambda path: path.write_text(text, encoding="utf-8"))
     write_whole(args.csv, lambda path: _write_csv(path, prediction))
-    write_whole(args.report, lambda path: _write_report(path, args, prediction, method, crop))
+    write_whole(args.report, lambda path: _write_report(path, args, prediction, method, finding))
     write_whole(args.plot, lambda path: _draw(path, args.video, prediction))
     print(summary(args, prediction))
 
@@ -72,17 +72,13 @@ def _draw(path: Path, video: Path, p: Prediction) -> None:
 
 
 def _write_report(
-    path: Path, args: argparse.Namespace, prediction: Prediction, method: Method, crop: dict[str, Any]
+    path: Path, args: argparse.Namespace, prediction: Prediction, method: Method, finding: dict[str, Any]
 ) -> None:
     """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
-    p, view, clip = prediction, None, None
-    network = network_of(method)
-    if network is not None:
-        clip = first_clip(args.video, network.clip_frames, p.fps, **crop)
-        if clip is not None:
-            view = view_network(network.model, clip_tensor(clip)[None], p.fps, args.show_face)
-    elif args.show_face:
-        clip = first_clip(args.video, 2, p.fps, **crop)
+    p, view, network = prediction, None, network_of(method)
+    clip = first_clip(args.video, method, **finding) if network is not None or args.show_face else None
+    if network is not None and clip is not None:
+        view = view_network(network.model, clip_tensor(clip)[None], p.fps, args.show_face)
     face = clip[len(clip) // 2] if args.show_face and clip is not None else None
     write_prediction_report(
         path,

@@ -40,9 +40,16 @@ SKIN_CROP = 128  # pixels of a classical method's crops: skin is told from hair 
 
 
 class Method(Protocol):
-    """A way from face frames to a pulse wave: a classical formula or a network."""
+    """A way from face frames to a pulse wave: a classical formula or a network.
+
+    A method knows the frames that it reads: whoever cuts faces out of a video for it asks for ``crop_size``.
+    """
 
     name: str
+
+    @property
+    def crop_size(self) -> int:
+        """Side of the face crops in pixels."""
 
     @property
     def least_seconds(self) -> float:
@@ -71,6 +78,10 @@ class ClassicalMethod:
 
     name: str = "pos"
     skin: bool = True
+
+    @property
+    def crop_size(self) -> int:
+        return SKIN_CROP
 
     @property
     def least_seconds(self) -> float:
@@ -116,6 +127,7 @@ class NetworkMethod:
         name: for the result.
         clip_frames: T.
         fps: frame rate that the network was trained at; a video of another one is resampled.
+        crop_size: S, the H and W of the clips that the network was trained on.
         batch: clips that run together.
         mc: Monte-Carlo dropout, None for one pass without.
         views: a name of ``views.VIEWS``: the windows of a clip whose waves are averaged, one pass for each.
@@ -128,6 +140,7 @@ class NetworkMethod:
     name: str
     clip_frames: int
     fps: float
+    crop_size: int
     batch: int = 4
     mc: MonteCarlo | None = None
     views: str = "whole"
@@ -142,10 +155,10 @@ class NetworkMethod:
     def from_checkpoint(
         cls, checkpoint: Checkpoint, mc: MonteCarlo | None = None, views: str = "whole"
     ) -> NetworkMethod:
-        """The network of a checkpoint, with the clip length and frame rate it was trained with."""
-        config = checkpoint.config
-        name, clip_frames = config["model"]["name"], config["data"]["clip_frames"]
-        return cls(folded(checkpoint.model), name, clip_frames, checkpoint.fps, mc=mc, views=views)
+        """The network of a checkpoint, with the clips and the frame rate it was trained with."""
+        name, data = checkpoint.config["model"]["name"], checkpoint.config["data"]
+        shape = data["clip_frames"], checkpoint.fps, data["crop"]["size"]
+        return cls(folded(checkpoint.model), name, *shape, mc=mc, views=views)
 
     @property
     def least_seconds(self) -> float:
@@ -169,13 +182,17 @@ class NetworkMethod:
 
     @torch.inference_mode()
     def _waves(self, clips: np.ndarray, number: int) -> np.ndarray:
-        """Waves (S, B, T) of clips (B, T, S, S, 3); S = 1 without Monte-Carlo dropout. ``number`` counts the calls."""
-        video = clip_tensor(clips).to(next(self.model.parameters()).device)  # (B, 3, T, S, S)
+        """Waves (S, B, T) of clips (B, T, H, W, 3); S = 1 without Monte-Carlo dropout. ``number`` counts the calls."""
+        height, width = clips.shape[2:4]
+        if (height, width) != (self.crop_size, self.crop_size):
+            wanted = f"{self.name} was trained on {self.crop_size}: cut the faces at the method's crop_size"
+            raise ValueError(f"face crops of {width} × {height} pixels; {wanted}")
+        video = clip_tensor(clips).to(next(self.model.parameters()).device)  # (B, 3, T, H, W)
         waves = [self._waves_of(view, number) for view in seen(video, self.views)]
         return waves[0] if len(waves) == 1 else np.mean([unit_deviation(wave) for wave in waves], axis=0)
 
     def _waves_of(self, video: Tensor, number: int) -> np.ndarray:
-        """Waves (S, B, T) of the video (B, 3, T, S, S)."""
+        """Waves (S, B, T) of the video (B, 3, T, H, W)."""
         if self.mc is None:
             waves = self.model(video)[None]
         else:
@@ -201,6 +218,10 @@ class JoinedMethod:
     @property
     def name(self) -> str:
         return f"{self.network.name} and {self.classical.name}"
+
+    @property
+    def crop_size(self) -> int:
+        return self.network.crop_size
 
     @property
     def least_seconds(self) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from rppg_graph.data.clips import cut_clips
-from rppg_graph.data.face import FaceCropper, FaceFrame
+from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
-from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod
+from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod, network_of
 from rppg_graph.inference.stream import Stream, Update
 from rppg_graph.inference.wave_stream import RawWave, finite_runs
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack, heart_rate, heart_rate_track
@@ -80,20 +80,20 @@ class Prediction:
 
 
 def predict_video(
-    path: Path, method: Method, *, size: int = 64, detector: str = "ultra-light", policy: str = "fail"
+    path: Path, method: Method, *, detector: str = DEFAULT_DETECTOR, policy: str = "fail"
 ) -> Prediction:
     """The pulse of the face in a video, streamed: memory does not grow with its length.
 
     Args:
         path: a video file.
-        method: a classical method or a network.
-        size, detector, policy: how the face is cut out, see ``data.face.FaceCropper``.
+        method: a classical method or a network, which knows the size of the crops and the frame rate that it reads.
+        detector, policy: how the face is found, see ``data.face.FaceCropper``.
 
     Raises:
         InputError: not a usable video, no face (or in too few frames), shorter than the method needs.
     """
     info = probe(path)
-    cropper = FaceCropper(size=size, detector=detector, policy=policy)
+    cropper = FaceCropper(method.crop_size, detector, policy)
     tally = Tally()
     with tqdm(read_video(path), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
         raw = method.wave(tally.count(cropper.crops(frames, str(path))), info.fps)
@@ -101,10 +101,15 @@ def predict_video(
 
 
 def first_clip(
-    path: Path, frames: int, fps: float, *, size: int = 64, detector: str = "ultra-light", policy: str = "fail"
+    path: Path, method: Method, *, detector: str = DEFAULT_DETECTOR, policy: str = "fail"
 ) -> np.ndarray | None:
-    """The first clip (T, S, S, 3) uint8 of a video's face, to look at; None where no stretch of it is long enough."""
-    faces = FaceCropper(size=size, detector=detector, policy=policy).crops(read_video(path), str(path))
+    """The first clip (T, S, S, 3) uint8 that a method reads of a video's face, to look at; T = 2 for a formula.
+
+    None where no stretch with a face is long enough.
+    """
+    network, fps = network_of(method), probe(path).fps
+    frames, fps = (2, fps) if network is None else (network.clip_frames, network.wave_fps(fps))
+    faces = FaceCropper(method.crop_size, detector, policy).crops(read_video(path), str(path))
     return next((clip.video for clip in cut_clips(faces, fps, frames, frames)), None)
 
 

@@ -65,7 +65,7 @@ class Stream:
     Args:
         method: a classical method, or a network, which runs on one clip a step.
         fps: frame rate of the wave, about that of the frames (a network's own where that differs).
-        size, detector, policy: how the face is cut out, see ``data.face.FaceCropper``; "fail" fails nothing here.
+        detector, policy: how the face is found, see ``data.face.FaceCropper``; "fail" fails nothing here.
         window_seconds: None for ten seconds, or for the length of a network's clip where that is longer.
         step_seconds: from one heart rate to the next.
         calibration: of the network without Monte-Carlo dropout: no number where it would be a guess.
@@ -81,7 +81,6 @@ class Stream:
         method: Method,
         fps: float = 30.0,
         *,
-        size: int = 64,
         detector: str = DEFAULT_DETECTOR,
         policy: str = "fail",
         window_seconds: float | None = None,
@@ -98,7 +97,7 @@ class Stream:
         self.method, self.fps, self.step_seconds = method, check_fps(fps), step_seconds
         self.calibration, self.real_time = calibration, real_time
         self.frames = self.skipped_steps = 0
-        self._cropper = FaceCropper(size, detector, policy)
+        self._cropper = FaceCropper(method.crop_size, detector, policy)
         self._faces, self._costs = _Recent(self.window_seconds), _Recent(self.window_seconds)
         self._seconds = self._updated = -math.inf  # of the newest frame, of the latest update
         self._behind_seconds = 0.0

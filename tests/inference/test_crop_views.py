@@ -47,7 +47,7 @@ def faces() -> list[FaceFrame]:
 
 
 def method(views: str, mc: MonteCarlo | None = None) -> NetworkMethod:
-    return NetworkMethod(TopLeft().eval(), "first", FRAMES, FPS, views=views, mc=mc)
+    return NetworkMethod(TopLeft().eval(), "first", FRAMES, FPS, SIZE, views=views, mc=mc)
 
 
 def test_windows_are_what_interpolation_makes_of_the_corners():

@@ -34,7 +34,7 @@ class Green(torch.nn.Module):
         return self.scale * video[:, 1].mean(dim=(2, 3))
 
 
-NETWORK = NetworkMethod(Green().eval(), "green network", 160, FPS)
+NETWORK = NetworkMethod(Green().eval(), "green network", 160, FPS, SIZE)
 METHODS = {name: (ClassicalMethod(name, skin=False), 0.2) for name in CLASSICAL}
 # What is read as a contact sensor's wave may have a stronger overtone, as theirs have.
 METHODS |= {"network": (NETWORK, 0.3)}

@@ -54,7 +54,7 @@ def faces(frames: int, red: float, green: float, hole: slice = slice(0), fps: fl
 
 
 def network(mc: MonteCarlo | None = None) -> NetworkMethod:
-    return NetworkMethod(Red().eval(), "red", FRAMES, FPS, mc=mc)
+    return NetworkMethod(Red().eval(), "red", FRAMES, FPS, 8, mc=mc)
 
 
 def ratio_db(wave: np.ndarray) -> float:

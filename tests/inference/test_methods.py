@@ -58,7 +58,7 @@ def faces(frames: int, hole: slice = slice(0)) -> list[FaceFrame]:
 
 
 def method(samples: int = 16, rate: float | str = "half", seed: int = 0, **model) -> NetworkMethod:
-    return NetworkMethod(TwoPulses(**model).eval(), "two", FRAMES, FPS, mc=MonteCarlo(samples, rate, seed))
+    return NetworkMethod(TwoPulses(**model).eval(), "two", FRAMES, FPS, 8, mc=MonteCarlo(samples, rate, seed))
 
 
 def test_mean_and_variance_of_one_clip_are_those_of_its_samples():
@@ -80,7 +80,7 @@ def test_variance_is_merged_as_the_wave_with_holes_where_it_has_them():
 
 
 def test_deviation_of_the_heart_rate_is_that_of_the_samples():
-    drawn = NetworkMethod(TwoPulses().eval(), "two", 450, FPS, mc=MonteCarlo(16, 0.5, 1))  # one clip of 15 s
+    drawn = NetworkMethod(TwoPulses().eval(), "two", 450, FPS, 8, mc=MonteCarlo(16, 0.5, 1))  # one clip of 15 s
     prediction = summarise("two", drawn.wave(faces(450), FPS), Tally(), "test")
     video = clip_tensor(np.stack([face.crop for face in faces(450)]))[None]
     power = torch.fft.rfft(sample(drawn.model, video, 16, 0.5, 1_000_003)[:, 0]).abs()
@@ -95,7 +95,7 @@ def test_deviation_of_the_heart_rate_is_that_of_the_samples():
 def test_a_network_is_read_as_a_contact_sensor_and_a_formula_is_not():
     """A slow pulse with a strong overtone: of a network it is a beat's shape, of a formula the pulse over 1/f noise."""
 
-    network = NetworkMethod(TwoPulses(p=0).eval(), "two", FRAMES, FPS)  # green as it is, where red keeps still
+    network = NetworkMethod(TwoPulses(p=0).eval(), "two", FRAMES, FPS, 8)  # green as it is, where red keeps still
     seconds = np.arange(450) / FPS
     wave = np.sin(2 * np.pi * 55 / 60 * seconds) + 0.77 * np.sin(2 * np.pi * 110 / 60 * seconds + 1)
     crops = np.rint(128 + 40 * wave[:, None, None, None] * np.array([0, 1, 0]) * np.ones((8, 8, 3))).astype(np.uint8)
@@ -114,7 +114,7 @@ def test_same_seed_same_samples():
 
 
 def test_without_it_a_method_has_no_samples():
-    network = NetworkMethod(TwoPulses().eval(), "two", FRAMES, FPS)
+    network = NetworkMethod(TwoPulses().eval(), "two", FRAMES, FPS, 8)
     for plain in (network, ClassicalMethod("green")):
         raw = plain.wave(faces(300), FPS)
         assert raw.samples is raw.variance is None
@@ -144,7 +144,7 @@ def test_a_network_that_drops_nothing_is_refused_before_any_video():
         method(p=0.0)
     assert method(p=0.0, rate=0.3).mc.rate == 0.3
     with pytest.raises(InputError, match="Linear has no dropout layer"):
-        NetworkMethod(nn.Linear(1, 1), "linear", FRAMES, FPS, mc=MonteCarlo())
+        NetworkMethod(nn.Linear(1, 1), "linear", FRAMES, FPS, 8, mc=MonteCarlo())
 
 
 def calibration(threshold: float | None) -> Calibration:

@@ -14,8 +14,8 @@ from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.video import read_video
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
-from rppg_graph.inference.methods import ClassicalMethod, NetworkMethod
-from rppg_graph.inference.predict import Tally, finite_runs, predict_video, summarise
+from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, NetworkMethod
+from rppg_graph.inference.predict import Stream, Tally, finite_runs, first_clip, predict_video, summarise
 from rppg_graph.synthetic import generate
 
 BPM = 80.0
@@ -76,7 +76,7 @@ def pulsing(seconds: np.ndarray, faceless: slice = slice(0)) -> list[FaceFrame]:
 
 @pytest.mark.parametrize("fps", [15.0, 25.0, 30.0, 50.0])
 def test_a_network_sees_the_rate_it_was_trained_at(fps):
-    method = NetworkMethod(Sine(), "sine", clip_frames=60, fps=30.0)
+    method = NetworkMethod(Sine(), "sine", clip_frames=60, fps=30.0, crop_size=8)
     raw = method.wave(pulsing(np.arange(int(12 * fps)) / fps), fps)
     assert raw.fps == 30.0
     expected = np.sin(2 * np.pi * BPM / 60 * np.arange(len(raw.bvp)) / 30)
@@ -84,7 +84,7 @@ def test_a_network_sees_the_rate_it_was_trained_at(fps):
 
 
 def test_overlapping_clips_leave_no_seam_and_no_gap():
-    method = NetworkMethod(Sine(-1.0), "sine", clip_frames=60, fps=30.0)
+    method = NetworkMethod(Sine(-1.0), "sine", clip_frames=60, fps=30.0, crop_size=8)
     bvp = method.wave(pulsing(np.arange(400) / 30), 30.0).bvp
     assert len(bvp) == 400
     assert np.isfinite(bvp).all()
@@ -98,12 +98,12 @@ def test_a_differencing_network_is_integrated():
         def forward(self, video):
             return torch.diff(super().forward(video), dim=1, append=torch.zeros(len(video), 1))
 
-    method = NetworkMethod(Difference(), "difference", clip_frames=90, fps=30.0)
+    method = NetworkMethod(Difference(), "difference", clip_frames=90, fps=30.0, crop_size=8)
     raw = method.wave(pulsing(np.arange(400) / 30), 30.0)
     assert summarise("difference", raw, Tally(), "test").rate.bpm == pytest.approx(BPM, abs=1)
 
 
-@pytest.mark.parametrize("method", [ClassicalMethod("green"), NetworkMethod(Sine(), "sine", 60, 30.0)])
+@pytest.mark.parametrize("method", [ClassicalMethod("green"), NetworkMethod(Sine(), "sine", 60, 30.0, 8)])
 def test_a_stretch_without_a_face_is_a_hole_in_the_wave(method):
     tally = Tally()
     raw = method.wave(tally.count(pulsing(np.arange(900) / 30, slice(300, 400))), 30.0)
@@ -119,9 +119,35 @@ def test_too_short_says_how_long(face_video, tmp_path):
     path, _ = face_video
     short = tmp_path / "short.mp4"
     write_video(short, [rgb for _, rgb in list(read_video(path))[:60]], 30)
-    for method in (ClassicalMethod(), NetworkMethod(Sine(), "sine", 160, 30.0)):
+    for method in (ClassicalMethod(), NetworkMethod(Sine(), "sine", 160, 30.0, 64)):
         with pytest.raises(InputError, match=r"short\.mp4: 2\.0 s .* too short"):
             predict_video(short, method)
+
+
+@pytest.mark.parametrize("size", [16, 100])
+def test_the_crops_are_those_that_the_network_was_trained_on(face_video, size):
+    seen = []
+
+    class Shape(Sine):
+        def forward(self, video):
+            seen.append(tuple(video.shape[2:]))
+            return super().forward(video)
+
+    method = NetworkMethod(Shape(), "shape", 60, 30.0, size)
+    predict_video(face_video[0], method)
+    assert set(seen) == {(60, size, size)}
+    assert first_clip(face_video[0], method).shape == (60, size, size, 3)
+    assert JoinedMethod(method, ClassicalMethod()).crop_size == size
+    with pytest.raises(ValueError, match=rf"crops of 8 × 8 pixels; shape was trained on {size}: .* crop_size"):
+        method.wave(pulsing(np.arange(100) / 30), 30.0)
+
+
+def test_nobody_can_name_another_size(face_video):
+    for read in (predict_video, first_clip):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
+            read(face_video[0], ClassicalMethod(), size=64)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
+        Stream(ClassicalMethod(), size=64)
 
 
 def test_finite_runs():

@@ -40,7 +40,7 @@ class Green(torch.nn.Module):
 
 
 def network(seconds: float = 0.0, clip_frames: int = 160) -> NetworkMethod:
-    return NetworkMethod(Green(seconds), "green network", clip_frames, FPS)
+    return NetworkMethod(Green(seconds), "green network", clip_frames, FPS, 8)
 
 
 METHODS = [
@@ -72,7 +72,7 @@ def updates(stream: Stream, frames) -> list:
 
 
 def follow(method, frames, **options) -> list:
-    return updates(Stream(method, FPS, size=8, detector="bright", real_time=False, **options), frames)
+    return updates(Stream(method, FPS, detector="bright", real_time=False, **options), frames)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -118,7 +118,7 @@ def video(tmp_path_factory):
 @pytest.mark.parametrize(
     ("method", "step_seconds", "not_final"),
     # POS adds up windows of 1.6 s; the network's half clips overlap as those of predict, and the last one may move.
-    [(ClassicalMethod("pos"), 1.0, 49), (NetworkMethod(Green(), "green", 60, FPS), 1.0, 60)],
+    [(ClassicalMethod("pos"), 1.0, 49), (NetworkMethod(Green(), "green", 60, FPS, 32), 1.0, 60)],
 )
 def test_what_is_final_is_what_predict_has(video, method, step_seconds, not_final):
     """A stream that forgets as it goes gives, sample for sample, the wave of the whole video."""
@@ -141,8 +141,8 @@ def test_what_is_final_is_what_predict_has(video, method, step_seconds, not_fina
 @pytest.mark.slow
 def test_a_real_face_as_predict_sees_it(video):
     method = ClassicalMethod("pos")
-    found = updates(Stream(method, FPS, size=128, real_time=False), read_video(video))
-    prediction = predict_video(video, method, size=128)
+    found = updates(Stream(method, FPS, real_time=False), read_video(video))
+    prediction = predict_video(video, method)
     last = found[-1]
     assert last.bpm == pytest.approx(prediction.rate.bpm, abs=2)
     assert last.face_share > 0.95
@@ -184,7 +184,7 @@ def test_a_blink_of_the_detector_changes_nothing(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_memory_does_not_grow_with_time(method):
-    stream, size = Stream(method, 15.0, size=8, detector="bright", real_time=False), {}
+    stream, size = Stream(method, 15.0, detector="bright", real_time=False), {}
     tracemalloc.start()
     try:
         for seconds, rgb in pictures(np.full(15 * 200, 72.0), fps=15.0):
@@ -213,7 +213,7 @@ def test_a_slow_network_leaves_out_steps_and_says_so():
 @pytest.mark.slow
 def test_a_network_that_is_far_too_slow_gives_a_reason():
     method = network(seconds=1.5, clip_frames=30)
-    stream = Stream(method, FPS, size=8, detector="bright", window_seconds=3.0, step_seconds=0.5)
+    stream = Stream(method, FPS, detector="bright", window_seconds=3.0, step_seconds=0.5)
     last = updates(stream, pictures(np.full(165, 72.0)))[-1]
     assert last.bpm is None
     assert last.reason == f"computing is slower than the frames come: {last.skipped_steps} steps were left out"
@@ -283,7 +283,7 @@ def test_a_network_runs_once_a_step_and_the_newest_frames_are_in_it():
             ends.append(float(video[0, 0, -1].mean() * 255))
             return super().forward(video)
 
-    stream = NetworkMethod(Seen(), "seen", 60, FPS).stream(FPS, 1.0)
+    stream = NetworkMethod(Seen(), "seen", 60, FPS, 8).stream(FPS, 1.0)
     for i in range(200):
         stream.push(FaceFrame(i / FPS, np.full((8, 8, 3), i, np.uint8), (0, 0, 8, 8), True))
     assert ends == pytest.approx([59, 89, 119, 149, 179], abs=1e-3)
