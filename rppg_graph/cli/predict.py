@@ -107,7 +107,7 @@ def facts(prediction: Prediction) -> dict[str, str]:
     p = prediction
     track = p.track.bpm[np.isfinite(p.track.bpm)]
     rate = f"{p.rate.bpm:.1f} bpm" if p.rate.bpm is not None else f"none: {p.rate.reason}"
-    sure = f" ± {p.interval_bpm:.1f} bpm (95 %, by validation)" if p.interval_bpm is not None else ""
+    sure = f" ± {p.interval_bpm:.1f} bpm (95 %, empirical)" if p.interval_bpm is not None else ""
     edge = "  (at the edge of the band, so it may lie outside)" if p.rate.at_band_edge else ""
     told = {
         "heart rate": rate + sure + edge,

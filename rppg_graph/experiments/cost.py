@@ -23,12 +23,14 @@ def parameters(model: nn.Module) -> int:
 def macs_per_frame(model: nn.Module, clip_frames: int, size: int) -> float:
     """Multiply-accumulates of one pass over a clip, divided by its frames.
 
-    Counted: convolutions and dense matrix products, as torch's own counter sees them. Not counted: means over
+    Counted: convolutions and dense matrix products, as torch's own counter sees them: on a batch of two, since it does
+    not know the convolution of oneDNN, which a Conv3d takes on a CPU at a batch of one. Not counted: means over
     neighbours and the search for them where a compiled backend does it, normalisations, activations.
     """
+    clips = torch.rand(2, 3, clip_frames, size, size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.eval()(torch.rand(1, 3, clip_frames, size, size))
-    return counter.get_total_flops() / 2 / clip_frames
+        model.eval()(clips)
+    return counter.get_total_flops() / 2 / len(clips) / clip_frames
 
 
 @torch.inference_mode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,12 @@ from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
+from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod, network_of
 from rppg_graph.inference.stream import Stream, Update
 from rppg_graph.inference.wave_stream import RawWave, finite_runs
-from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack, heart_rate, heart_rate_track
+from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.measure import Wave
-from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration, deviation_bpm
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Prediction:
         rate: heart rate of the whole video with its quality, or the reason why there is none.
         track: heart rate of ten-second windows.
         scatter: of Monte-Carlo samples; None without.
-        interval_bpm: half the width of the 95 % interval of ``rate``; None where the method is not calibrated.
+        interval_bpm: half the empirical 95 % interval of ``rate``; None where the method is not calibrated.
         track_interval_bpm: (n,) the same of each window of the track, NaN where it has none; None likewise.
         frames, frames_with_face: of the video.
     """
@@ -153,20 +153,12 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
 
 def _read(bvp: np.ndarray, fps: float, contact: bool) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
     """The filtered wave (T,) of a raw one, its heart rate and its track."""
-    wave = np.full_like(bvp, np.nan)
-    for part in finite_runs(bvp):
-        wave[part] = prepare_native(bvp[part], fps)
-    rate = heart_rate(np.nan_to_num(wave), fps, contact=contact)  # zeros add no power
-    tracks = []
-    for part in finite_runs(wave):
-        track = heart_rate_track(wave[part], fps, contact=contact)
-        tracks.append(replace(track, seconds=track.seconds + part.start / fps))
-    track = HeartRateTrack(*(np.concatenate([getattr(t, f.name) for t in tracks]) for f in fields(HeartRateTrack)))
-    return wave, rate, track
+    wave = filtered(bvp, fps)
+    return wave, heart_rate_of(wave, fps, contact), track_of(wave, fps, contact)
 
 
 def judge(prediction: Prediction, calibration: Calibration) -> Prediction:
-    """The prediction with its 95 % intervals, and without the heart rates that would be guesses.
+    """The prediction with its empirical 95 % intervals, and without the heart rates that would be guesses.
 
     A window that is refused is NaN in the track; a video that is refused has the reason in ``rate``.
     """

@@ -12,11 +12,11 @@ import numpy as np
 from rppg_graph.data.clips import MAX_GAP_SECONDS
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
 from rppg_graph.errors import InputError
+from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of
 from rppg_graph.inference.methods import Method
 from rppg_graph.inference.wave_stream import finite_runs
 from rppg_graph.pulse.filters import check_fps, frames_in
-from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate, heart_rate
-from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate
 from rppg_graph.pulse.uncertainty import Calibration
 
 CONTEXT_SECONDS = 2.0  # of wave kept before the window: a filter's edge, and that of POS, lies there
@@ -32,7 +32,7 @@ class Update:
         bpm: heart rate of the window, or None with the ``reason``.
         quality: 0 to 1, see ``pulse.quality``.
         at_band_edge: the true rate may lie outside of the band.
-        interval_bpm: half the width of the 95 % interval; None where the method is not calibrated.
+        interval_bpm: half the width of the empirical 95 % interval; None where the method is not calibrated.
         wave: (T,) filtered, of the last window; empty where it has none.
         wave_seconds: (T,) its times.
         lag_seconds: from the wave's last sample to the newest frame, and what computing is behind; None without a wave.
@@ -194,9 +194,9 @@ class Stream:
             self._wave.forget((raw.start + run.stop) / raw.fps - self.window_seconds - CONTEXT_SECONDS)
             if run.stop - run.start < length:
                 return *nothing, HeartRate(None, reason=self._too_short(now))
-            wave = prepare_native(raw.bvp[run], raw.fps)[-length:]
+            wave = filtered(raw.bvp[run], raw.fps)[-length:]
             seconds = (raw.start + np.arange(run.stop - length, run.stop)) / raw.fps
-            return wave, seconds, heart_rate(wave, raw.fps, contact=raw.contact)
+            return wave, seconds, heart_rate_of(wave, raw.fps, raw.contact)
         except InputError as error:  # such as a colour of zero, which would stay in the way as long as it is kept
             self._restart(now)
             return *nothing, HeartRate(None, reason=f"{error}; the window begins anew")

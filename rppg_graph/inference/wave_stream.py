@@ -13,7 +13,7 @@ from rppg_graph.data.clips import MAX_GAP_SECONDS, Clip, ClipCutter
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import mean_rgb
 from rppg_graph.pulse.combine import mixed, weight_at, weights
-from rppg_graph.pulse.filters import resample
+from rppg_graph.pulse.filters import PULSE_BAND_HZ, resample
 from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
 
 LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
@@ -75,7 +75,7 @@ def whole_wave(stream: WaveStream, face_frames: Iterable[FaceFrame]) -> RawWave:
 
 
 class ClassicalStream:
-    """A formula's wave, computed anew from the kept colours whenever it is read.
+    """A formula's wave, computed anew from the kept colours whenever it is read; 0 where they do not change.
 
     Args:
         formula: of ``pulse.classical.CLASSICAL``.
@@ -113,7 +113,8 @@ class ClassicalStream:
             if seconds[part][-1] - seconds[part][0] >= LEAST_SECONDS:
                 grid, colours = resample(seconds[part], rgb[part], self.fps)
                 first = round(grid[0] * self.fps) - self._start
-                wave = self.formula(colours, self.fps)
+                nothing = still(rgb[part], np.ptp(seconds[part]))
+                wave = np.zeros(len(grid)) if nothing else self.formula(colours, self.fps)
                 bvp[first : first + len(wave)] = wave[: len(bvp) - first]
         return RawWave(bvp, self.fps, start=self._start)
 
@@ -124,7 +125,7 @@ class ClassicalStream:
 
 
 class NetworkStream:
-    """A network's wave from overlapping clips, merged without a seam.
+    """A network's wave from overlapping clips, merged without a seam; 0 in a clip in which nothing changes.
 
     Args:
         waves: clips (B, T, S, S, 3) uint8, and the number of the call, to waves (S, B, T).
@@ -169,6 +170,9 @@ class NetworkStream:
             return
         clips, self._waiting = self._waiting, []
         waves = self._waves(np.stack([clip.video for clip in clips]), self._calls)
+        for number, clip in enumerate(clips):
+            if still(clip.video, len(clip.video) / self._cutter.fps):
+                waves[:, number] = 0.0
         self._calls += 1
         for clip, clip_waves in zip(clips, np.swapaxes(waves, 0, 1), strict=True):
             self._merged.add(clip.start, clip_waves)
@@ -225,6 +229,16 @@ def _joined(raw: RawWave, beside: np.ndarray, part: slice) -> dict[str, np.ndarr
     if raw.variance is not None:
         found["variance"] = weight_at(windows, "first") ** 2 * waves["variance"]
     return found
+
+
+def still(values: np.ndarray, seconds: float) -> bool:
+    """Whether the frames or colours (T, …) of so many seconds change too seldom to carry the slowest pulse.
+
+    A pulse of f Hz rises and falls: whatever shows it changes 2·f times a second or more. A picture that stands still
+    and is coded anew from time to time does not; a formula or network would make a wave of those changes, or of none.
+    """
+    changes = (values[1:] != values[:-1]).reshape(len(values) - 1, -1).any(axis=1)
+    return np.count_nonzero(changes) < 2 * PULSE_BAND_HZ[0] * seconds
 
 
 class _Merged:

@@ -12,6 +12,9 @@ from rppg_graph.pulse.heart_rate import heart_rate
 LEAST_QUALITY = 0.1
 """Below this a wave of 20 s or more is as good as noise, and no beat of it is to be trusted."""
 
+NOISE_SECONDS = 3.2
+"""Quality of the filtered wave of noise, times its length in seconds: one wave of twenty exceeds it."""
+
 HARMONIC_REACH_HZ = 0.1
 """6 bpm either side of a harmonic are its own."""
 
@@ -26,6 +29,14 @@ def signal_quality(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = P
         InputError: as `heart_rate`.
     """
     return heart_rate(wave, fps, band_hz).quality
+
+
+def noise_quality(seconds: float) -> float:
+    """The quality that white noise alone, filtered as by `native`, exceeds in one of twenty waves of a length.
+
+    Below it a quality means nothing: a short wave of noise has a peak that looks like a pulse.
+    """
+    return min(1.0, NOISE_SECONDS / seconds)
 
 
 def snr_db(

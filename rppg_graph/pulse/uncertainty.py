@@ -1,4 +1,4 @@
-"""Whether an uncertainty means anything: risk against coverage, the 95 % interval, and when to refuse a number.
+"""Whether an uncertainty means anything: risk against coverage, the empirical 95 % interval, and when to refuse.
 
 A heart rate's uncertainty u ≥ 0 comes from one of two sources. ``mc``: the standard deviation of the heart rate over
 Monte-Carlo samples, in bpm. ``quality``: 1 − the signal quality, where there are no samples. Neither is calibrated; a
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 Z95 = 1.96
 SHARE = 0.95
-LEAST_WINDOWS = 19  # below, no window's error is large enough to hold 95 % of those to come
+LEAST_SCORES = 19  # below, none is large enough to hold 95 % of those to come
 GUESS_BPM = 5.0  # a heart rate with a larger expected error is a guess
 
 
-# Source → uncertainty of a heart rate by its signal quality and its deviation over samples; None where it has none.
+# Source → uncertainty of a heart rate by its signal quality and its deviation over samples; None where it has none. It
+# is never 0: no heart rate is known without any error.
 SOURCES: dict[str, Callable[[float, float | None], float | None]] = {
-    "mc": lambda quality, mc_sd_bpm: mc_sd_bpm,
-    "quality": lambda quality, mc_sd_bpm: 1 - quality,
+    "mc": lambda quality, mc_sd_bpm: None if mc_sd_bpm is None else max(mc_sd_bpm, 0.1),
+    "quality": lambda quality, mc_sd_bpm: max(1 - quality, 0.01),
 }
 
 
@@ -43,11 +44,12 @@ def deviation_bpm(bpm: ArrayLike) -> float | None:
     return float(rates.std(ddof=1)) if len(rates) > 1 else None
 
 
-def uncertainties_and_errors(rows: Sequence[Measurement], source: str) -> tuple[np.ndarray, np.ndarray]:
-    """Uncertainty (n,) and absolute error in bpm (n,) of the rows that have both."""
-    pairs = [(SOURCES[source](row.quality, row.mc_sd_bpm), row.error_bpm) for row in rows]
-    kept = np.array([pair for pair in pairs if None not in pair], dtype=np.float64).reshape(-1, 2)
-    return kept[:, 0], np.abs(kept[:, 1])
+def uncertainties_and_errors(rows: Sequence[Measurement], source: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Uncertainty (n,), absolute error in bpm (n,) and recording (n,) of the rows that have both."""
+    found = [(SOURCES[source](row.quality, row.mc_sd_bpm), row.error_bpm, row.name) for row in rows]
+    kept = [each for each in found if None not in each]
+    uncertainty, error = np.array([each[:2] for each in kept], dtype=np.float64).reshape(-1, 2).T
+    return uncertainty, np.abs(error), np.array([name for _, _, name in kept])
 
 
 def risk_coverage(uncertainty: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -71,19 +73,27 @@ def share_inside(uncertainty: np.ndarray, error: np.ndarray, temperature: float 
     return float(np.mean(error <= Z95 * temperature * uncertainty))
 
 
-def fit_temperature(uncertainty: np.ndarray, error: np.ndarray) -> float | None:
-    """T so that 95 % of the errors to come lie inside ± 1.96·T·u, if they are like these.
+def fit_temperature(uncertainty: np.ndarray, error: np.ndarray, recordings: ArrayLike) -> float | None:
+    """T so that 95 % of the errors to come lie inside ± 1.96·T·u, if their recordings are like these.
 
-    T is the ⌈0.95·(n + 1)⌉-th smallest of |e| / (1.96·u) (split conformal prediction; Vovk et al., 2005). None below 19
-    windows, where there is no such one, or where that one is an error without any uncertainty.
+    Of each recording one window is drawn, since windows of one recording are alike: T is the ⌈0.95·(n + 1)⌉-th smallest
+    of their n scores |e| / (1.96·u) (split conformal prediction, Vovk et al., 2005, on one draw a group: Dunn,
+    Wasserman, Ramdas, JASA 118, 2023, section 3.2).
+
+    Args:
+        uncertainty, error: (windows,) above 0, and absolute in bpm.
+        recordings: (windows,) the name of each window's recording.
+
+    Returns:
+        None below 19 recordings, where there is no such score, and where that score is 0.
     """
-    if len(error) < LEAST_WINDOWS:
+    names = np.asarray(recordings)
+    draws = np.random.default_rng(0)
+    drawn = [draws.choice(np.flatnonzero(names == name)) for name in np.unique(names)]
+    if len(drawn) < LEAST_SCORES:
         return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.where(error > 0, error / (Z95 * uncertainty), 0.0)
-    rank = int(np.ceil(SHARE * (len(error) + 1)))
-    temperature = np.sort(ratios)[rank - 1]
-    return float(temperature) if np.isfinite(temperature) else None
+    scores = np.sort(error[drawn] / (Z95 * uncertainty[drawn]))
+    return float(scores[int(np.ceil(SHARE * (len(drawn) + 1))) - 1]) or None
 
 
 def refusal_threshold(uncertainty: np.ndarray, error: np.ndarray, limit_bpm: float = GUESS_BPM) -> float | None:
@@ -92,7 +102,7 @@ def refusal_threshold(uncertainty: np.ndarray, error: np.ndarray, limit_bpm: flo
     The error to expect at an uncertainty is the mean error by isotonic regression: the non-decreasing function of u
     with the least squared distance to the errors. None where it stays under the limit throughout, or below 19 windows.
     """
-    if len(error) < LEAST_WINDOWS:
+    if len(error) < LEAST_SCORES:
         return None
     values, group, counts = np.unique(uncertainty, return_inverse=True, return_counts=True)
     expected = isotonic_regression(np.bincount(group, error) / counts, weights=counts).x
@@ -107,7 +117,8 @@ class Calibration:
     """What validation recordings say about the uncertainty of a method.
 
     `source`: `mc` or `quality`; `rate`: the dropout rate of `mc`; `windows` of 10 s, one a second, of `recordings`;
-    `temperature` and `threshold`: see `fit_temperature` and `refusal_threshold`.
+    `temperature` and `threshold`: see `fit_temperature` and `refusal_threshold`. A temperature by fewer than 19
+    recordings, as files of before have it, is taken for none.
     """
 
     source: str
@@ -117,6 +128,10 @@ class Calibration:
     recordings: int
     rate: float | str | None = None
 
+    def __post_init__(self) -> None:
+        if self.recordings < LEAST_SCORES:
+            object.__setattr__(self, "temperature", None)
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON takes them; `Calibration(**fields)` is the way back."""
         return asdict(self)
@@ -124,14 +139,14 @@ class Calibration:
     def summary(self) -> str:
         """One line for the screen."""
         origin = f"{self.windows} windows of {self.recordings} validation recordings"
-        if self.windows < LEAST_WINDOWS:
-            return f"certainty by {self.source}: not calibrated, {origin} are too few ({LEAST_WINDOWS} are needed)"
-        interval = "no interval" if self.temperature is None else f"± {Z95 * self.temperature:.2f} × uncertainty"
+        interval = f"± {Z95 * self.temperature:.2f} × uncertainty" if self.temperature else "no interval"
+        if self.recordings < LEAST_SCORES:
+            interval += f", which {LEAST_SCORES} recordings are needed for"
         refusal = "nothing is refused" if self.threshold is None else f"refused above {self.threshold:.2f}"
         return f"certainty by {self.source}: {interval}, {refusal} ({origin})"
 
     def interval_bpm(self, quality: float, mc_sd_bpm: float | None) -> float | None:
-        """Half the width of a heart rate's 95 % interval, 1.96·T·u; None without a temperature or an uncertainty."""
+        """Half a heart rate's empirical 95 % interval, 1.96·T·u; None without a temperature or an uncertainty."""
         uncertainty = SOURCES[self.source](quality, mc_sd_bpm)
         return None if None in (self.temperature, uncertainty) else Z95 * self.temperature * uncertainty
 
@@ -150,16 +165,9 @@ class Calibration:
 def fit_calibration(rows: Sequence[Measurement], rate: float | str | None = None) -> Calibration:
     """Temperature and threshold from the windows of validation recordings; `rate` of their Monte-Carlo dropout."""
     source = "quality" if rate is None else "mc"
-    uncertainty, error = uncertainties_and_errors(rows, source)
-    recordings = len({row.name for row in rows})
-    return Calibration(
-        source,
-        fit_temperature(uncertainty, error),
-        refusal_threshold(uncertainty, error),
-        len(error),
-        recordings,
-        rate,
-    )
+    uncertainty, error, recordings = uncertainties_and_errors(rows, source)
+    temperature, threshold = fit_temperature(uncertainty, error, recordings), refusal_threshold(uncertainty, error)
+    return Calibration(source, temperature, threshold, len(error), len(np.unique(recordings)), rate)
 
 
 def assess(rows: Sequence[Measurement], calibration: Calibration | None = None) -> dict[str, Any] | None:
@@ -170,7 +178,7 @@ def assess(rows: Sequence[Measurement], calibration: Calibration | None = None) 
     only with `mc`) and with the calibration's temperature; `refused`: share of the windows beyond its threshold.
     """
     source = source_of(rows)
-    uncertainty, error = uncertainties_and_errors(rows, source)
+    uncertainty, error, _ = uncertainties_and_errors(rows, source)
     if not len(error):
         return None
     curve = risk_coverage(uncertainty, error)

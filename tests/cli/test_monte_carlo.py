@@ -69,7 +69,7 @@ def video(tmp_path_factory):
 
 
 def known(**changes):
-    common = {"temperature": 2.0, "threshold": None, "windows": 40, "recordings": 4}
+    common = {"temperature": 2.0, "threshold": None, "windows": 40, "recordings": 40}
     return {
         "quality": {"source": "quality", "rate": None} | common | changes,
         "quality of corners": {"source": "quality", "rate": None} | common | {"temperature": 3.0} | changes,
@@ -98,7 +98,7 @@ def test_a_calibrated_network_says_how_sure_it_is(video, options, temperature, t
     assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
     found = json.loads(result.read_text())
     assert found["interval_bpm"] == pytest.approx(1.96 * temperature * (1 - found["quality"]))
-    assert f"{found['bpm']:.1f} bpm ± {found['interval_bpm']:.1f} bpm (95 %, by validation)" in capsys.readouterr().out
+    assert f"{found['bpm']:.1f} bpm ± {found['interval_bpm']:.1f} bpm (95 %, empirical)" in capsys.readouterr().out
 
 
 def test_nothing_is_said_without_a_calibration(video, tmp_path, capsys):

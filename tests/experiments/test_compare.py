@@ -98,6 +98,18 @@ def test_multiplications_of_deep_phys_by_hand():
     assert cost.macs_per_frame(MODELS["deep_phys"](size=size), frames, size) == convolutions + masks + linear
 
 
+def test_multiplications_of_a_network_of_volumes_by_hand():
+    frames, size = 20, 16
+    network = torch.nn.Sequential(
+        torch.nn.Conv3d(3, 16, (3, 5, 5), padding=(1, 2, 2)),
+        torch.nn.ReLU(),
+        torch.nn.Conv3d(16, 32, 3, stride=(1, 2, 2), padding=1),
+        torch.nn.Conv3d(32, 8, 1, groups=4),
+    )
+    by_pixel = 3 * 5 * 5 * 3 * 16 * size**2 + (27 * 16 * 32 + 32 * 8 // 4) * (size // 2) ** 2
+    assert cost.macs_per_frame(network, frames, size) == by_pixel
+
+
 def test_parameters_and_time():
     model = MODELS["deep_phys"](size=36)
     assert cost.parameters(model) == 532_899  # DeepPhys at 36 px

@@ -12,7 +12,7 @@ from rppg_graph.inference.calibration import calibrate, calibration_for
 from rppg_graph.inference.methods import MonteCarlo, Reading
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, load, save
-from rppg_graph.pulse.uncertainty import LEAST_WINDOWS
+from rppg_graph.pulse.uncertainty import LEAST_SCORES
 
 SIZE, FRAMES, FPS = 16, 40, 30.0
 
@@ -45,7 +45,7 @@ def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     assert set(found) == {"quality", "quality of corners", "quality of corners and pos", "mc"}
     for source in found.values():
         assert (source["windows"], source["recordings"]) == (9 + 12, 2)
-        assert source["temperature"] > 0
+        assert source["temperature"] is None  # by two recordings
     save(tmp_path / "best.pt", checkpoint._replace(calibration=found))
     loaded = load(tmp_path / "best.pt")
     assert loaded.calibration == found
@@ -65,5 +65,5 @@ def test_too_few_windows_calibrate_nothing_and_say_so(checkpoint):
     found = calibrate(checkpoint, [recording("a", 12)])
     known = calibration_for(checkpoint._replace(calibration=found), Reading())
     assert (known.windows, known.temperature, known.threshold) == (3, None, None)
-    assert known.summary().endswith(f"are too few ({LEAST_WINDOWS} are needed)")
+    assert f"no interval, which {LEAST_SCORES} recordings are needed for" in known.summary()
     assert known.interval_bpm(0.1, None) is known.refusal(0.0, None) is None

@@ -73,7 +73,7 @@ def by_eval(method, frames: np.ndarray, wave: np.ndarray) -> float | None:
 
 
 def by_stream(method, frames: np.ndarray, wave: np.ndarray) -> float | None:
-    stream = Stream(method, FPS, size=SIZE, detector="everything", real_time=False, step_seconds=4.0)
+    stream = Stream(method, FPS, detector="everything", real_time=False, step_seconds=4.0)
     found = [stream.push(t, rgb) for t, rgb in zip(seconds_of(frames).tolist(), frames, strict=True)]
     return [update for update in found if update is not None][-1].bpm
 

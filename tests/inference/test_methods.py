@@ -148,7 +148,7 @@ def test_a_network_that_drops_nothing_is_refused_before_any_video():
 
 
 def calibration(threshold: float | None) -> Calibration:
-    return Calibration("mc", 2.0, threshold, windows=40, recordings=4, rate="half")
+    return Calibration("mc", 2.0, threshold, windows=40, recordings=40, rate="half")
 
 
 def test_a_sure_prediction_gets_its_interval():

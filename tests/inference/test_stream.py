@@ -6,6 +6,7 @@ import gc
 import itertools
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -264,13 +265,17 @@ def test_colours_that_a_formula_refuses_are_a_reason_not_an_end():
 
 
 def test_a_guess_is_no_number():
-    calibration = Calibration("quality", 2.0, 0.01, windows=40, recordings=4)  # refuses below a quality of 0.99
+    calibration = Calibration("quality", 2.0, 0.01, windows=40, recordings=40)  # refuses below a quality of 0.99
     noise = np.random.default_rng(0)
     frames = [(i / FPS, noise.integers(60, 200, (32, 32, 3), dtype=np.uint8)) for i in range(360)]
     last = follow(ClassicalMethod("green"), frames, calibration=calibration)[-1]
     assert last.bpm is last.interval_bpm is None
-    assert "it would be a guess: the signal quality is" in last.reason
-    sure = Calibration("quality", 2.0, None, windows=40, recordings=4)
+    assert "noise alone reaches" in last.reason
+    strict = replace(calibration, threshold=0.0)
+    calibrated = follow(ClassicalMethod("green"), pictures(np.full(360, 72.0)), calibration=strict)[-1]
+    assert calibrated.quality > 0.5
+    assert "it would be a guess: the signal quality is" in calibrated.reason
+    sure = Calibration("quality", 2.0, None, windows=40, recordings=40)
     last = follow(ClassicalMethod("green"), pictures(np.full(360, 72.0)), calibration=sure)[-1]
     assert last.interval_bpm == pytest.approx(1.96 * 2 * (1 - last.quality))
 

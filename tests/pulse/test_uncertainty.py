@@ -56,22 +56,50 @@ def test_temperature_makes_the_share_right_on_new_draws():
     for _ in range(300):
         sd = rng.uniform(0.2, 5, 140)
         error = np.abs(rng.normal(0, 3.7 * sd))
-        temperature = fit_temperature(sd[:40], error[:40])
+        temperature = fit_temperature(sd[:40], error[:40], np.arange(40))
         shares.append(share_inside(sd[40:], error[40:], temperature))
     # the 39th smallest of 40 leaves 2/41 outside on average
     assert np.mean(shares) == pytest.approx(39 / 41, abs=4 * np.std(shares) / np.sqrt(300))
-    assert fit_temperature(sd, np.abs(rng.normal(0, 3.7 * sd))) == pytest.approx(3.7, rel=0.5)
+    assert fit_temperature(sd, np.abs(rng.normal(0, 3.7 * sd)), np.arange(140)) == pytest.approx(3.7, rel=0.5)
 
 
 @pytest.mark.parametrize("windows", [0, 1, 18])
 def test_too_few_windows_fit_nothing(windows):
-    assert fit_temperature(np.ones(windows), np.ones(windows)) is None
+    assert fit_temperature(np.ones(windows), np.ones(windows), np.arange(windows)) is None
     assert refusal_threshold(np.ones(windows), np.full(windows, 50.0)) is None
 
 
-def test_errors_without_any_uncertainty_have_no_temperature():
-    assert fit_temperature(np.zeros(40), np.ones(40)) is None
-    assert fit_temperature(np.zeros(40), np.zeros(40)) == 0.0
+def test_many_windows_of_few_recordings_are_few():
+    assert fit_temperature(np.ones(1000), np.ones(1000), np.arange(1000) % 18) is None
+    assert fit_temperature(np.ones(1000), np.ones(1000), np.arange(1000) % 19) == pytest.approx(1 / 1.96)
+    rows = [row(0.5, None, 2.0, f"r{i % 18}") for i in range(200)]
+    assert fit_calibration(rows).interval_bpm(0.5, None) is None
+    assert "no interval, which 19 recordings are needed for" in fit_calibration(rows).summary()
+    assert Calibration("quality", 3.0, None, 19, 8).interval_bpm(0.5, None) is None  # as files of before have it
+
+
+def test_the_share_is_right_for_recordings_to_come_though_windows_of_one_are_alike():
+    rng = np.random.default_rng(0)
+
+    def windows(recordings: int) -> tuple[np.ndarray, np.ndarray]:
+        """Twelve windows of each recording, whose errors share most of their size."""
+        size = np.repeat(np.exp(rng.normal(0, 1.0, recordings)), 12)
+        return size * np.abs(rng.normal(1, 0.2, len(size))), np.repeat(np.arange(recordings), 12)
+
+    inside = []
+    for _ in range(300):
+        error, names = windows(39)
+        temperature = fit_temperature(np.ones(len(error)), error, names)
+        new, _ = windows(20)
+        inside.append(share_inside(np.ones(len(new)), new, temperature))
+    assert np.mean(inside) == pytest.approx(38 / 40, abs=4 * np.std(inside) / np.sqrt(300))
+
+
+def test_an_interval_is_never_zero():
+    assert fit_temperature(np.ones(40), np.zeros(40), np.arange(40)) is None
+    rows = [row(1.0, 0.0, 0.5, f"r{i}") for i in range(40)]
+    assert fit_calibration(rows).interval_bpm(1.0, None) == pytest.approx(0.5)
+    assert fit_calibration(rows, "half").interval_bpm(1.0, 0.0) == pytest.approx(0.5)
 
 
 @given(st.integers(19, 60), st.integers(0, 1000))
@@ -106,10 +134,10 @@ def test_calibration_says_how_sure_and_refuses():
     rng = np.random.default_rng(2)
     quality = rng.uniform(0, 1, 200)
     error = np.where(quality > 0.4, 0.5, 40.0) * rng.uniform(0.8, 1.2, 200)
-    names = [f"r{i % 4}" for i in range(200)]
+    names = [f"r{i % 40}" for i in range(200)]
     calibration = fit_calibration([row(q, None, e, n) for q, e, n in zip(quality, error, names, strict=True)])
     assert (calibration.source, calibration.rate) == ("quality", None)
-    assert (calibration.windows, calibration.recordings) == (200, 4)
+    assert (calibration.windows, calibration.recordings) == (200, 40)
     assert calibration.refusal(0.9, None) is None
     assert "signal quality is 0.10" in calibration.refusal(0.1, None)
     assert calibration.interval_bpm(0.7, None) == pytest.approx(1.96 * calibration.temperature * 0.3)
@@ -118,7 +146,7 @@ def test_calibration_says_how_sure_and_refuses():
 
 def test_calibration_by_samples():
     rng = np.random.default_rng(3)
-    rows = [row(0.9, sd, sd * rng.normal(0, 4)) for sd in rng.uniform(0.1, 20, 300)]
+    rows = [row(0.9, sd, sd * rng.normal(0, 4), f"r{i}") for i, sd in enumerate(rng.uniform(0.1, 20, 300))]
     calibration = fit_calibration(rows, "half")
     assert (calibration.source, calibration.rate) == ("mc", "half")
     assert calibration.temperature == pytest.approx(4, rel=0.3)
@@ -134,10 +162,10 @@ def test_assessment_of_perfect_and_of_useless_uncertainty():
     assert perfect["area_bpm"] == perfect["area_oracle_bpm"] < perfect["area_random_bpm"] == errors.mean()
     assert perfect["share_inside"] == 1.0
     assert perfect["curve_bpm"][-1] == pytest.approx(errors.mean())
-    useless = assess([row(0.5, None, e) for e in errors], Calibration("mc", 1.0, 1.0, 40, 2, "half"))
+    useless = assess([row(0.5, None, e) for e in errors], Calibration("mc", 1.0, 1.0, 40, 40, "half"))
     assert useless["area_bpm"] == pytest.approx(useless["area_random_bpm"])
     assert useless["share_inside"] is useless["temperature"] is None  # that calibration is of another source
-    known = assess([row(0.5, e, 3 * e) for e in errors], Calibration("mc", 2.0, 10.0, 40, 2, "half"))
+    known = assess([row(0.5, e, 3 * e) for e in errors], Calibration("mc", 2.0, 10.0, 40, 40, "half"))
     assert (known["share_inside"], known["share_inside_calibrated"], known["refused"]) == (0.0, 1.0, 0.75)
     assert known["error_kept_bpm"] == pytest.approx(3 * 5.5)
     assert assess([Measurement("a", "a", 0.0, 10.0)]) is None
