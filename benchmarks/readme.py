@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from windows import CLOSE_BPM, errors
+from windows import CLOSE_BPM, INTERVAL, accuracy, errors, mae, told_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -70,7 +70,7 @@ def skin_tones() -> str:
     """The same for the same people with each skin tone, and how far the tones are apart."""
     found = errors(RESULTS, "skin_tones")
     methods = dict.fromkeys(method for method, _ in found)
-    apart = {method: [float(mae) for (name, _), (mae, *_) in found.items() if name == method] for method in methods}
+    apart = {method: [mae(rows).value for (name, _), rows in found.items() if name == method] for method in methods}
     said = ", ".join(f"{method} {max(maes) / min(maes):.2f}" for method, maes in apart.items())
     return f"{_windows('skin_tones')} Largest MAE over the smallest: {said}."
 
@@ -80,12 +80,12 @@ def _windows(name: str) -> str:
     found = errors(RESULTS, name)
     methods, sets = (list(dict.fromkeys(each)) for each in zip(*found, strict=True))
     lines = [f"| windows of 10 s | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
-    lines += [
-        f"| {method} | {' | '.join('{} ({})'.format(*found[method, each]) for each in sets)} |" for method in methods
-    ]
-    lines.append(f"| windows | {' | '.join(str(found[methods[0], each][-1]) for each in sets)} |")
+    for method in methods:
+        lines.append(f"| {method} | {' | '.join('{} ({})'.format(*accuracy(found[method, each])) for each in sets)} |")
+    lines.append(f"| windows | {' | '.join(str(len(found[methods[0], each])) for each in sets)} |")
     stamp = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return "\n".join([*lines, "", f"MAE in bpm, and the share within {CLOSE_BPM:g} bpm. {_stamp(stamp)}."])
+    said = f"MAE in bpm, {INTERVAL}, and the share within {CLOSE_BPM:g} bpm"
+    return "\n".join([*lines, "", f"{said}. {told_apart(found, 'pos')} {_stamp(stamp)}."])
 
 
 def setup() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from harness import RESULTS
 from weights import WORK, windows_of, write_windows
-from windows import errors
+from windows import accuracy, errors
 
 from rppg_graph.synthetic import write_dataset
 
@@ -25,8 +25,8 @@ def main() -> None:
         if not root.exists():
             write_dataset(root, preset=PRESET, subjects=SUBJECTS, seconds=SECONDS, seed=SEED, skin_tone=tone)
     write_windows("skin_tones", windows_of(roots))
-    for (method, name), (mae, close, _) in errors(RESULTS, "skin_tones").items():
-        print(f"{method:30s}  {name:7s}  {mae:>6} bpm ({close:>4})")
+    for (method, name), rows in errors(RESULTS, "skin_tones").items():
+        print(f"{method:30s}  {name:7s}  {' bpm, within 5 bpm '.join(accuracy(rows))}")
 
 
 if __name__ == "__main__":

@@ -277,7 +277,7 @@ def test_a_guess_is_no_number():
     assert "it would be a guess: the signal quality is" in calibrated.reason
     sure = Calibration("quality", 2.0, None, windows=40, recordings=40)
     last = follow(ClassicalMethod("green"), pictures(np.full(360, 72.0)), calibration=sure)[-1]
-    assert last.interval_bpm == pytest.approx(1.96 * 2 * (1 - last.quality))
+    assert last.interval_bpm == pytest.approx(1.96 * 2 * max(1 - last.quality, 0.01))
 
 
 def test_a_network_runs_once_a_step_and_the_newest_frames_are_in_it():

@@ -1,0 +1,99 @@
+"""Count the multiply-accumulates of the networks anew, in every result that has them, without training anything.
+
+    python benchmarks/recount.py
+
+Builds the networks of the plans in configs/compare.yaml and configs/ablations, whose results lie in results/, and
+replaces their counts in each file of those; all else in them, stamps included, stays. Then report.py and readme.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from ablations import PREFIX
+from harness import RESULTS
+from tqdm import tqdm
+
+from rppg_graph.cli.compare import load_plan
+from rppg_graph.experiments.cost import macs_per_frame
+from rppg_graph.experiments.plan import Experiments, planned_runs
+from rppg_graph.experiments.result_table import COST
+from rppg_graph.experiments.study import load_study
+from rppg_graph.models import MODELS
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+KEY = "macs_per_frame"
+COLUMN = next(column for column in COST if column.keys[-1] == KEY)
+
+
+def counts(plan: Experiments) -> dict[str, float]:
+    """Variant → multiply-accumulates a frame."""
+    found = {}
+    for run in tqdm(planned_runs(plan, Path("runs")), desc="counting", unit="run", leave=False):
+        if run.variant not in found:
+            model, data = run.config.model, run.config.data
+            network = MODELS[model.name](**model.options)
+            found[run.variant] = macs_per_frame(network, data.clip_frames, data.crop.size)
+    return found
+
+
+def in_markdown(text: str, found: dict[str, float]) -> str:
+    """Tables with their counts replaced."""
+    lines, at = text.split("\n"), None
+    for number, line in enumerate(lines):
+        cells = line.split(" | ")
+        if not line.startswith("|"):
+            at = None
+        elif COLUMN.heading in cells:
+            at = cells.index(COLUMN.heading)
+        elif at is not None and (name := cells[0].removeprefix("| ")) in found:
+            cells[at] = f"{found[name] * COLUMN.scale:{COLUMN.form}}"
+            lines[number] = " | ".join(cells)
+    return "\n".join(lines)
+
+
+def in_csv(path: Path, found: dict[str, float]) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        names, *rows = csv.reader(file)
+    at = names.index(f"cost_{KEY}")
+    for row in rows:
+        if row[at] and row[0] in found:
+            row[at] = str(found[row[0]])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([names, *rows])
+
+
+def rewrite(path: Path, found: dict[str, float]) -> None:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        path.write_text(in_markdown(text, found), encoding="utf-8")
+    elif path.suffix == ".csv":
+        in_csv(path, found)
+    elif path.suffix == ".jsonl":
+        rows = [json.loads(line) for line in text.splitlines()]
+        for row in rows:
+            if "cost" in row:
+                row["cost"][KEY] = found[row["variant"]]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        content = json.loads(text)
+        for name, entries in content["entries"].items():
+            for entry in entries:
+                entry["cost"][KEY] = found[name]
+        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    found = counts(load_plan(CONFIGS / "compare.yaml"))
+    for suffix in (".md", ".csv", ".json"):
+        rewrite(RESULTS / f"compare{suffix}", found)
+    for folder in sorted(RESULTS.glob(f"{PREFIX}*")):
+        found = counts(load_study(CONFIGS / "ablations" / f"{folder.name.removeprefix(PREFIX)}.yaml"))
+        for name in ("table.md", "table.csv", "rows.jsonl"):
+            rewrite(folder / name, found)
+
+
+if __name__ == "__main__":
+    main()
