@@ -2,17 +2,21 @@
 
     python benchmarks/recount.py
 
-Builds the networks of the plans in configs/compare.yaml and configs/ablations, whose results lie in results/, and
-replaces their counts in each file of those; all else in them, stamps included, stays. Then report.py and readme.py.
+Builds the networks of bench_model.py and of the plans in configs/compare.yaml and configs/ablations whose results lie
+in results/, and replaces their counts, and what follows from them, in each file of those; all else in them, times and
+stamps included, stays. Then report.py and readme.py.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from ablations import PREFIX
+from bench_model import FRAMES, MODES, PROVIDERS
 from harness import RESULTS
 from tqdm import tqdm
 
@@ -85,6 +89,36 @@ def rewrite(path: Path, found: dict[str, float]) -> None:
         path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def rates_of_work(path: Path, macs: Callable[[str], float]) -> None:
+    """The work a second in the JSON and CSV of bench_model.py, from the times that lie there."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    told = {}
+    for row in document["rows"]:
+        if row.get("gflop_per_s"):
+            flop = 2 * MODES[row["mode"]][1] * row["batch"] * FRAMES * macs(row["provider"])
+            found = flop / row["median_ms"] / 1e6
+            row["of_ceiling"] *= found / row["gflop_per_s"]
+            row["gflop_per_s"] = found
+            told[row["provider"], row["mode"], str(row["batch"])] = row
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    with path.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        new = told.get((row["provider"], row["mode"], row["batch"]))
+        if new is not None:
+            row |= {key: str(new[key]) for key in ("gflop_per_s", "of_ceiling")}
+    with path.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@cache
+def macs_of_provider(name: str) -> float:
+    provider = PROVIDERS[name]
+    return macs_per_frame(provider.model(), FRAMES, provider.size)
+
+
 def main() -> None:
     found = counts(load_plan(CONFIGS / "compare.yaml"))
     for suffix in (".md", ".csv", ".json"):
@@ -93,6 +127,8 @@ def main() -> None:
         found = counts(load_study(CONFIGS / "ablations" / f"{folder.name.removeprefix(PREFIX)}.yaml"))
         for name in ("table.md", "table.csv", "rows.jsonl"):
             rewrite(folder / name, found)
+    for path in sorted(RESULTS.glob("model_*.json")):
+        rates_of_work(path, macs_of_provider)
 
 
 if __name__ == "__main__":
