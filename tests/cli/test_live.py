@@ -83,7 +83,8 @@ def test_a_network_follows_too(face, checkpoint, capsys):
     assert shown.err.startswith(f"face.mp4: network stgnet_small from {checkpoint}")
     updates = [json.loads(text) for text in shown.out.splitlines()]
     assert "of 10 s so far" in updates[3]["reason"]
-    assert updates[-1]["bpm"] is not None  # of fresh weights: some number
+    last = updates[-1]  # of fresh weights: some number, or none where noise would do
+    assert last["bpm"] is not None or "noise alone reaches" in last["reason"]
     assert updates[-1]["lag_seconds"] < 2
 
 
