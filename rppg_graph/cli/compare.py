@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
-from rppg_graph.config import CropConfig, Section, choose
+from rppg_graph.config import CropConfig, Section
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.own_process import in_own_process
 from rppg_graph.experiments.plan import Experiments, Run, load_experiments, planned_runs
@@ -27,6 +27,7 @@ from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import assess
+from rppg_graph.registry import choose
 from rppg_graph.synthetic.mix import write_mix
 
 EXAMPLES = """\

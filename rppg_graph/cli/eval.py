@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.config import Config, CropConfig, DataConfig, choose, validate
+from rppg_graph.config import Config, CropConfig, DataConfig, validate
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.data.face import POLICIES
@@ -35,6 +35,7 @@ from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.uncertainty import Calibration, assess
+from rppg_graph.registry import choose
 from rppg_graph.report.graph_view import NetworkView, view_network
 from rppg_graph.report.html import write_evaluation_report
 

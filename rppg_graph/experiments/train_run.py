@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import nn
 
-from rppg_graph.config import Config, choose, validate_options
+from rppg_graph.config import Config, validate_options
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import ClipDataset
@@ -29,6 +29,7 @@ from rppg_graph.models.checkpoint import load, save
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration
+from rppg_graph.registry import choose
 from rppg_graph.report.plots import plot_learning
 from rppg_graph.synthetic import render_people
 from rppg_graph.synthetic.mix import write_mix

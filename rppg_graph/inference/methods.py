@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rppg_graph.config import choose
 from rppg_graph.data.clips import ClipCutter, clip_tensor
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
@@ -31,6 +30,7 @@ from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, s
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import detrend
 from rppg_graph.pulse.overlap_add import unit_deviation
+from rppg_graph.registry import choose
 
 if TYPE_CHECKING:
     from rppg_graph.models.checkpoint import Checkpoint
