@@ -132,7 +132,7 @@ def training_rows(recordings: list[CachedRecording], folder: Path, plan: Plan, d
         device=device,
     )  # fmt: skip
     folder.mkdir()
-    trainer.run(folder, {}, FPS, 72.0)
+    trainer.run(folder, {}, 72.0)
     keys, about = ("step", "seconds_per_step", "waiting_for_data"), {"stage": "training", "size": name_of((SIZE, SIZE))}
     return [about | {key: row[key] for key in keys} for row in read_metrics(folder)]
 

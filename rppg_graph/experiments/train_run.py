@@ -26,6 +26,7 @@ from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import load, save
+from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration
@@ -58,11 +59,12 @@ def train(
     augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
     options = config.train.model_dump(exclude={"augment", "loss"})
     loss = config.train.loss or OWN_LOSS[model.label]
+    training = ClipDataset(sides["train"], augment=augment or None, seed=config.seed, **clips)
     trainer = Trainer(
         model,
         loss,
-        ClipDataset(sides["train"], augment=augment or None, seed=config.seed, **clips),
-        ClipDataset(sides["validation"], **clips),
+        training,
+        ClipDataset(sides["validation"], fps=training.fps, **clips),
         seed=config.seed,
         device="cuda" if torch.cuda.is_available() else "cpu",
         **options,
@@ -71,8 +73,7 @@ def train(
         last = load(folder / "last.pt")
         model.load_state_dict(last.model.state_dict())
         trainer.resume(last.training)
-    fps = float(np.median([recording.fps for recording in sides["train"]]))
-    trainer.run(folder, config.model_dump(mode="json"), fps, mean_reference_bpm(sides["train"]))
+    trainer.run(folder, config.model_dump(mode="json"), mean_reference_bpm(sides["train"]))
     rows = read_metrics(folder)
     if config.train.steps:
         plot_learning(folder / "loss.png", rows, loss)
@@ -130,7 +131,8 @@ def mean_reference_bpm(recordings: list[CachedRecording]) -> float:
     """Mean of the recordings' reference heart rates: all that a network knows that has learnt nothing else."""
     rates = []
     for recording in recordings:
-        pulse = recording.pulse[np.isfinite(recording.pulse)]
+        known = np.isfinite(recording.pulse)
+        _, pulse = resample(recording.seconds[known], recording.pulse[known], recording.fps)
         rate = heart_rate(prepare_native(pulse, recording.fps), recording.fps, contact=True).bpm
         if rate is not None:
             rates.append(rate)

@@ -119,7 +119,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
 
-    def run(self, folder: Path, config: dict[str, Any], fps: float, mean_bpm: float) -> None:
+    def run(self, folder: Path, config: dict[str, Any], mean_bpm: float) -> None:
         """Train to the last step; writes ``metrics.jsonl``, ``last.pt`` and ``best.pt`` (lowest validation loss).
 
         Raises:
@@ -128,7 +128,7 @@ class Trainer:
         keep_freed_memory()
         if self.steps == 0:
             row = {"step": 0, "validation_loss": self.validate()}
-            self._record(folder, row, Checkpoint(self.model, config, fps, mean_bpm, {}))
+            self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
         progress = tqdm(total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
         recent: list[float] = []
         waited, since = 0.0, time.perf_counter()
@@ -150,7 +150,7 @@ class Trainer:
                     "waiting_for_data": waited / seconds,
                     "learning_rate": self.schedule.get_last_lr()[0],
                 }
-                self._record(folder, row, Checkpoint(self.model, config, fps, mean_bpm, {}))
+                self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
                 recent, waited, since = [], 0.0, time.perf_counter()
         progress.close()
 
