@@ -66,6 +66,11 @@ def test_imports_respect_the_layers(module):
             assert layer in OUTSIDE[package], f"{module} imports {package}, which belongs in {sorted(OUTSIDE[package])}"
 
 
+def test_only_processes_of_our_own_change_how_memory_is_kept():
+    users = {str(module) for module in MODULES if any("rppg_graph.memory" in name for name in imported_names(module))}
+    assert users == {"cli/__init__.py", "experiments/own_process.py"}
+
+
 @pytest.mark.parametrize("package", ["torch_cluster", "torch_scatter"])
 def test_compiled_extras_are_imported_lazily(package):
     for module in MODULES:

@@ -24,7 +24,6 @@ from rppg_graph.inference.wave_stream import (
     joined,
     whole_wave,
 )
-from rppg_graph.memory import keep_freed_memory
 from rppg_graph.nn.folding import folded
 from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
 from rppg_graph.pulse.classical import CLASSICAL
@@ -157,7 +156,6 @@ class NetworkMethod:
 
     def stream(self, video_fps: float, step_seconds: float | None = None) -> NetworkStream:
         """Clips overlap by half and run in batches; with ``step_seconds``, one begins, and runs, every so often."""
-        keep_freed_memory()
         fps = self.wave_fps(video_fps)
         live = step_seconds is not None
         stride = max(1, round(step_seconds * fps)) if live else self.clip_frames // 2

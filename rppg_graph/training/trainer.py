@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
-from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import checkpoint
 from rppg_graph.models.checkpoint import Checkpoint
 from rppg_graph.training.losses import LABELS, LOSSES
@@ -125,7 +124,6 @@ class Trainer:
         Raises:
             InputError: the loss is not a number, or the folder cannot be written.
         """
-        keep_freed_memory()
         if self.steps == 0:
             row = {"step": 0, "validation_loss": self.validate()}
             self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
