@@ -62,7 +62,7 @@ def _sets(evaluation: EvaluationConfig, real: Path | None, crop: CropConfig) -> 
 def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, real: Path | None) -> dict[str, Any]:
     """The row of a trained run, and what its graph does on every set: ``{"row": …, "graph": …}``."""
     started = time.perf_counter()
-    sets = {OWN: recordings_to_test(run.config)}
+    sets = {OWN: recordings_to_test(run.config, run.folder)}
     for name, data in _sets(evaluation, real, run.config.data.crop).items():
         sets[name] = [recording for recording in cached_recordings(data) if recording.pulse is not None]
     method = Reading().of(checkpoint)

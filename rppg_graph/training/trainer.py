@@ -113,7 +113,12 @@ class Trainer:
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a :meth:`state`; the network's weights are the caller's to load."""
+        """Go on from a :meth:`state`; the network's weights are the caller's to load.
+
+        Raises:
+            InputError: what ``check_steps`` refuses.
+        """
+        check_steps(state, self.steps)
         self.step, self.best_loss = state["step"], state["best_loss"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
@@ -193,6 +198,18 @@ class Trainer:
         if better:
             checkpoint.save(folder / "best.pt", reached)
         checkpoint.save(folder / "last.pt", reached)  # after all else: a run that is stopped here does the step again
+
+
+def check_steps(state: dict[str, Any], steps: int) -> None:
+    """Refuse to end a run at ``steps`` that cannot go on to there from the state of its trainer; InputError."""
+    if steps < state["step"]:
+        raise InputError(f"train.steps = {steps}: the run has made {state['step']} steps already; name these or more")
+    planned = state["schedule"].get("total_steps")  # one_cycle alone has them
+    if planned not in (None, max(steps, 1)):
+        raise InputError(
+            f"train.steps = {steps}: the schedule one_cycle was laid out for {planned} steps and cannot be longer or "
+            f"shorter now; keep {planned}, or start another run with model.start naming this one's best.pt"
+        )
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

@@ -87,6 +87,27 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path, schedule):
     assert rows[0] == rows[1]
 
 
+def test_a_run_may_be_told_to_go_on_further(tmp_path):
+    first = trainer(steps=2)
+    first.run(tmp_path, CONFIG, 70.0)
+    further = trainer(steps=4)
+    further.model.load_state_dict(first.model.state_dict())
+    further.resume(load(tmp_path / "last.pt").training)
+    further.run(tmp_path, CONFIG, 70.0)
+    undisturbed = trainer(steps=4)
+    undisturbed.run(tmp_path, CONFIG, 70.0)
+    a, b = further.model.state_dict(), undisturbed.model.state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    with pytest.raises(InputError, match="has made 4 steps already"):
+        trainer(steps=3).resume(load(tmp_path / "last.pt").training)
+
+
+def test_a_schedule_that_ends_is_not_made_longer():
+    state = trainer(steps=2, schedule="one_cycle").state()
+    with pytest.raises(InputError, match=r"train.steps = 4: the schedule one_cycle was laid out for 2 steps"):
+        trainer(steps=4, schedule="one_cycle").resume(state)
+
+
 def test_best_checkpoint_is_the_one_of_lowest_validation_loss(tmp_path):
     t = trainer(steps=8)
     losses = iter([0.9, 0.4, 0.7, 0.6])
