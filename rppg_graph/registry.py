@@ -9,6 +9,7 @@ from typing import TypeVar
 from rppg_graph.errors import InputError
 
 Member = TypeVar("Member")
+FEW = 12  # names that a message can list
 
 
 def choose(kind: str, registry: Mapping[str, Member] | Collection[str], name: str) -> Member | str:
@@ -26,6 +27,9 @@ def choose(kind: str, registry: Mapping[str, Member] | Collection[str], name: st
 
 
 def nearest(name: object, names: Collection[str]) -> str:
-    """The end of a message about a name that is not valid: the nearest one that is, or all of them."""
+    """The end of a message about a name that is not valid: the nearest one that is, and all where they are few."""
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; valid: {', '.join(names)}"
+    valid = f"valid: {', '.join(names)}"
+    if not close:
+        return f"; {valid}"
+    return f"; did you mean {close[0]}?" + (f" ({valid})" if len(names) <= FEW else "")

@@ -18,7 +18,7 @@ def test_the_member_or_the_name():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("neg_pearsn", "unknown loss 'neg_pearsn'; did you mean neg_pearson?"),
+        ("neg_pearsn", r"unknown loss 'neg_pearsn'; did you mean neg_pearson\? .valid: neg_pearson, mse.$"),
         ("huber", "unknown loss 'huber'; valid: neg_pearson, mse"),
         (3, "unknown loss 3; valid: "),
         (["mse"], r"unknown loss \['mse'\]"),
