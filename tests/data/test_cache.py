@@ -158,14 +158,16 @@ def test_two_runs_on_one_folder_leave_each_other_alone(videos, tmp_path, content
     def frames():
         for number, frame in enumerate(read_video(videos[0])):
             if number == 10:  # a second run begins in the middle of the first
-                others.append(Thread(target=preprocess, args=([as_recording(videos[0])], out, SETTINGS)))
+                others.append(Thread(target=preprocess, args=([as_recording(videos[2])], out, SETTINGS)))
                 others[-1].start()
                 others[-1].join(0.2)
             yield frame
 
     preprocess([as_recording(videos[0], frames=frames)], out, SETTINGS, workers=1)
     others[0].join()
-    preprocess([as_recording(videos[0])], tmp_path / "alone", SETTINGS)
+    assert [recording.name for recording in load_cache(out)] == ["s3"]  # the second run's manifest is the last
+    for video in (videos[0], videos[2]):
+        preprocess([as_recording(video)], tmp_path / "alone", SETTINGS)
     assert contents(out) == contents(tmp_path / "alone")
 
 
