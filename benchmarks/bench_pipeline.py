@@ -31,6 +31,7 @@ from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, pre
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.recordings import Recording
+from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
 from rppg_graph.training.trainer import Trainer, read_metrics
 
@@ -132,7 +133,8 @@ def training_rows(recordings: list[CachedRecording], folder: Path, plan: Plan, d
         device=device,
     )  # fmt: skip
     folder.mkdir()
-    trainer.run(folder, {}, FPS, 72.0)
+    keep_freed_memory()  # as the command line does
+    trainer.run(folder, {}, 72.0)
     keys, about = ("step", "seconds_per_step", "waiting_for_data"), {"stage": "training", "size": name_of((SIZE, SIZE))}
     return [about | {key: row[key] for key in keys} for row in read_metrics(folder)]
 

@@ -31,6 +31,7 @@ from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.inference.methods import ClassicalMethod, Method, NetworkMethod
 from rppg_graph.inference.predict import Stream, Tally, predict_video, summarise
+from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
 
@@ -176,6 +177,7 @@ def targets_of(rows: list[dict]) -> list[harness.Target]:
 def main() -> None:
     options = harness.arguments(__doc__.splitlines()[0])
     plan = QUICK if options.quick else FULL
+    keep_freed_memory()  # as the command line does
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), plan, options)
     harness.write("predict", options, rows, targets_of(rows))

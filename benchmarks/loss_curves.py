@@ -57,7 +57,7 @@ def curve(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.jsonl").unlink(missing_ok=True)
         chosen = options.model_copy(update={"precision": PROVIDERS[provider]}).model_dump(exclude={"augment", "loss"})
-        Trainer(network(provider, seed), options.loss, *clips, seed=seed, **chosen).run(folder, {}, 30.0, 0.0)
+        Trainer(network(provider, seed), options.loss, *clips, seed=seed, **chosen).run(folder, {}, 0.0)
         done = read_metrics(folder)
     return [
         {"provider": provider, "seed": seed, **{key: row[key] for key in ("step", "loss", "validation_loss")}}

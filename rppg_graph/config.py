@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from rppg_graph.errors import InputError
+from rppg_graph.registry import nearest
 
 
 class Section(BaseModel):
@@ -237,18 +237,13 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
 def _explain(schema: type[Section], problem: Any) -> str:
     path = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {path} (value {problem['input']!r}){_nearest(path, list(key_paths(schema)))}"
+        return f"unknown key {path} (value {problem['input']!r}){nearest(path, key_paths(schema))}"
     if problem["type"] == "missing":
         return f"{path} is missing: {describe(schema).get(path, '')}"
     reason = problem["msg"].removeprefix("Value error, ")
     if not path:  # of the keys together
         return reason
     return f"{path} = {problem['input']!r}: {reason[0].lower()}{reason[1:]}"
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; valid: {', '.join(names)}"
 
 
 def key_paths(schema: type[Section], prefix: str = "") -> list[str]:
@@ -270,10 +265,3 @@ def describe(schema: type[Section], prefix: str = "") -> dict[str, str]:
 
 def _is_section(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)
-
-
-def choose(family: str, registry: dict[str, Any], name: str) -> Any:
-    """The member of a registry, or an InputError that names the nearest one."""
-    if name not in registry:
-        raise InputError(f"unknown {family} {name!r}{_nearest(name, list(registry))}")
-    return registry[name]

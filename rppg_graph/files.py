@@ -44,6 +44,11 @@ def write_whole(path: Path | None, write: Callable[[Path], object]) -> None:
         raise
 
 
+def write_text(path: Path | None, text: str) -> None:
+    """:func:`write_whole` of a text."""
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
 @contextmanager
 def claim(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the file ``path`` for this process alone; yields whether it is held.

@@ -70,9 +70,8 @@ def test_train_leaves_a_whole_run_folder(run_folder):
 
 
 def test_resume_goes_on(at, capsys):
-    text = (at / "config.yaml").read_text()
-    (at / "config.yaml").write_text(text.replace("steps: 4", "steps: 6"))
-    assert cli.main(["train", "--resume", str(at)]) == 0
+    assert cli.main(["train", "--resume", str(at), "train.steps=6"]) == 0
+    assert yaml.safe_load((at / "config.yaml").read_text())["train"]["steps"] == 6
     assert [json.loads(line)["step"] for line in (at / "metrics.jsonl").read_text().splitlines()] == [2, 4, 6]
 
 
@@ -115,9 +114,20 @@ def test_eval_shows_a_table_and_writes_files(at, tmp_path, capsys):
     assert results["methods"]["pos"]["recordings"][0]["name"] == "subject5"
     assert (out / "report.html").exists()
     with np.load(out / "waves-pos.npz") as waves:
-        assert {"fs", "label_type", "subject5_pred", "subject5_label"} <= set(waves.files)
+        assert {"subject5_fs", "label_type", "subject5_pred", "subject5_label"} <= set(waves.files)
     assert cli.main(["score", str(out / "waves-pos.npz")]) == 0
     assert "waves-pos" in capsys.readouterr().out
+
+
+def test_eval_measures_on_nobody_who_was_trained_on(at, tmp_path, dataset, capsys):
+    assert cli.main(["eval", str(at / "best.pt"), "--leave-out", "subject5"]) == 2  # the only one to test
+    assert "holds no recording of subject 5" in capsys.readouterr().err
+    (tmp_path / "fewer").mkdir()
+    for name in ("subject1", "subject2", "subject3", "subject4"):
+        (tmp_path / "fewer" / name).symlink_to(dataset / name)
+    with pytest.warns(UserWarning, match=r"split.yaml names subjects that are not there: 5 \(test\)"):
+        assert cli.main(["eval", str(at / "best.pt"), "--data", str(tmp_path / "fewer"), "--subjects", "test"]) == 2
+    assert "holds no recording of subject 5" in capsys.readouterr().err
 
 
 def test_eval_shows_a_network_alone_and_with_a_method_beside_it(at, tmp_path, capsys):
@@ -268,6 +278,10 @@ def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
         (["train", "CONFIG", "--out", "OUT", "model.start=none.pt"], ["none.pt"]),
         (["train", "CONFIG", "--out", "OUT", "model.start=run/best.pt"], ["run/best.pt", "another network"]),
         (["train", "CONFIG", "--out", "OUT", "data.split=thirds"], ["thirds", "modulo5"]),
+        (["train", "--resume", "run", "train.steps=1"], ["train.steps = 1", "steps already"]),
+        (["train", "--resume", "run", "train.batch=3"], ["train.batch=3", "model.start=run/best.pt"]),
+        (["train", "data.root=/elsewhere", "--resume", "run"], ["data.root=/elsewhere", "model.start=run/best.pt"]),
+        (["train", "CONFIG", "--resume", "run"], ["either"]),
         (["train", "CONFIG", "--out", "OUT", "data.fold=7"], ["data.fold = 7"]),
         (["synth", "DATA"], ["data"]),
         (["synth", "DATA", "--show"], ["data"]),

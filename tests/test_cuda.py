@@ -94,12 +94,12 @@ def test_training_falls_and_its_checkpoint_goes_on_on_a_cpu(precision, tmp_path)
     torch.manual_seed(0)
     settings = {"batch": 4, "learning_rate": 3e-3, "validate_every": 20, "precision": precision, "workers": 2}
     trainer = Trainer(STGNet(**options), "neg_pearson", *clips, steps=120, device="cuda", **settings)
-    trainer.run(tmp_path, {"model": {"name": "stgnet_small", "options": options}}, 30.0, 70.0)
+    trainer.run(tmp_path, {"model": {"name": "stgnet_small", "options": options}}, 70.0)
     losses = [row["loss"] for row in read_metrics(tmp_path)]
     assert losses[-1] < losses[0] - 0.1
     last = load(tmp_path / "last.pt")
     assert all(not tensor.is_cuda for tensor in last.model.state_dict().values())
     further = Trainer(last.model, "neg_pearson", *clips, steps=121, **settings)
     further.resume(last.training)
-    further.run(tmp_path, {"model": {"name": "stgnet_small", "options": options}}, 30.0, 70.0)
+    further.run(tmp_path, {"model": {"name": "stgnet_small", "options": options}}, 70.0)
     assert read_metrics(tmp_path)[-1]["step"] == 121

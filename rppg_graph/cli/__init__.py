@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
 from rppg_graph import __version__
 from rppg_graph.errors import InputError
+from rppg_graph.memory import keep_freed_memory
 
 # Modules are imported when their command is asked for: `--help` answers at once, without loading torch.
 COMMANDS: dict[str, str] = {
@@ -34,6 +36,9 @@ COMMANDS: dict[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; exit code 0 for success, 1 for a finding, 2 for a mistake in what was given."""
+    if argv is None:  # this process is ours; a caller of the library keeps its own as it is
+        keep_freed_memory()
+        warnings.formatwarning = lambda message, *_: f"note: {message}\n"
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in arguments if not word.startswith("-")), None)
     parser = _parser(command)

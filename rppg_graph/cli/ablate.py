@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -95,7 +96,8 @@ def _do(each: Run, study: Study, real: Path | None, out: Path, evaluation: str) 
         found = in_own_process(partial(finish, wait=False), each, measure, f"measured-{evaluation}.json")
     except Exception as error:  # whatever a variant stumbles over, the others go on
         reason = f"{type(error).__name__}: {error}"
-        append_row(out / ROWS, identified | {"failed": reason})
+        found = "".join(traceback.format_exception(error))  # the one of its process is in it
+        append_row(out / ROWS, identified | {"failed": reason, "traceback": found})
         print(f"{name}: failed: {reason}", flush=True)
         return True
     if found is None:

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rppg_graph.config import choose
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.crop_views import VIEWS
 from rppg_graph.inference.methods import ClassicalMethod, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import Calibration
+from rppg_graph.registry import choose
 
 if TYPE_CHECKING:
     from rppg_graph.models.checkpoint import Checkpoint

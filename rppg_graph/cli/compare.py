@@ -13,13 +13,13 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
-from rppg_graph.config import CropConfig, Section, choose
+from rppg_graph.config import CropConfig, Section
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.own_process import in_own_process
 from rppg_graph.experiments.plan import Experiments, Run, load_experiments, planned_runs
 from rppg_graph.experiments.result_table import ACCURACY, COST, markdown, uncertainty_columns, write_csv
 from rppg_graph.experiments.run import accuracy, cost_of, evaluate, finish, recordings_to_test, stamp
-from rppg_graph.files import writable
+from rppg_graph.files import writable, write_text, write_whole
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.evaluate import mean_predictor
 from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, Reading
@@ -27,6 +27,7 @@ from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import assess
+from rppg_graph.registry import choose
 from rppg_graph.synthetic.mix import write_mix
 
 EXAMPLES = """\
@@ -66,9 +67,12 @@ def load_plan(path: Path) -> Plan:
     """Read a plan; InputError for what ``load_experiments`` refuses, unknown variants, impossible samples."""
     plan = load_experiments(path, Plan)
     names = [variant.name for variant in plan.variants]
+    for name in names:
+        if Path(name).name != name or name == "..":
+            near = Path(name).name.strip(".") or "variant"
+            raise InputError(f"{path}: the variant {name!r} is a path, and is to name one folder, such as {near!r}")
     for name in plan.untrained:
-        if name not in names:
-            raise InputError(f"{path}: untrained names {name!r}, which is not a variant: {', '.join(names)}")
+        choose(f"variant under untrained in {path}", names, name)
     MonteCarlo(plan.monte_carlo.samples, plan.monte_carlo.rate)
     return plan
 
@@ -102,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
 
 def measured(run: Run, checkpoint: Checkpoint, mc: MonteCarlo) -> dict[str, Any]:
     """The figures of a trained run on its test subjects."""
-    recordings = recordings_to_test(run.config)
+    recordings = recordings_to_test(run.config, run.folder)
     evaluation = evaluate(Reading().of(checkpoint), recordings)
     sampled = evaluate(Reading(mc=mc).of(checkpoint), recordings)
     return {
@@ -124,7 +128,7 @@ def untrained(plan: Plan, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]
     for planned in runs:
         if planned.variant in plan.untrained:
             method = Reading().of(_fresh(load(planned.folder / "best.pt"), planned.seed))
-            evaluation = evaluate(method, recordings_to_test(planned.config))
+            evaluation = evaluate(method, recordings_to_test(planned.config, planned.folder))
             found[f"{planned.variant}, untrained"].append({"seed": planned.seed, "accuracy": accuracy(evaluation)})
     return found
 
@@ -140,7 +144,7 @@ def without_training(plan: Plan, first: Run) -> dict[str, list[dict[str, Any]]]:
     config = first.config.model_copy(
         update={"data": first.config.data.model_copy(update={"crop": CropConfig(size=SKIN_CROP), "cache": None})}
     )
-    recordings = recordings_to_test(config)
+    recordings = recordings_to_test(config, first.folder)
     evaluations = {name.upper(): evaluate(ClassicalMethod(name), recordings) for name in plan.classical}
     mean_bpm = load(first.folder / "best.pt").mean_bpm
     base = next(iter(evaluations.values()), None) or evaluate(ClassicalMethod(), recordings)
@@ -181,12 +185,13 @@ def write(
     baselines: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> None:
     """FILE.md, FILE.csv and FILE.json; the last holds every run, the plan and the stamp."""
-    out.with_name(f"{out.name}.md").write_text(text + "\n", encoding="utf-8")
+    write_text(out.with_name(f"{out.name}.md"), text + "\n")
     columns = {"_".join(column.keys): column for column in (*ACCURACY, *COST)}
     for source in ("mc", "quality"):
         columns |= {"_".join(column.keys): column for column in uncertainty_columns(source)}
-    write_csv(out.with_name(f"{out.name}.csv"), {**entries, **baselines}, columns)
+    rows = {**entries, **baselines}
+    write_whole(out.with_name(f"{out.name}.csv"), lambda part: write_csv(part, rows, columns))
     content = {"stamp": stamp(), "plan": plan.model_dump(mode="json"), "entries": entries, "baselines": baselines}
     json_file = out.with_name(f"{out.name}.json")
-    json_file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(json_file, json.dumps(content, indent=2, allow_nan=False) + "\n")
     print(f"\n{json_file.with_suffix('')}: .md, .csv and .json")

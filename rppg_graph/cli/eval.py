@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +12,11 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.config import Config, CropConfig, DataConfig, choose, validate
+from rppg_graph.config import Config, CropConfig, DataConfig, validate
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.data.face import POLICIES
-from rppg_graph.data.prepared import cached_recordings, split_of
+from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.evaluate import (
@@ -35,6 +36,7 @@ from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.uncertainty import Calibration, assess
+from rppg_graph.registry import choose
 from rppg_graph.report.graph_view import NetworkView, view_network
 from rppg_graph.report.html import write_evaluation_report
 
@@ -96,8 +98,9 @@ def run(args: argparse.Namespace) -> None:
     if side != "all" and config is None:
         raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
     data = config.data if args.data is None else DataConfig(root=args.data, layout=args.layout)
+    subjects = None if side == "all" else _subjects(args.checkpoints, data, side, config)
     data = data.model_copy(update={"leave_out": (*data.leave_out, *args.leave_out)})
-    recordings = {c.name: _recordings(c, data, side, config) for c in contestants}
+    recordings = {c.name: _recordings(c, data, subjects) for c in contestants}
     known: NetworkWaves = {}
     waves = {c.name: _waves(c, recordings[c.name], known) for c in contestants}
     evaluations = {name: evaluate_waves(w, args.protocol, args.window) for name, w in waves.items()}
@@ -158,11 +161,25 @@ def _trained(name: str, checkpoint: Checkpoint, reading: Reading) -> Iterator[Co
         yield Contestant(called, read.around(network), crop, checkpoint.mean_bpm, known)
 
 
-def _recordings(contestant: Contestant, data: DataConfig, side: str, config: Config | None) -> list[CachedRecording]:
+def _subjects(checkpoints: Sequence[Path], data: DataConfig, side: str, config: Config) -> tuple[str, ...]:
+    """Who is on a side of the first checkpoint's split; a further one that knows some of them is warned of."""
+    there = wanted_recordings(data)
+    first, *others = (split_of_run(path.parent, there, config.data) for path in checkpoints)
+    subjects = getattr(first, side)
+    for path, split in zip(checkpoints[1:], others, strict=True):
+        if known := [subject for subject in subjects if split.side(subject) in ("train", "validation")]:
+            warnings.warn(f"{path} learnt from subject {', '.join(known)}, on whom it is measured", stacklevel=2)
+    return subjects
+
+
+def _recordings(contestant: Contestant, data: DataConfig, subjects: Sequence[str] | None) -> list[CachedRecording]:
     recordings = cached_recordings(data.model_copy(update={"crop": contestant.crop, "cache": None}))
-    if side != "all":
-        split = split_of(recordings, config.data)
-        recordings = [recording for recording in recordings if split.side(recording.subject) == side]
+    if subjects is not None:
+        recordings = [recording for recording in recordings if recording.subject in subjects]
+    if subjects is not None and not recordings:
+        raise InputError(
+            f"{data.root} holds no recording of subject {', '.join(subjects)}; choose others with --subjects"
+        )
     without = [recording.name for recording in recordings if recording.pulse is None and recording.bpm is None]
     if without:
         raise InputError(f"{', '.join(without)}: no reference pulse to measure against; name them with --leave-out")

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rppg_graph.config import choose
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
 from rppg_graph.export.check import Check, check
@@ -20,6 +19,7 @@ from rppg_graph.files import writable, write_whole
 from rppg_graph.inference.methods import NetworkMethod
 from rppg_graph.inference.predict import first_clip
 from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.registry import choose
 from rppg_graph.synthetic import generate
 
 EXAMPLES = """\

@@ -14,7 +14,7 @@ from rppg_graph.cli import chosen_method, monte_carlo
 from rppg_graph.cli.output import POOR
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
-from rppg_graph.files import writable, write_whole
+from rppg_graph.files import writable, write_text, write_whole
 from rppg_graph.inference.methods import Method, network_of
 from rppg_graph.inference.predict import Prediction, first_clip, judge, predict_video
 from rppg_graph.report.graph_view import view_network
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     if calibration is not None:
         prediction = judge(prediction, calibration)
     text = json.dumps(to_dict(args.video, prediction), indent=2) + "\n"
-    write_whole(args.json, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(args.json, text)
     write_whole(args.csv, lambda path: _write_csv(path, prediction))
     write_whole(args.report, lambda path: _write_report(path, args, prediction, method, finding))
     write_whole(args.plot, lambda path: _draw(path, args.video, prediction))

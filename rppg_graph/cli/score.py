@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from rppg_graph.files import writable, write_whole
+from rppg_graph.files import writable, write_text
 from rppg_graph.inference.evaluate import table
 from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.score import score
@@ -15,9 +15,9 @@ EXAMPLES = """\
   run.py score waves.npz
   run.py score waves.npz --protocol toolbox-2025 --window 10 --json scores.json
 
-waves.npz holds <name>_pred and <name>_label, whole (T,) or in chunks (n, T), the frame rate fs, and
-label_type: DiffNormalized (frame differences), Standardized or Raw. With contact: true as well, predictions are read as
-a contact sensor's wave, as `run.py eval` reads those of networks."""
+waves.npz holds <name>_pred and <name>_label, whole (T,) or in chunks (n, T), the frame rates <name>_fs, or one fs for
+all, and label_type: DiffNormalized (frame differences), Standardized or Raw. With contact: true as well, predictions
+are read as a contact sensor's wave, as `run.py eval` reads those of networks."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,4 +38,4 @@ def run(args: argparse.Namespace) -> None:
     for row in evaluation.failed:
         print(f"{row.name} has no error: {row.reason}")
     text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
-    write_whole(args.json, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(args.json, text)

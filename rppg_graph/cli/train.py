@@ -7,12 +7,13 @@ from pathlib import Path
 
 from rppg_graph.config import load_config
 from rppg_graph.errors import InputError
-from rppg_graph.experiments.train_run import size_model, start_run, train
+from rppg_graph.experiments.train_run import checked, resumed, start_run, train
 
 EXAMPLES = """\
   run.py train configs/stgnet_ubfc_rppg.yaml --out runs/ubfc data.root=/data/UBFC-rPPG/DATASET_2
   run.py train configs/demo.yaml --out runs/quick train.steps=100 train.learning_rate=1e-3
-  run.py train --resume runs/ubfc"""
+  run.py train --resume runs/ubfc
+  run.py train --resume runs/ubfc train.steps=20000     further than it was to go"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,13 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    overrides = args.overrides
+    if args.resume and "=" in str(args.config):  # what stands where a config would is one of them
+        args.config, overrides = None, [str(args.config), *overrides]
     if (args.config is None) == (args.resume is None):
         raise InputError("name either a config to start from or, with --resume, a run to go on with")
     if args.resume:
         folder = args.resume
-        config = load_config(folder / "config.yaml")
+        config = resumed(folder, overrides)
     else:
-        config = size_model(load_config(args.config, args.overrides))
+        config = checked(load_config(args.config, overrides))
         folder = args.out or Path("runs") / args.config.stem
         start_run(folder, config)
     train(config, folder, resume=args.resume is not None)

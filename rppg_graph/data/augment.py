@@ -14,6 +14,8 @@ import math
 import torch
 from torch import Tensor
 
+from rppg_graph.errors import InputError
+
 
 def flip_horizontally(video: Tensor, generator: torch.Generator, probability: float = 0.5) -> Tensor:
     """Each clip mirrored left to right with the given probability."""
@@ -123,6 +125,9 @@ class Augment:
         flip_probability: 0 never flips.
         illumination: deviation of the offset, in 1/255.
         noise: deviation of the pixel noise, in 1/255.
+
+    Raises:
+        InputError: a range that falls, or goes beyond what there is.
     """
 
     def __init__(
@@ -134,10 +139,11 @@ class Augment:
         illumination: float = 10.0,
         noise: float = 2.0,
     ):
-        if not 0 < speed[0] <= speed[1]:
-            raise ValueError(f"speed is {speed}; the factors have to be positive and in rising order")
-        if not 0 < crop_area[0] <= crop_area[1] <= 1:
-            raise ValueError(f"crop_area is {crop_area}; the shares have to be in (0, 1] and in rising order")
+        for name, limits, most in (("speed", speed, math.inf), ("crop_area", crop_area, 1.0)):
+            if not 0 < limits[0] <= limits[1] <= most:
+                nearest = [min(max(limit, 0.01), most) for limit in sorted(limits)]
+                within = "above 0" if most == math.inf else f"above 0 and at most {most:g}"
+                raise InputError(f"{name} = {list(limits)}: must rise and be {within}, such as {nearest}")
         self.frames = frames
         self.speed = speed
         self.crop_area = crop_area

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from rppg_graph.data.cached_recording import (
 )
 from rppg_graph.data.recordings import Recording
 from rppg_graph.errors import InputError
+from rppg_graph.files import claim
 
 __all__ = ["CachedRecording", "CropSettings", "load_cache", "preprocess"]
 
-MANIFEST_FILE = "manifest.json"
+MANIFEST_FILE, CLAIM = "manifest.json", ".claim"
 
 
 def preprocess(
@@ -33,7 +35,7 @@ def preprocess(
     """Cut the faces out of the recordings into one folder each under `out`; return the manifest's path.
 
     What `out` holds already, from the same source files and settings, stays as it is; so a run that was stopped
-    goes on, and a second run does nothing. One run at a time may write to a folder.
+    goes on, and a second run does nothing. One run at a time writes to a folder, another one waits for it.
 
     Args:
         recordings: with different names; they become what the cache is expected to hold.
@@ -47,8 +49,13 @@ def preprocess(
     """
     recordings, out = list(recordings), Path(out)
     _check_names(recordings)
+    with ExitStack() as held:
+        _prepare(out, held)
+        return _preprocess(recordings, out, settings, workers)
+
+
+def _preprocess(recordings: list[Recording], out: Path, settings: CropSettings, workers: int | None) -> Path:
     manifest = {recording.name: {"folder": folder_name(recording.name), "done": False} for recording in recordings}
-    _prepare(out)
     todo = []
     for recording in recordings:
         manifest[recording.name]["done"] = is_current(recording, out, settings)
@@ -102,10 +109,11 @@ def _check_names(recordings: list[Recording]) -> None:
         raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
 
 
-def _prepare(out: Path) -> None:
-    """Make the folder, and clear what a stopped run left half-written."""
+def _prepare(out: Path, held: ExitStack) -> None:
+    """Make the folder, hold it for this run alone, and clear what a stopped one left half-written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        held.enter_context(claim(out / CLAIM))
         for partial in out.glob(PARTIAL + "*"):
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
     except OSError as error:

@@ -44,15 +44,41 @@ def build_all(
 def default_workers() -> int:
     """As many as cores that this process may use, and as the memory that is free holds."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _available_bytes() // WORKER_BYTES))
+    return max(1, min(cores, available_bytes() // WORKER_BYTES))
 
 
-def _available_bytes() -> int:
+def available_bytes(root: Path = Path("/")) -> int:
+    """Memory that this process may still take: of the machine, and of each control group (a container's) it is in."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        meminfo = (root / "proc/meminfo").read_text().splitlines()
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return 1 << 62  # not Linux: the cores decide
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    free = [int(line.split()[1]) * 1024 for line in meminfo if line.startswith("MemAvailable:")]
+    for line in groups:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            folder, *names = root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            folder = root / "sys/fs/cgroup/memory"
+            names = ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"]
+        else:
+            continue
+        group = folder / path.lstrip("/")  # inside a container it may be unseen, and its root stands for it
+        for place in (group, *group.parents):
+            if place.is_relative_to(folder):
+                free += _left(place, *names)
+    return max(0, min(free))
+
+
+def _left(group: Path, limit: str, usage: str, reclaimable: str) -> list[int]:
+    """What is left of a control group's limit, [] where it has none; pages of files go where memory is asked for."""
+    try:
+        bounds = [int((group / name).read_text()) for name in (limit, usage)]
+        lines = (group / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):  # "max" is no limit
+        return []
+    return [bounds[0] - bounds[1] + sum(int(line.split()[1]) for line in lines if line.split()[0] == reclaimable)]
 
 
 class _Progress:

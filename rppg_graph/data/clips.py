@@ -111,16 +111,18 @@ def clip_tensor(video: np.ndarray | Tensor) -> Tensor:
 
 
 class ClipDataset(Dataset):
-    """Clips of cached recordings with their reference pulse, for training.
+    """Clips of cached recordings with their reference pulse, for training, all on a grid of one frame rate.
 
-    A clip is taken every ``stride`` frames wherever all its frames have a face and a reference pulse and no two
-    neighbours lie more than ``MAX_GAP_SECONDS`` apart; ``left_out`` counts the others.
+    A clip is taken every ``stride`` points of the grid wherever a stretch of frames with a face and a reference pulse,
+    without a hole of more than ``MAX_GAP_SECONDS``, holds all of it; ``left_out`` counts the others. Between frames
+    both video and pulse are interpolated, as :class:`ClipCutter` does it.
 
     Args:
         recordings: with a reference pulse.
         clip_frames, stride: frames of a clip, frames from one to the next.
         augment: makes clips of ``clip_frames`` from up to ``augment.source_frames`` frames; None: clips as they are.
         seed: of the augmentations; the same clip in another epoch is augmented otherwise.
+        fps: of the grid; the median of the recordings' rates if None.
     """
 
     def __init__(
@@ -130,15 +132,22 @@ class ClipDataset(Dataset):
         stride: int,
         augment: Augment | None = None,
         seed: int = 0,
+        fps: float | None = None,
     ) -> None:
         self.recordings, self.augment, self.seed = list(recordings), augment, seed
+        rates = [recording.fps for recording in self.recordings]
+        self.fps = float(np.median(rates)) if fps is None and rates else fps
         source_frames = clip_frames if augment is None else augment.source_frames
-        self.clips: list[tuple[int, int, int]] = []  # (recording, first frame, frame after the last)
+        self.clips: list[tuple[int, int, int]] = []  # (recording, first point of the grid, point after the last)
+        self.usable: list[np.ndarray] = []  # of each recording, the frames with a face and a reference pulse
         self.left_out = 0
         for number, recording in enumerate(self.recordings):
-            ends = _run_ends(recording)
-            for start in range(0, len(ends) - clip_frames + 1, stride):
-                stop = min(start + source_frames, ends[start])
+            self.usable.append(np.flatnonzero(recording.face & np.isfinite(recording.pulse)))
+            segments = _segments(recording.seconds[self.usable[-1]], self.fps)
+            points = int(recording.seconds[-1] * self.fps + ON_GRID) + 1
+            for start in range(0, points - clip_frames + 1, stride):
+                end = next((end for first, end in segments if first <= start < end), start)
+                stop = min(start + source_frames, end)
                 if stop - start >= clip_frames:
                     self.clips.append((number, start, stop))
                 else:
@@ -151,9 +160,15 @@ class ClipDataset(Dataset):
         """The clip ``key = (index, epoch)``: video (3, T, S, S) float32 in [0, 1], pulse (T,) float32, z-scored."""
         index, epoch = key
         number, start, stop = self.clips[index]
-        recording = self.recordings[number]
-        video = torch.as_tensor(np.array(recording.frames[start:stop]))
-        pulse = torch.as_tensor(recording.pulse[start:stop], dtype=torch.float32)
+        recording, grid = self.recordings[number], np.arange(start, stop) / self.fps
+        usable = self.usable[number]
+        seconds = recording.seconds[usable]
+        first, last = np.searchsorted(seconds, grid[0], "right") - 1, np.searchsorted(seconds, grid[-1])
+        needed = usable[max(first, 0) : last + 1]  # from the frame before the grid to the one after it
+        video = torch.as_tensor(frames_at(recording.frames[needed], recording.seconds[needed], grid))
+        known = np.isfinite(recording.pulse)
+        pulse = np.interp(grid, recording.seconds[known], recording.pulse[known])
+        pulse = torch.as_tensor(pulse, dtype=torch.float32)
         if self.augment is None:
             video = clip_tensor(video)
         else:
@@ -163,12 +178,11 @@ class ClipDataset(Dataset):
         return video.contiguous(), (pulse - pulse.mean()) / pulse.std().clamp_min(1e-6)
 
 
-def _run_ends(recording: CachedRecording) -> np.ndarray:
-    """For every frame, the frame after the run of usable frames that it stands in (itself where it is not usable)."""
-    usable = recording.face & np.isfinite(recording.pulse)
-    ends = np.arange(len(usable))
-    for i in range(len(usable) - 1, -1, -1):
-        if usable[i]:
-            joined = i + 1 < len(usable) and recording.seconds[i + 1] - recording.seconds[i] <= MAX_GAP_SECONDS
-            ends[i] = ends[i + 1] if joined and usable[i + 1] else i + 1
-    return ends
+def _segments(seconds: np.ndarray, fps: float) -> list[tuple[int, int]]:
+    """First point of the grid, and the one after the last, of every stretch of times without a long hole."""
+    breaks = np.flatnonzero(np.diff(seconds) > MAX_GAP_SECONDS) + 1
+    return [
+        (int(np.ceil(part[0] * fps - ON_GRID)), int(np.floor(part[-1] * fps + ON_GRID)) + 1)
+        for part in np.split(seconds, breaks)
+        if len(part) > 1
+    ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.errors import InputError
+from rppg_graph.registry import choose
 
 Box = tuple[float, float, float, float]
 
@@ -53,12 +54,9 @@ class FaceCropper:
     """
 
     def __init__(self, size: int = 64, detector: str = DEFAULT_DETECTOR, policy: str = "fail") -> None:
-        if detector not in FACE_DETECTORS:
-            raise InputError(f"face detector {detector!r} is not one of {', '.join(FACE_DETECTORS)}")
-        if policy not in POLICIES:
-            raise InputError(f"face policy {policy!r} is not one of {', '.join(POLICIES)}")
+        choose("face policy", POLICIES, policy)
         self.size, self.policy = size, policy
-        self._detect = FACE_DETECTORS[detector]()
+        self._detect = choose("face detector", FACE_DETECTORS, detector)()
         self._begin()
 
     def _begin(self) -> None:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from rppg_graph.config import CropConfig, DataConfig
 from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, preprocess
-from rppg_graph.data.recordings import find_recordings
-from rppg_graph.data.splits import SPLITS, Split, hold_out
+from rppg_graph.data.recordings import Recording, find_recordings
+from rppg_graph.data.recordings.folders import natural_order
+from rppg_graph.data.splits import SIDES, Split, hold_out, read_splits, split_rule
 from rppg_graph.errors import InputError
-from rppg_graph.files import claim
 
 CACHE = Path("cache")
+SPLIT_FILE = "split.yaml"  # of a run's folder
 
 
-def cached_recordings(data: DataConfig) -> list[CachedRecording]:
-    """The recordings' face crops, cut out now if they are not in the cache."""
+def wanted_recordings(data: DataConfig) -> list[Recording]:
+    """The recordings that are there, without those that are left out."""
     recordings = find_recordings(data.root, data.layout)
     unknown = sorted(set(data.leave_out) - {recording.name for recording in recordings})
     if unknown:
         raise InputError(f"data.leave_out names {unknown[0]!r}, which is not among the recordings of {data.root}")
-    recordings = [recording for recording in recordings if recording.name not in data.leave_out]
-    folder = cache_folder(data)
-    with claim(folder.with_name(f"{folder.name}.claim")):  # two processes must not cut the same faces
-        preprocess(recordings, folder, CropSettings(**data.crop.model_dump()))
+    return [recording for recording in recordings if recording.name not in data.leave_out]
+
+
+def cached_recordings(data: DataConfig) -> list[CachedRecording]:
+    """The recordings' face crops, cut out now if they are not in the cache."""
+    recordings, folder = wanted_recordings(data), cache_folder(data)
+    preprocess(recordings, folder, CropSettings(**data.crop.model_dump()))
     wanted = {recording.name for recording in recordings}
     return [recording for recording in load_cache(folder, data.leave_out) if recording.name in wanted]
 
@@ -37,18 +43,39 @@ def cache_folder(data: DataConfig) -> Path:
     return CACHE / f"{data.root.resolve().name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
-def split_of(recordings: list[CachedRecording], data: DataConfig) -> Split:
+def split_of(recordings: Sequence[Recording | CachedRecording], data: DataConfig) -> Split:
     """The fold of the split that the config names, with subjects set aside for validation."""
-    subjects = [recording.subject for recording in recordings]
-    if data.split in SPLITS:
-        folds = SPLITS[data.split](subjects)
-    elif Path(data.split).suffix in (".yaml", ".yml"):
-        folds = SPLITS["file"](subjects, Path(data.split))
-    else:
-        raise InputError(f"data.split = {data.split!r}: name one of {', '.join(SPLITS)}, or a YAML file")
+    folds = split_rule(data.split)(recording.subject for recording in recordings)
     if data.fold >= len(folds):
         raise InputError(f"data.fold = {data.fold}: the split {data.split} has {len(folds)} folds, counted from 0")
     return hold_out(folds[data.fold], data.validation_share)
+
+
+def split_of_run(folder: Path, recordings: Sequence[Recording | CachedRecording], data: DataConfig) -> Split:
+    """The split that a run was trained by, whoever is there now; who is missing and who is new is warned of.
+
+    Args:
+        folder: of the run. Where it has no split, as of a checkpoint that was taken elsewhere, the split is computed
+            from the config, and that is warned of.
+        recordings: all that are there.
+    """
+    place = folder / SPLIT_FILE
+    if not place.exists():
+        warnings.warn(
+            f"there is no {place}: the split is computed from the recordings that are there, "
+            "and is that of the training only if they are the same",
+            stacklevel=2,
+        )
+        return split_of(recordings, data)
+    (split, *_), _ = read_splits(place)
+    named = {subject: side for side in SIDES for subject in getattr(split, side)}
+    there = {recording.subject for recording in recordings}
+    missing = [f"{subject} ({side})" for subject, side in named.items() if subject not in there]
+    if missing:
+        warnings.warn(f"{place} names subjects that are not there: {', '.join(missing)}", stacklevel=2)
+    if new := sorted(there - set(named), key=natural_order):
+        warnings.warn(f"subjects that {place} does not name are left out: {', '.join(new)}", stacklevel=2)
+    return split
 
 
 def other_dataset(root: Path, layout: str | None, crop: CropConfig) -> DataConfig:

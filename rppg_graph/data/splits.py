@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from rppg_graph.data.recordings.folders import natural_order
 from rppg_graph.errors import InputError
+from rppg_graph.files import write_text
+from rppg_graph.registry import choose
 
 # Recordings that STGNet's authors left out of training and testing, by layout. Off unless asked for, so that nobody's
 # results are better than the data; named whenever they are used.
@@ -87,15 +90,30 @@ def from_file(subjects: Iterable[str], path: Path | str) -> list[Split]:
     Subjects that take no part are listed in the file under `left_out`, so that none is lost by an oversight.
 
     Raises:
-        InputError: not such a file; a subject on two sides; a subject that the file does not name, or that it names
-            and is not there.
+        InputError: what read_splits refuses; a subject that the file does not name, or that it names and is not there.
+    """
+    splits, left_out = read_splits(path)
+    there = set(subjects)
+    for i, split in enumerate(splits):
+        place, named = f"fold {i + 1}", {subject for side in SIDES for subject in getattr(split, side)} | left_out
+        if there - named:
+            raise InputError(f"{path}: {place} does not name {_listed(there - named)}; add to a side or to 'left_out'.")
+        if named - there - left_out:
+            raise InputError(f"{path}: {place} names {_listed(named - there)}, not in the data; remove from the file.")
+    return splits
+
+
+def read_splits(path: Path | str) -> tuple[list[Split], set[str]]:
+    """The folds in a file of write_splits' form, whoever is there, and the subjects that take no part.
+
+    Raises:
+        InputError: not such a file; a subject on two sides.
     """
     path = Path(path)
     content = _yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("folds"), list) or not content["folds"]:
         raise InputError(f"{path}: no list under 'folds'; each fold has lists of subjects under 'train' and 'test'.")
     left_out = set(_subjects(content.get("left_out", []), "left_out", path))
-    there = set(subjects)
     splits = []
     for i, fold in enumerate(content["folds"]):
         place = f"fold {i + 1}"
@@ -104,24 +122,24 @@ def from_file(subjects: Iterable[str], path: Path | str) -> list[Split]:
             raise InputError(f"{path}: {place}: {sorted(map(str, unknown))[0]!r}; a fold has name, {', '.join(SIDES)}.")
         sides = {side: _subjects(fold.get(side, []), f"{place}, {side}", path) for side in SIDES}
         try:
-            split = Split(str(fold.get("name", f"{path.stem}-{i}")), **sides)
+            splits.append(Split(str(fold.get("name", f"{path.stem}-{i}")), **sides))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-        named = {subject for side in sides.values() for subject in side} | left_out
-        if there - named:
-            raise InputError(f"{path}: {place} does not name {_listed(there - named)}; add to a side or to 'left_out'.")
-        if named - there - left_out:
-            raise InputError(f"{path}: {place} names {_listed(named - there)}, not in the data; remove from the file.")
-        splits.append(split)
-    return splits
+    return splits, left_out
 
 
 SPLITS: dict[str, Callable[..., list[Split]]] = {
     "modulo5": modulo5,
     "sorted-80-20": sorted_80_20,
     "leave-one-subject-out": leave_one_subject_out,
-    "file": from_file,  # takes the path as well
 }
+
+
+def split_rule(name: str) -> Callable[[Iterable[str]], list[Split]]:
+    """What makes folds of subjects: a member of SPLITS, or `from_file` of a YAML file; InputError for neither."""
+    if Path(name).suffix in (".yaml", ".yml"):
+        return partial(from_file, path=name)
+    return choose("data.split (a name, or a YAML file)", SPLITS, name)
 
 
 def hold_out(split: Split, share: float) -> Split:
@@ -151,7 +169,7 @@ def write_splits(path: Path | str, splits: Sequence[Split], left_out: Iterable[s
         for split in splits
     ]
     content = {"folds": folds, "left_out": list(left_out)}
-    Path(path).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(Path(path), yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return Path(path)
 
 
@@ -191,5 +209,5 @@ def _subjects(names: object, place: str, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _listed(subjects: set[str]) -> str:
+def _listed(subjects: Iterable[str]) -> str:
     return "subject " + ", ".join(sorted(subjects, key=natural_order)[:5])

@@ -62,7 +62,7 @@ def _sets(evaluation: EvaluationConfig, real: Path | None, crop: CropConfig) -> 
 def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, real: Path | None) -> dict[str, Any]:
     """The row of a trained run, and what its graph does on every set: ``{"row": …, "graph": …}``."""
     started = time.perf_counter()
-    sets = {OWN: recordings_to_test(run.config)}
+    sets = {OWN: recordings_to_test(run.config, run.folder)}
     for name, data in _sets(evaluation, real, run.config.data.crop).items():
         sets[name] = [recording for recording in cached_recordings(data) if recording.pulse is not None]
     method = Reading().of(checkpoint)
@@ -121,24 +121,23 @@ def _graph(
     run: Run, checkpoint: Checkpoint, recordings: Sequence[CachedRecording], evaluation: EvaluationConfig
 ) -> list[GraphStatistics]:
     frames = run.config.data.clip_frames
-    dataset = ClipDataset(recordings, frames, stride=frames)
+    dataset = ClipDataset(recordings, frames, stride=frames, fps=checkpoint.fps)
     first = {clip[0]: number for number, clip in reversed(list(enumerate(dataset.clips)))}  # of each recording
     videos, phases = [], []
     for number, index in sorted(first.items())[: evaluation.graph_clips]:
         start = dataset.clips[index][1]
         videos.append(dataset[(index, 0)][0])
-        phases.append(torch.as_tensor(_phase(recordings[number])[start : start + frames]))
+        phases.append(torch.as_tensor(_phase(recordings[number], np.arange(start, start + frames) / checkpoint.fps)))
     if not videos:
         return []
     return graph_statistics(checkpoint.model, torch.stack(videos), torch.stack(phases), checkpoint.fps)
 
 
-def _phase(recording: CachedRecording) -> np.ndarray:
-    """Of the reference at the frames, NaN where there is none."""
+def _phase(recording: CachedRecording, grid: np.ndarray) -> np.ndarray:
+    """Of the reference at the times of a grid."""
     known = np.isfinite(recording.pulse)
-    phase = np.full(len(known), np.nan)
-    phase[known] = pulse_phase(recording.seconds[known], recording.pulse[known], recording.fps)
-    return phase
+    seconds = recording.seconds[known]
+    return np.interp(grid, seconds, pulse_phase(seconds, recording.pulse[known], recording.fps))
 
 
 def _summary(blocks: Sequence[GraphStatistics]) -> dict[str, float | None]:

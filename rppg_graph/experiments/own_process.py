@@ -11,6 +11,7 @@ from multiprocessing import get_context, parent_process
 from typing import Any
 
 from rppg_graph.errors import InputError
+from rppg_graph.memory import keep_freed_memory
 
 
 def in_own_process(function: Callable[..., Any], *args: object) -> Any:
@@ -19,15 +20,16 @@ def in_own_process(function: Callable[..., Any], *args: object) -> Any:
     Raises:
         InputError: the process was killed, by lack of memory most likely.
     """
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin) as pool:
         try:
             return pool.submit(function, *args).result()
         except BrokenProcessPool as error:
             raise InputError("its process was ended from outside, by lack of memory most likely") from error
 
 
-def _end_with_parent() -> None:
-    """End when the parent does: a run that outlived its study would soon be written to by two processes."""
+def _begin() -> None:
+    """Keep freed memory, and end when the parent does: of a run that outlived its study two processes would write."""
+    keep_freed_memory()
     parent = parent_process()
 
     def watch() -> None:

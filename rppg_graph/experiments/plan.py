@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rppg_graph.config import SYNTHETIC, Config, Section, SyntheticConfig, apply_override, read_mapping, validate
 from rppg_graph.errors import InputError
-from rppg_graph.experiments.train_run import size_model
+from rppg_graph.experiments.train_run import checked
 
 PLAN = "with base and variants"
 
@@ -39,7 +39,7 @@ class Experiments(Section):
         config = validate(Config, tree, f"variant {variant.name}")
         if config.train.steps == 0:
             raise InputError(f"variant {variant.name}: train.steps = 0 trains nothing to compare; name 1 step or more")
-        return size_model(config)
+        return checked(config)
 
 
 class Run(NamedTuple):

@@ -21,7 +21,7 @@ from rppg_graph.experiments.result_table import (
     write_csv,
 )
 from rppg_graph.experiments.study import Study
-from rppg_graph.files import write_whole
+from rppg_graph.files import write_text, write_whole
 from rppg_graph.pulse.metrics import Metric
 from rppg_graph.pulse.paired import difference_over_seeds
 from rppg_graph.report import ablation_plots as plots
@@ -77,7 +77,7 @@ def write_results(folder: Path, results: Results) -> None:
     if not results.rows:
         return
     text = markdown_page(results)
-    write_whole(folder / "table.md", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    write_text(folder / "table.md", text + "\n")
     columns = {"_".join(column.keys): column for column in (*_accuracy(results), *_cost(), *GRAPH)}
     write_whole(folder / "table.csv", lambda path: write_csv(path, results.rows, columns))
     write_whole(folder / "graph.csv", lambda path: _write_graph_csv(path, results))

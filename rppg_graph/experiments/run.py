@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from rppg_graph.config import Config, load_config
 from rppg_graph.data.cache import CachedRecording
-from rppg_graph.data.prepared import cached_recordings, split_of
+from rppg_graph.data.prepared import cached_recordings, split_of_run
 from rppg_graph.errors import InputError
 from rppg_graph.experiments import cost
 from rppg_graph.experiments.environment import examine
 from rppg_graph.experiments.plan import Run
-from rppg_graph.experiments.train_run import train
-from rppg_graph.files import claim, write_whole
+from rppg_graph.experiments.train_run import CONFIG_FILE, train, write_config
+from rppg_graph.files import claim, write_text
 from rppg_graph.inference.methods import Method
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
@@ -56,7 +55,7 @@ def finish(
         place = run.folder / file
         if not place.exists():
             text = json.dumps(measure(run, load(run.folder / "best.pt")), indent=2, allow_nan=False) + "\n"
-            write_whole(place, lambda path: path.write_text(text, encoding="utf-8"))
+            write_text(place, text)
         return json.loads(place.read_text(encoding="utf-8"))
 
 
@@ -68,14 +67,13 @@ def fit_claimed(run: Run) -> None:
 
 def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
     """Train a run to its end, from where a stop left it; nothing where it is trained."""
-    place = run.folder / "config.yaml"
+    place = run.folder / CONFIG_FILE
     if place.exists() and not _holds(place, run.config):
         raise InputError(f"{run.folder} holds a run of another config; remove it, or name another folder with --runs")
     if (run.folder / COST).exists():
         return
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
-    write_whole(place, lambda path: path.write_text(text, encoding="utf-8"))
+    write_config(run.folder, run.config)
     started = time.perf_counter()
     train(run.config, run.folder, resume=(run.folder / "last.pt").exists(), calibrations=calibrations)
     rows = read_metrics(run.folder)
@@ -88,7 +86,7 @@ def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
     text = json.dumps(found, indent=2) + "\n"
-    write_whole(run.folder / COST, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(run.folder / COST, text)
 
 
 def _holds(place: Path, config: Config) -> bool:
@@ -109,10 +107,10 @@ def cost_of(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def recordings_to_test(config: Config) -> list[CachedRecording]:
-    """The recordings of the config's test subjects."""
+def recordings_to_test(config: Config, folder: Path) -> list[CachedRecording]:
+    """The recordings of the test subjects of the run in a folder."""
     recordings = cached_recordings(config.data)
-    split = split_of(recordings, config.data)
+    split = split_of_run(folder, recordings, config.data)
     return [recording for recording in recordings if split.side(recording.subject) == "test"]
 
 

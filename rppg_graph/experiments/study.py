@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rppg_graph.config import Config, Section, choose
+from rppg_graph.config import Config, Section
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.plan import Experiments, Run, Variant, load_experiments, planned_runs
+from rppg_graph.registry import choose
 from rppg_graph.synthetic.parameters import PRESETS
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, get_type_hints
 
@@ -13,30 +15,37 @@ import torch
 import yaml
 from torch import nn
 
-from rppg_graph.config import Config, choose, validate_options
+from rppg_graph.config import Config, load_config, validate_options
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import ClipDataset
-from rppg_graph.data.prepared import cached_recordings, split_of
-from rppg_graph.data.splits import write_splits
+from rppg_graph.data.face_detectors import FACE_DETECTORS
+from rppg_graph.data.prepared import SPLIT_FILE, cached_recordings, split_of, split_of_run, wanted_recordings
+from rppg_graph.data.recordings import Recording
+from rppg_graph.data.recordings.folders import natural_order
+from rppg_graph.data.splits import Split, split_rule, write_splits
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.environment import examine
-from rppg_graph.files import claim
+from rppg_graph.files import claim, write_text, write_whole
 from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import load, save
+from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration
+from rppg_graph.registry import choose
 from rppg_graph.report.plots import plot_learning
 from rppg_graph.synthetic import render_people
 from rppg_graph.synthetic.maps import SimulatedMaps
 from rppg_graph.synthetic.mix import write_mix
+from rppg_graph.synthetic.parameters import PRESETS
 from rppg_graph.synthetic.traces import RANGES
-from rppg_graph.training.trainer import Trainer, read_metrics
+from rppg_graph.training.losses import LOSSES
+from rppg_graph.training.trainer import Trainer, check_steps, read_metrics
 
-SIMULATED_FPS = 30.0
+CONFIG_FILE = "config.yaml"  # of a run's folder
 OWN_LOSS = {"wave": "neg_pearson", "differenced": "mse"}
 
 
@@ -46,11 +55,12 @@ def train(
     """Generate and preprocess what is missing, fit the network, calibrate it in these ways, leave a run."""
     if config.synthetic:
         write_mix(config.data.root, config.synthetic)
+    split = None if config.simulated else split_to_train(config, folder, resume)
     torch.manual_seed(config.seed)
     model = MODELS[config.model.name](**config.model.options)
     if config.model.start is not None and not resume:
         start_from(model, config.model.start)
-    people = _simulated(config) if config.simulated else _recorded(config, folder)
+    people = _simulated(config) if config.simulated else _recorded(config, split)
     options = config.train.model_dump(exclude={"augment", "loss"})
     loss = config.train.loss or OWN_LOSS[model.label]
     trainer = Trainer(
@@ -66,10 +76,10 @@ def train(
         last = load(folder / "last.pt")
         model.load_state_dict(last.model.state_dict())
         trainer.resume(last.training)
-    trainer.run(folder, config.model_dump(mode="json"), people.fps, people.mean_bpm)
+    trainer.run(folder, config.model_dump(mode="json"), people.mean_bpm)
     rows = read_metrics(folder)
     if config.train.steps:
-        plot_learning(folder / "loss.png", rows, loss)
+        write_whole(folder / "loss.png", lambda part: plot_learning(part, rows, loss))
     best = min(rows, key=lambda row: row["validation_loss"])
     print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
     if not calibrations or not people.recordings:
@@ -86,27 +96,19 @@ class _People(NamedTuple):
 
     train: ClipDataset | SimulatedMaps
     validation: ClipDataset | SimulatedMaps
-    fps: float
     mean_bpm: float
     recordings: list[CachedRecording]
 
 
-def _recorded(config: Config, folder: Path) -> _People:
+def _recorded(config: Config, split: Split) -> _People:
     recordings = cached_recordings(config.data)
-    split = split_of(recordings, config.data)
-    write_splits(folder / "split.yaml", [split])
     train, validation = ([r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation"))
     if config.rendered:
         train += rendered_people(config)
     clips = {"clip_frames": config.data.clip_frames, "stride": config.data.stride}
     augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
-    return _People(
-        ClipDataset(train, augment=augment or None, seed=config.seed, **clips),
-        ClipDataset(validation, **clips),
-        float(np.median([recording.fps for recording in train])),
-        mean_reference_bpm(train),
-        validation,
-    )
+    learnt = ClipDataset(train, augment=augment or None, seed=config.seed, **clips)
+    return _People(learnt, ClipDataset(validation, fps=learnt.fps, **clips), mean_reference_bpm(train), validation)
 
 
 def _simulated(config: Config) -> _People:
@@ -114,10 +116,43 @@ def _simulated(config: Config) -> _People:
     return _People(
         SimulatedMaps(config.train.steps * config.train.batch, frames, seed=config.seed, no_pulse=people.no_pulse),
         SimulatedMaps(people.validation_people, frames, seed=config.seed + 1_000_000),
-        SIMULATED_FPS,
         float(np.mean(RANGES["bpm"][:2])),
         [],
     )
+
+
+def split_to_train(config: Config, folder: Path, resume: bool) -> Split:
+    """The split of a run, written to its folder; a run that goes on keeps its own.
+
+    Raises:
+        InputError: somebody whom the run that goes on has learnt from is not there; no reference pulse to learn from.
+    """
+    recordings = wanted_recordings(config.data)
+    goes_on = resume and (folder / SPLIT_FILE).exists()
+    split = split_of_run(folder, recordings, config.data) if goes_on else split_of(recordings, config.data)
+    gone = {*split.train, *split.validation} - {recording.subject for recording in recordings}
+    if gone:
+        names = ", ".join(sorted(gone, key=natural_order))
+        raise InputError(
+            f"{config.data.root} lacks subject {names}, of whom {folder} learns; put it back, or train anew"
+        )
+    learnt = [recording for recording in recordings if split.side(recording.subject) in ("train", "validation")]
+    if without := [recording.name for recording in learnt if not _has_pulse(recording)]:
+        names = ", ".join(without)
+        raise InputError(f"{names}: no reference pulse to learn from; add one, or name them in data.leave_out")
+    if not goes_on:
+        write_splits(folder / SPLIT_FILE, [split])
+    return split
+
+
+def _has_pulse(recording: Recording) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are said when the recording is cut
+        try:
+            reference = recording.reference()
+        except InputError:  # then, too, together with all others that cannot be read
+            return True
+    return reference is not None and reference.pulse is not None
 
 
 def rendered_people(config: Config) -> list[CachedRecording]:
@@ -150,8 +185,39 @@ def _start_from_one(model: nn.Module, path: Path) -> None:
         raise InputError(f"model.start: {path} holds another network: {reason}") from error
 
 
-def size_model(config: Config) -> Config:
-    """The config with its network sized for its clips; options that the network does not take are refused."""
+def checked(config: Config) -> Config:
+    """The config with its network sized for its clips.
+
+    Raises:
+        InputError: a name, an option or a range in it that would end the training later.
+    """
+    config = _sized(config)
+    _try("model.options", _build, config.model.name, json.dumps(config.model.options))
+    if config.train.loss is not None:
+        choose("train.loss", LOSSES, config.train.loss)
+    if config.train.augment is not None:
+        _try("train.augment", Augment, config.data.clip_frames, **config.train.augment.model_dump())
+    choose("data.crop.detector", FACE_DETECTORS, config.data.crop.detector)
+    split_rule(config.data.split)
+    for people in (*config.synthetic, *config.rendered):
+        choose("synthetic preset", PRESETS, people.preset)
+    return config
+
+
+def _try(where: str, function: Callable[..., object], *args: object, **options: object) -> None:
+    try:
+        function(*args, **options)
+    except Exception as error:  # whatever it stumbles over, it was given
+        raise InputError(f"{where}: {error}") from error
+
+
+@lru_cache(maxsize=32)
+def _build(name: str, options: str) -> None:
+    """Build a network and forget it; the runs of a plan that differ in their seed ask once."""
+    MODELS[name](**json.loads(options))
+
+
+def _sized(config: Config) -> Config:
     network = get_type_hints(choose("model", MODELS, config.model.name))["return"]
     sized = {"size": config.data.crop.size, "clip_frames": config.data.clip_frames}
     options = {key: value for key, value in sized.items() if key in inspect.signature(network).parameters}
@@ -163,7 +229,8 @@ def mean_reference_bpm(recordings: list[CachedRecording]) -> float:
     """Mean of the recordings' reference heart rates: all that a network knows that has learnt nothing else."""
     rates = []
     for recording in recordings:
-        pulse = recording.pulse[np.isfinite(recording.pulse)]
+        known = np.isfinite(recording.pulse)
+        _, pulse = resample(recording.seconds[known], recording.pulse[known], recording.fps)
         rate = heart_rate(prepare_native(pulse, recording.fps), recording.fps, contact=True).bpm
         if rate is not None:
             rates.append(rate)
@@ -171,8 +238,35 @@ def mean_reference_bpm(recordings: list[CachedRecording]) -> float:
 
 
 def start_run(folder: Path, config: Config) -> None:
+    starts = config.model.start or ()
+    for path in (starts,) if isinstance(starts, Path) else starts:
+        if not path.is_file():
+            raise InputError(f"model.start: {path}: no such file; name a checkpoint (.pt)")
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or name another with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-    (folder / "versions.json").write_text(json.dumps(examine(), indent=2) + "\n")
+    write_config(folder, config)
+    write_text(folder / "versions.json", json.dumps(examine(), indent=2) + "\n")
+
+
+def write_config(folder: Path, config: Config) -> None:
+    write_text(folder / CONFIG_FILE, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+
+
+def resumed(folder: Path, overrides: Sequence[str]) -> Config:
+    """The config of a run that is to go on, in its folder as well; it may be told to go on to another ``train.steps``.
+
+    Raises:
+        InputError: no such run, another override, or steps that its schedule cannot go on to.
+    """
+    for override in overrides:
+        if override.partition("=")[0] != "train.steps":
+            raise InputError(
+                f"{override}: a run that goes on keeps its config but for train.steps; start another with "
+                f"model.start={folder / 'best.pt'}"
+            )
+    config = checked(load_config(folder / CONFIG_FILE, overrides))
+    if (folder / "last.pt").exists():
+        check_steps(load(folder / "last.pt").training, config.train.steps)
+    write_config(folder, config)
+    return config

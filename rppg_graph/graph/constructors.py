@@ -13,8 +13,9 @@ from torch import Tensor
 
 from rppg_graph.errors import InputError
 from rppg_graph.graph.edges import CompleteGraph
-from rppg_graph.graph.knn import comparable, knn_of_graphs, named, to_global
-from rppg_graph.graph.windowed import Window, windowed_knn
+from rppg_graph.graph.knn import BACKENDS, METRICS, comparable, knn_of_graphs, to_global
+from rppg_graph.graph.windowed import WINDOWED_BACKENDS, Window, windowed_knn
+from rppg_graph.registry import choose
 
 Grid = tuple[int, int, int]
 _ROWS = 256  # of the edge-sized tensors that are made a part at a time
@@ -42,7 +43,7 @@ def nearest(
 ) -> Tensor:  # fmt: skip
     """The k nearest in the whole clip (STGNet), of ``features``: a name of ``FEATURES``."""
     k = min(k, _most(grid, loop))
-    points = named(FEATURES, features, "kind of features")(_clips(x.detach(), grid))
+    points = choose("kind of features", FEATURES, features)(_clips(x.detach(), grid))
     return to_global(knn_of_graphs(points, k, metric=metric, loop=loop, backend=backend))
 
 
@@ -138,13 +139,18 @@ def graph_constructor(
     """A member of ``GRAPHS`` with its options filled in.
 
     Raises:
-        InputError: an unknown name or option.
+        InputError: an unknown name, option, or name that an option gives.
     """
-    constructor, options = named(GRAPHS, name, "graph"), dict(options or {})
+    constructor, options = choose("graph", GRAPHS, name), dict(options or {})
+    if backend != "auto":
+        choose("KNN backend", WINDOWED_BACKENDS if constructor is windowed else BACKENDS, backend)
     has = [option for option in inspect.signature(constructor).parameters if option not in _COMMON]
     for option in options:
         if option not in has:
             raise InputError(f"graph {name!r} has no option {option!r}; it has: {', '.join(has) or 'none'}")
+    for option, kind, registry in (("metric", "KNN metric", METRICS), ("features", "kind of features", FEATURES)):
+        if option in options:
+            choose(kind, registry, options[option])
     return partial(constructor, loop=loop, backend=backend, **options)
 
 

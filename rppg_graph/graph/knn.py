@@ -12,6 +12,7 @@ from torch import Tensor
 from rppg_graph.errors import InputError
 from rppg_graph.graph.compiled import run_on_one_core
 from rppg_graph.graph.knn_cpu import blocked
+from rppg_graph.registry import choose
 
 LOG = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ def knn_of_graphs(x: Tensor, k: int, *, metric: str = "cosine", loop: bool = Tru
         if backend == "auto":
             backend = choose_backend(points)
             LOG.debug("KNN of %s, k=%d, %s on %s: backend %r", tuple(x.shape), k, x.dtype, x.device, backend)
-        return named(BACKENDS, backend, "KNN backend")(points, k, loop)
+        return choose("KNN backend", BACKENDS, backend)(points, k, loop)
 
 
 def comparable(x: Tensor, metric: str) -> Tensor:
@@ -193,7 +194,7 @@ def _comparable(x: Tensor, metric: str) -> Tensor:
             f"KNN features of node {node} of graph {graph} are NaN, infinite or too large for {x.dtype} "
             f"(sum of squares {squares[graph, node].item()}): look for a diverged network or a bad input frame"
         )
-    points = named(METRICS, metric, "KNN metric")(x)
+    points = choose("KNN metric", METRICS, metric)(x)
     return points - points.mean(dim=1, keepdim=True)
 
 
@@ -231,9 +232,3 @@ def _check_k(k: int, nodes: int, loop: bool) -> None:
     if k < 1 or (nodes and k > most):
         without = "" if loop else " without the node itself (loop=False)"
         raise InputError(f"k={k} neighbours asked for, but the smallest graph has {most}{without}: use 1 ≤ k ≤ {most}")
-
-
-def named(registry: dict[str, Callable], name: str, kind: str) -> Callable:
-    if name not in registry:
-        raise InputError(f"unknown {kind} {name!r}; there are: {', '.join(registry)}")
-    return registry[name]

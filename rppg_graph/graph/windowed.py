@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.knn import choose_backend, comparable, named, to_global
+from rppg_graph.graph.knn import choose_backend, comparable, to_global
 from rppg_graph.graph.knn_cpu import ROWS, Search, search
+from rppg_graph.registry import choose
 
 
 class Window(NamedTuple):
@@ -145,4 +146,4 @@ def windowed_knn(
     points = comparable(x.view(-1, grid[0] * grid[1] * grid[2], x.shape[-1]), metric)  # (B, N, C)
     backend = choose_backend(points) if backend == "auto" else backend
     with torch.autocast(x.device.type, enabled=False):
-        return to_global(named(WINDOWED_BACKENDS, backend, "windowed KNN backend")(points, k, window, loop))
+        return to_global(choose("windowed KNN backend", WINDOWED_BACKENDS, backend)(points, k, window, loop))

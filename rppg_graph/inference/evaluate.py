@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rppg_graph.files import write_text, write_whole
 from rppg_graph.pulse.evaluation import Evaluation, compare
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.metrics import Metric, summarise
@@ -96,8 +97,14 @@ def write_results(
         "methods": {name: evaluation.to_dict() for name, evaluation in evaluations.items()},
         "differences": {k: {n: m.to_dict() for n, m in metrics.items()} for k, metrics in differences.items()},
     }
-    (folder / "results.json").write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    with (folder / "recordings.csv").open("w", newline="", encoding="utf-8") as file:
+    write_text(folder / "results.json", json.dumps(results, indent=2, allow_nan=False) + "\n")
+    write_whole(folder / "recordings.csv", lambda part: _write_rows(part, evaluations))
+    for name, method_waves in waves.items():
+        write_whole(folder / f"waves-{name}.npz", lambda part, waves=method_waves: _write_waves(part, waves))
+
+
+def _write_rows(path: Path, evaluations: Mapping[str, Evaluation]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer: csv.DictWriter | None = None
         for name, evaluation in evaluations.items():
             for span, rows in (("recording", evaluation.recordings), ("window", evaluation.windows)):
@@ -107,17 +114,16 @@ def write_results(
                         writer = csv.DictWriter(file, record)
                         writer.writeheader()
                     writer.writerow(record)
-    for name, method_waves in waves.items():
-        _write_waves(folder / f"waves-{name}.npz", method_waves)
 
 
 def _write_waves(path: Path, waves: Sequence[Wave]) -> None:
-    arrays: dict[str, Any] = {"fs": np.median([wave.fps for wave in waves]), "label_type": "Raw"}
-    arrays["contact"] = all(wave.contact for wave in waves)
+    arrays: dict[str, Any] = {"label_type": "Raw", "contact": all(wave.contact for wave in waves)}
     for wave in waves:
         if wave.label is not None:
-            arrays |= {f"{wave.name}_pred": wave.prediction, f"{wave.name}_label": wave.label}
-    np.savez_compressed(path, **arrays)
+            found = {"pred": wave.prediction, "label": wave.label, "fs": wave.fps}
+            arrays |= {f"{wave.name}_{key}": value for key, value in found.items()}
+    with path.open("wb") as file:  # of a name without .npz, numpy would make another
+        np.savez_compressed(file, **arrays)
 
 
 def _cell(metric: Metric) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rppg_graph.config import choose
 from rppg_graph.data.clips import ClipCutter, clip_tensor
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
@@ -25,12 +24,12 @@ from rppg_graph.inference.wave_stream import (
     joined,
     whole_wave,
 )
-from rppg_graph.memory import keep_freed_memory
 from rppg_graph.nn.folding import folded
 from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import detrend
 from rppg_graph.pulse.overlap_add import unit_deviation
+from rppg_graph.registry import choose
 
 if TYPE_CHECKING:
     from rppg_graph.models.checkpoint import Checkpoint
@@ -170,7 +169,6 @@ class NetworkMethod:
 
     def stream(self, video_fps: float, step_seconds: float | None = None) -> NetworkStream:
         """Clips overlap by half and run in batches; with ``step_seconds``, one begins, and runs, every so often."""
-        keep_freed_memory()
         fps = self.wave_fps(video_fps)
         live = step_seconds is not None
         stride = max(1, round(step_seconds * fps)) if live else self.clip_frames // 2

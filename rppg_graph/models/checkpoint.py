@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rppg_graph.errors import InputError
 from rppg_graph.models import MODELS
 from rppg_graph.models.released import build_released
+from rppg_graph.registry import choose
 
 FORMAT = "rppg_graph-checkpoint-1"
 
@@ -70,9 +71,7 @@ def rebuilt(config: dict[str, Any], state: Mapping[str, Tensor], path: Path) -> 
         InputError: a network that this version does not have, or weights that do not fit it.
     """
     name, options = config["model"]["name"], config["model"]["options"]
-    if name not in MODELS:
-        raise InputError(f"{path} holds a network {name!r}, which this version does not have: {', '.join(MODELS)}")
-    model = MODELS[name](**options)
+    model = choose(f"network in {path}", MODELS, name)(**options)
     _fill(model, state, path)
     return model.eval()
 

@@ -22,6 +22,7 @@ from rppg_graph.nn.lateral_attention import LateralAttention
 from rppg_graph.nn.multi_scale import MultiScaleEnhancement
 from rppg_graph.nn.tanh import tanh
 from rppg_graph.nn.temporal_shift import TemporalShift
+from rppg_graph.registry import choose
 
 NARROW, WIDE, HIDDEN = 32, 64, 128  # channels of the first and the second pair of convolutions, units of the head
 SHIFTS: dict[str, Callable[[int], nn.Module]] = {
@@ -155,8 +156,7 @@ def head_features(size: int) -> int:
 def _check_options(*, size: int, shift: str, segment: int, label: str) -> None:
     if _pooled(_pooled(size)) < 1:
         raise InputError(f"size={size}: the network needs a crop of at least 10 pixels")
-    if shift not in SHIFTS:
-        raise InputError(f"shift={shift!r}: must be one of {', '.join(SHIFTS)}")
+    choose("shift", SHIFTS, shift)
     if segment < 2:
         raise InputError(f"segment={segment}: a shift needs at least 2 frames; shift='none' switches it off")
     if label not in ("differenced", "wave"):

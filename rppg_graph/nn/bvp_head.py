@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from rppg_graph.nn.dropout import check_drop_rate
+
 
 class BVPHead(nn.Module):
     """Upsample time to the clip's frames, average over space, one value a frame (STGNet, BVP head).
@@ -20,6 +22,7 @@ class BVPHead(nn.Module):
 
     def __init__(self, channels: int, dropout: float = 0.0) -> None:
         super().__init__()
+        check_drop_rate("head_dropout", dropout)
         self.upsample = nn.Sequential(*(_double_time(channels) for _ in range(3)))
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Conv1d(channels, 1, 1)

@@ -16,6 +16,7 @@ from rppg_graph.graph.edges import CompleteGraph, neighbours_to_edge_index
 from rppg_graph.nn.drop_path import DropPath
 from rppg_graph.nn.graph_conv import GRAPH_CONVS
 from rppg_graph.nn.relative_conv import RelativeConv
+from rppg_graph.registry import choose
 
 
 class DenoiseBlock(nn.Module):
@@ -49,7 +50,7 @@ class DenoiseBlock(nn.Module):
         self.grid, self.k = grid, k
         self.constructor = graph_constructor(graph, loop=loop, backend=backend, options=graph_options)
         self.position = nn.Parameter(torch.zeros(grid[0] * grid[1] * grid[2], channels))  # (N, C)
-        self.conv = GRAPH_CONVS[conv](channels, 2 * channels)
+        self.conv = choose("conv", GRAPH_CONVS, conv)(channels, 2 * channels)
         self.conv_norm = nn.BatchNorm1d(2 * channels)
         self.shrink = nn.Sequential(nn.Linear(2 * channels, channels), nn.BatchNorm1d(channels), nn.GELU())
         self.mlp = nn.Sequential(nn.Linear(channels, channels), nn.BatchNorm1d(channels), nn.GELU())

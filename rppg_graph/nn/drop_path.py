@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rppg_graph.nn.dropout import check_drop_rate
+
 
 class DropPath(nn.Module):
     """Drop a branch for whole clips: ``y_b = x_b · m_b / (1 − p)``, m_b ~ Bernoulli(1 − p) (arXiv 1603.09382).
@@ -18,8 +20,7 @@ class DropPath(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"p={p}: the drop rate must be at least 0 and below 1")
+        check_drop_rate("drop_path", p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,7 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rppg_graph.errors import InputError
+
 LEVELS = 2**15
+
+
+def check_drop_rate(name: str, rate: float) -> None:
+    """Refuse a rate of dropping that is no probability, or that drops everything; InputError."""
+    if not 0 <= rate < 1:
+        raise InputError(f"{name} = {rate}: the rate must be at least 0 and below 1, such as {0 if rate < 0 else 0.9}")
 
 
 class Dropout(nn.Dropout):

@@ -11,6 +11,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.pulse.measure import Measurement, Wave, measure
 from rppg_graph.pulse.metrics import Metric, paired_difference, summarise
 from rppg_graph.pulse.protocols import PROTOCOLS, Protocol
+from rppg_graph.registry import choose
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ def evaluate_waves(
     Raises:
         InputError: no waves, two of one name, or an unknown protocol or method, or a window that is not above zero.
     """
-    if protocol not in PROTOCOLS:
-        raise InputError(f"protocol {protocol!r} is unknown: choose from {', '.join(PROTOCOLS)}")
-    chosen = PROTOCOLS[protocol]
+    chosen = choose("protocol", PROTOCOLS, protocol)
     chosen.heart_rate_by(method)
     if not waves:
         raise InputError("there is no recording to evaluate")

@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 from scipy.fft import irfft, rfft
 
-from rppg_graph.errors import InputError
 from rppg_graph.pulse import toolbox
 from rppg_graph.pulse.beats import heart_rate_by_peaks
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, bandpass, detrend, smoothness_for, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, heart_rate
 from rppg_graph.pulse.quality import snr_db
+from rppg_graph.registry import choose
 
 NATIVE_CUTOFF_HZ = 0.5
 
@@ -43,11 +43,9 @@ class Protocol:
         """Return the measure of heart rate named `method`, of a contact sensor's wave or one like it where asked for.
 
         Raises:
-            InputError: there is no such method; those there are are named.
+            InputError: there is no such method.
         """
-        if method not in self.heart_rates:
-            raise InputError(f"heart-rate method {method!r} is unknown: choose from {', '.join(self.heart_rates)}")
-        return (self.contact_rates if contact else self.heart_rates)[method]
+        return choose("heart-rate method", self.contact_rates if contact else self.heart_rates, method)
 
     def to_dict(self) -> dict[str, object]:
         """The stamp of a result: name, band in Hz and settings in words and numbers."""

@@ -11,6 +11,7 @@ import numpy as np
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
+from rppg_graph.registry import choose
 
 LABEL_TYPES = {"DiffNormalized": True, "Standardized": False, "Raw": False}
 """The field's names for what a label is → whether it is a frame difference."""
@@ -28,29 +29,26 @@ def score(
 
 
 def load_waves(path: str | Path) -> list[Wave]:
-    """Read `<name>_pred` and `<name>_label` of every recording, with `fps` in `fs` and `label_type`, from an .npz file.
+    """Read `<name>_pred` and `<name>_label` of every recording, with rates and `label_type`, from an .npz file.
 
-    Waves are whole, (T,), or in chunks, (chunks, frames), which follow each other. `label_type` is "DiffNormalized"
-    (prediction and label are frame differences), "Standardized" or "Raw". Each recording counts as its own subject.
-    Where there is a `contact` that is true, predictions are read as a contact sensor's wave, see `heart_rate`.
+    Frames per second are `<name>_fs` of each recording, or one `fs` for those that have none of their own. Waves are
+    whole, (T,), or in chunks, (chunks, frames), which follow each other. `label_type` is "DiffNormalized" (prediction
+    and label are frame differences), "Standardized" or "Raw". Each recording counts as its own subject. Where there is
+    a `contact` that is true, predictions are read as a contact sensor's wave, see `heart_rate`.
 
     Raises:
         InputError: the file is missing or no .npz; an array is missing, not numeric, or longer than its partner.
     """
     path = Path(path)
     arrays = _read(path)
-    fps = _scalar(path, arrays, "fs", "frames per second, e.g. 30")
     label_type = str(_scalar(path, arrays, "label_type", f"one of {', '.join(LABEL_TYPES)}"))
-    if label_type not in LABEL_TYPES:
-        raise InputError(f"{path}: label_type is {label_type!r}; known are {', '.join(LABEL_TYPES)}")
+    differenced = choose(f"label_type in {path}", LABEL_TYPES, label_type)
     names = [key.removesuffix("_pred") for key in arrays if key.endswith("_pred")]
     orphans = [key for key in arrays if key.endswith("_label") and key.removesuffix("_label") not in names]
     if orphans:
         raise InputError(f"{path}: {orphans[0]} has no partner {orphans[0].removesuffix('_label')}_pred")
     if not names:
         raise InputError(f"{path}: no recording in it; arrays named <name>_pred and <name>_label are needed")
-    if not np.issubdtype(np.asarray(fps).dtype, np.number) or not np.isfinite(fps) or fps <= 0:
-        raise InputError(f"{path}: fs is {fps}; frames per second above zero are needed")
     contact = "contact" in arrays and bool(_scalar(path, arrays, "contact", "true or false"))
     waves = []
     for name in names:
@@ -61,7 +59,7 @@ def load_waves(path: str | Path) -> list[Wave]:
             raise InputError(
                 f"{path}: {name}_pred has {len(prediction)} samples and {name}_label {len(label)}: cut both alike"
             )
-        waves.append(Wave(name, name, prediction, label, float(fps), LABEL_TYPES[label_type], contact=contact))
+        waves.append(Wave(name, name, prediction, label, _rate(path, arrays, name), differenced, contact=contact))
     return waves
 
 
@@ -76,6 +74,14 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read as an .npz file of plain arrays: {error}") from error
     raise InputError(f"{path} is a single array; an .npz file of <name>_pred and <name>_label is needed")
+
+
+def _rate(path: Path, arrays: dict[str, np.ndarray], name: str) -> float:
+    key = f"{name}_fs" if f"{name}_fs" in arrays else "fs"
+    fps = _scalar(path, arrays, key, "frames per second, e.g. 30")
+    if not np.issubdtype(np.asarray(fps).dtype, np.number) or not np.isfinite(fps) or fps <= 0:
+        raise InputError(f"{path}: {key} is {fps}; frames per second above zero are needed")
+    return float(fps)
 
 
 def _scalar(path: Path, arrays: dict[str, np.ndarray], key: str, wanted: str) -> np.generic:

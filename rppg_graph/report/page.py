@@ -12,6 +12,8 @@ from string import Template
 import numpy as np
 from matplotlib.image import imsave
 
+from rppg_graph.files import write_text
+
 COLOURS = 6  # classes m0 to m5 of the template
 
 
@@ -19,7 +21,7 @@ def write_page(path: Path, title: str, body: Sequence[str]) -> None:
     """Write a whole report: ``body`` is HTML, ``title`` text."""
     template = Template(Path(__file__).with_name("template.html").read_text(encoding="utf-8"))
     page = template.substitute(title=escape(title), body="\n".join(body))
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def figure(svg: str, caption: str, legend: str = "") -> str:

@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from rppg_graph.data.recordings import Recording, find_recordings, pure, ubfc_rppg
 from rppg_graph.errors import InputError
+from rppg_graph.registry import choose
 from rppg_graph.synthetic.codec import quality_options
 from rppg_graph.synthetic.generate import generate
-from rppg_graph.synthetic.parameters import known_name
 from rppg_graph.synthetic.photo import find_portraits
 from rppg_graph.synthetic.recording import SyntheticRecording
 
@@ -95,7 +95,7 @@ def write_dataset(
         InputError: what `generate` or `find_portraits` refuses, an unknown layout, numbers that the layout cannot
             name, or an output folder that holds something.
     """
-    writer = LAYOUTS[known_name(layout, LAYOUTS, "layout of a synthetic data set")]
+    writer = choose("layout of a synthetic data set", LAYOUTS, layout)
     _check_count("subjects", subjects, writer.most_subjects, layout)
     _check_count("recordings_per_subject", recordings_per_subject, writer.most_takes, layout)
     jobs = [(subject, take) for subject in range(1, subjects + 1) for take in range(1, recordings_per_subject + 1)]

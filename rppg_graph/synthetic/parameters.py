@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rppg_graph.errors import InputError
+from rppg_graph.registry import choose
 from rppg_graph.synthetic.codec import CODECS
 from rppg_graph.synthetic.presets import PRESETS, Range
 
@@ -88,20 +87,6 @@ class Parameters(BaseModel):
 PERSONAL = ("head", "skin_tone", "age", "beard", "glasses")  # the same in every recording of a person
 
 
-def known_name(name: str, names: Iterable[str], what: str) -> str:
-    """The name, if it is one of names.
-
-    Raises:
-        InputError: it is not; the message gives the nearest.
-    """
-    names = list(names)
-    if name in names:
-        return name
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.3)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise InputError(f"unknown {what} {name!r}{hint} (known: {', '.join(names)})")
-
-
 def draw_parameters(
     preset: str, rng: np.random.Generator, person: np.random.Generator, overrides: dict[str, Any]
 ) -> Parameters:
@@ -113,14 +98,14 @@ def draw_parameters(
     Raises:
         InputError: unknown preset, unknown parameter, or a value outside the limits of `Parameters`.
     """
-    ranges = PRESETS[known_name(preset, PRESETS, "synthetic preset")]
+    ranges = choose("synthetic preset", PRESETS, preset)
     for name in overrides:
-        known_name(name, Parameters.model_fields, "parameter of a synthetic recording")
+        choose("parameter of a synthetic recording", Parameters.model_fields, name)
     # every range is drawn, also the overridden ones, so that an override leaves all other parameters as they were
     drawn = {name: _draw(choice, rng) for name, choice in ranges.items() if name not in PERSONAL}
     drawn |= {name: _draw(ranges[name], person) for name in PERSONAL}
     drawn |= overrides
-    known_name(drawn.get("codec", "none"), CODECS, "codec")
+    choose("codec", CODECS, drawn.get("codec", "none"))
     try:
         return Parameters(**drawn)
     except ValidationError as error:

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
-from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import checkpoint
 from rppg_graph.models.checkpoint import Checkpoint
 from rppg_graph.training.losses import LABELS, LOSSES
@@ -115,21 +114,25 @@ class Trainer:
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a :meth:`state`; the network's weights are the caller's to load."""
+        """Go on from a :meth:`state`; the network's weights are the caller's to load.
+
+        Raises:
+            InputError: what ``check_steps`` refuses.
+        """
+        check_steps(state, self.steps)
         self.step, self.best_loss = state["step"], state["best_loss"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
 
-    def run(self, folder: Path, config: dict[str, Any], fps: float, mean_bpm: float) -> None:
+    def run(self, folder: Path, config: dict[str, Any], mean_bpm: float) -> None:
         """Train to the last step; writes ``metrics.jsonl``, ``last.pt`` and ``best.pt`` (lowest validation loss).
 
         Raises:
             InputError: the loss is not a number, or the folder cannot be written.
         """
-        keep_freed_memory()
         if self.steps == 0:
             row = {"step": 0, "validation_loss": self.validate()}
-            self._record(folder, row, Checkpoint(self.model, config, fps, mean_bpm, {}))
+            self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
         progress = tqdm(total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
         recent: list[float] = []
         waited, since = 0.0, time.perf_counter()
@@ -151,7 +154,7 @@ class Trainer:
                     "waiting_for_data": waited / seconds,
                     "learning_rate": self.schedule.get_last_lr()[0],
                 }
-                self._record(folder, row, Checkpoint(self.model, config, fps, mean_bpm, {}))
+                self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
                 recent, waited, since = [], 0.0, time.perf_counter()
         progress.close()
 
@@ -198,6 +201,18 @@ class Trainer:
         if better:
             checkpoint.save(folder / "best.pt", reached)
         checkpoint.save(folder / "last.pt", reached)  # after all else: a run that is stopped here does the step again
+
+
+def check_steps(state: dict[str, Any], steps: int) -> None:
+    """Refuse to end a run at ``steps`` that cannot go on to there from the state of its trainer; InputError."""
+    if steps < state["step"]:
+        raise InputError(f"train.steps = {steps}: the run has made {state['step']} steps already; name these or more")
+    planned = state["schedule"].get("total_steps")  # one_cycle alone has them
+    if planned not in (None, max(steps, 1)):
+        raise InputError(
+            f"train.steps = {steps}: the schedule one_cycle was laid out for {planned} steps and cannot be longer or "
+            f"shorter now; keep {planned}, or start another run with model.start naming this one's best.pt"
+        )
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

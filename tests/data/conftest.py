@@ -61,5 +61,10 @@ def videos(tmp_path, moving_portrait) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def contents() -> Callable[[Path], dict[str, bytes]]:
-    """Function from a folder to the bytes of every file in it, by relative path."""
-    return lambda folder: {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    """Function from a folder to the bytes of every file in it but an empty claim, by relative path."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".claim")
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read

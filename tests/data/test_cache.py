@@ -8,6 +8,7 @@ import pickle
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -149,6 +150,25 @@ def test_other_settings_rebuild(videos, tmp_path, change, contents):
     preprocess([as_recording(videos[0])], tmp_path / "cache", settings)
     preprocess([as_recording(videos[0])], tmp_path / "fresh", settings)
     assert contents(tmp_path / "cache") == contents(tmp_path / "fresh")
+
+
+def test_two_runs_on_one_folder_leave_each_other_alone(videos, tmp_path, contents):
+    out, others = tmp_path / "cache", []
+
+    def frames():
+        for number, frame in enumerate(read_video(videos[0])):
+            if number == 10:  # a second run begins in the middle of the first
+                others.append(Thread(target=preprocess, args=([as_recording(videos[2])], out, SETTINGS)))
+                others[-1].start()
+                others[-1].join(0.2)
+            yield frame
+
+    preprocess([as_recording(videos[0], frames=frames)], out, SETTINGS, workers=1)
+    others[0].join()
+    assert [recording.name for recording in load_cache(out)] == ["s3"]  # the second run's manifest is the last
+    for video in (videos[0], videos[2]):
+        preprocess([as_recording(video)], tmp_path / "alone", SETTINGS)
+    assert contents(out) == contents(tmp_path / "alone")
 
 
 def test_one_failure_is_named_after_the_others_are_done(videos, tmp_path, faceless):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from rppg_graph.data.cache import CropSettings, preprocess
-from rppg_graph.data.cache_workers import default_workers
+from rppg_graph.data.cache_workers import available_bytes, default_workers
 from rppg_graph.data.recordings import find_recordings
 
 SETTINGS = CropSettings(size=32)
@@ -23,6 +23,44 @@ SETTINGS = CropSettings(size=32)
 
 def test_workers_by_cores_and_memory():
     assert 1 <= default_workers() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("files", "megabytes"),
+    [
+        ({"proc/self/cgroup": "0::/"}, 8192),
+        ({"proc/self/cgroup": "0::/", "memory.max": "max", "memory.current": "1"}, 8192),
+        ({"proc/self/cgroup": "0::/a/b", "a/memory.max": 3000, "a/memory.current": 2500}, 500 + 100),
+        ({"proc/self/cgroup": "0::/../x", "memory.max": 3000, "memory.current": 2500}, 500 + 100),
+        ({"proc/self/cgroup": "0::/", "memory.max": 3000, "memory.current": 3200}, 0),
+        (
+            {
+                "proc/self/cgroup": "5:cpu:/a\n4:memory:/a\n0::/",
+                "memory/memory.limit_in_bytes": 2000,
+                "memory/memory.usage_in_bytes": 500,
+            },
+            1500 + 50,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:cpuset,memory:/a",
+                "memory/a/memory.limit_in_bytes": 2**63 >> 20,
+                "memory/a/memory.usage_in_bytes": 500,
+            },
+            8192,
+        ),
+    ],
+)
+def test_memory_is_what_the_container_has_left(tmp_path, files, megabytes):
+    """The files of a machine with 8 GB free, in the form of proc(5) and of control groups of version 2 and 1."""
+    for name, content in ({"proc/meminfo": "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n"} | files).items():
+        path = tmp_path / (name if name.startswith("proc") else f"sys/fs/cgroup/{name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content << 20}\n" if isinstance(content, int) else content)
+        if not name.startswith("proc"):
+            stat = f"anon 1\ninactive_file {100 << 20}\ntotal_inactive_file {50 << 20}\n"
+            path.with_name("memory.stat").write_text(stat)
+    assert available_bytes(tmp_path) == megabytes << 20
 
 
 RUN = """

@@ -119,8 +119,8 @@ def recording(length: int = 300) -> SimpleNamespace:
 
 def test_dataset_leaves_out_what_has_no_face_no_label_or_a_gap():
     faceless, unlabelled, gap = recording(), recording(), recording()
-    faceless.face[70] = False
-    unlabelled.pulse[70] = np.nan
+    faceless.face[70:90] = False
+    unlabelled.pulse[70:90] = np.nan
     gap.seconds[71:] += 1
     for bad in (faceless, unlabelled, gap):
         dataset = ClipDataset([recording(), bad], clip_frames=60, stride=60)
@@ -137,6 +137,58 @@ def test_dataset_gives_frames_and_z_scored_label():
     assert float(pulse.mean()) == pytest.approx(0, abs=1e-6)
     assert float(pulse.std()) == pytest.approx(1, abs=1e-5)
     assert np.corrcoef(pulse.numpy(), source.pulse[120:180])[0, 1] > 0.999999
+
+
+def beating(fps: float, bpm: float = 72) -> SimpleNamespace:
+    """Twelve seconds of a pulse, in the colour of the frames and in the reference."""
+    seconds = np.arange(int(12 * fps)) / fps
+    pulse = np.sin(2 * np.pi * bpm / 60 * seconds)
+    frames = np.rint(120 + 100 * pulse).astype(np.uint8)[:, None, None, None] * np.ones((1, SIZE, SIZE, 3), np.uint8)
+    return SimpleNamespace(frames=frames, seconds=seconds, face=np.ones(len(seconds), bool), pulse=pulse, fps=fps)
+
+
+def rates_of(dataset: ClipDataset) -> np.ndarray:
+    """Heart rates (clips, 2) in bpm of the video's mean colour and of the label, by the zeros of the waves."""
+    found = []
+    for index in range(len(dataset)):
+        video, pulse = dataset[(index, 0)]
+        for wave in (video.mean((0, 2, 3)).double(), pulse.double()):
+            wave = wave - (wave.max() + wave.min()) / 2
+            rising = np.flatnonzero((wave[:-1] < 0) & (wave[1:] >= 0))
+            zeros = rising + (-wave[rising] / (wave[rising + 1] - wave[rising])).numpy()
+            found.append(60 * dataset.fps * (len(zeros) - 1) / (zeros[-1] - zeros[0]))
+    return np.reshape(found, (-1, 2))
+
+
+def test_a_pulse_of_72_bpm_has_72_bpm_from_recordings_at_any_rate():
+    dataset = ClipDataset([beating(15), beating(30), beating(60)], clip_frames=160, stride=160)
+    assert dataset.fps == 30
+    assert [clip[:2] for clip in dataset.clips] == [(0, 0), (0, 160), (1, 0), (1, 160), (2, 0), (2, 160)]
+    np.testing.assert_allclose(rates_of(dataset), 72, rtol=0.005)
+    at_20 = ClipDataset([beating(15), beating(60)], 160, 160, fps=20)  # as validation clips of a network for 20 fps
+    np.testing.assert_allclose(rates_of(at_20), 72, rtol=0.005)
+
+
+def test_a_changed_speed_is_relative_to_the_true_one():
+    still = {"crop_area": (1.0, 1.0), "flip_probability": 0, "illumination": 0, "noise": 0}
+    augment = Augment(160, speed=(1.25, 1.25), **still)
+    dataset = ClipDataset([beating(15), beating(30), beating(60)], 160, 400, augment)
+    np.testing.assert_allclose(rates_of(dataset), 1.25 * 72, rtol=0.005)
+
+
+def test_a_short_hole_is_interpolated_and_not_spliced():
+    whole, holey = beating(30, bpm=6), beating(30, bpm=6)
+    kept = np.r_[:100, 113:360]  # 0.47 s are missing
+    for name in ("frames", "seconds", "face", "pulse"):
+        setattr(holey, name, getattr(holey, name)[kept])
+    lost_face, lost_label = beating(30, bpm=6), beating(30, bpm=6)
+    lost_face.face[100:113] = False
+    lost_label.pulse[100:113] = np.nan
+    expected = ClipDataset([whole], 160, 400)[(0, 0)]
+    for recording in (holey, lost_face, lost_label):
+        video, pulse = ClipDataset([recording], 160, 400)[(0, 0)]
+        assert float((video - expected[0]).abs().max()) < 0.02
+        assert float((pulse - expected[1]).abs().max()) < 0.05
 
 
 def test_augmented_clips_depend_on_seed_epoch_and_clip_alone():

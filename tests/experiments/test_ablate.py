@@ -67,6 +67,8 @@ def test_a_failing_variant_is_reported_and_the_others_go_on(at):
     rows = {row["variant"]: row for row in read_rows(at / "out" / "rows.jsonl")}
     assert set(rows) == {"too long", "knn", "axial"}
     assert rows["too long"]["failed"].startswith("InputError: there is no training clip")
+    assert 'training_clip' in rows["too long"]["traceback"].replace(" ", "_")
+    assert "in train\n" in rows["too long"]["traceback"]  # of the process that failed
     assert "`too long`, seed 1, failed: InputError" in (at / "out" / "table.md").read_text()
     for name in ("knn", "axial"):
         row = rows[name]

@@ -57,7 +57,9 @@ def test_every_variant_is_run_with_every_seed(tmp_path):
     [
         ({"seed": [1]}, "unknown key seed .*did you mean seeds"),
         ({"variants": [VARIANTS[0], VARIANTS[0]]}, "two variants are named 'graph'"),
-        ({"untrained": ["graf"]}, "untrained names 'graf'"),
+        ({"untrained": ["graf"]}, "unknown variant under untrained .*'graf'; did you mean graph"),
+        ({"variants": [{"name": "../../up"}]}, r"variant '\.\./\.\./up' is a path.*'up'"),
+        ({"variants": [{"name": ".."}]}, r"variant '\.\.' is a path"),
         ({"monte_carlo": {"samples": 1}}, "samples=1"),
         ({"variants": [{"name": "a", "overrides": ["train.step=3"]}]}, "variant a: unknown key train.step"),
         ({"variants": [{"name": "a", "overrides": ["model.name=resnet"]}]}, "unknown model 'resnet'"),

@@ -131,9 +131,9 @@ def test_graphs_cached_in_inference_mode_serve_training(name):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("knnn", {}, "unknown graph 'knnn'; there are: knn, windowed"),
+        ("knnn", {}, "unknown graph 'knnn'; did you mean knn"),
         ("knn", {"segments": 2}, "graph 'knn' has no option 'segments'; it has: metric, features"),
-        ("knn", {"features": "smoothed"}, "unknown kind of features 'smoothed'; there are: raw, centred"),
+        ("knn", {"features": "smoothed"}, "unknown kind of features 'smoothed'; valid: raw, centred"),
         ("sampled", {"share": 0.0}, "share=0.0"),
         ("self", {"metric": "cosine"}, "it has: none"),
         ("grid", {"k": 3}, "no option 'k'"),

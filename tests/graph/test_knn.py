@@ -179,9 +179,9 @@ def test_integer_features_are_an_error(backend):
 
 
 def test_names_are_checked():
-    with pytest.raises(InputError, match="unknown KNN backend 'faiss'; there are: reference"):
+    with pytest.raises(InputError, match="unknown KNN backend 'faiss'; valid: reference"):
         knn(torch.randn(4, 2), 1, backend="faiss")
-    with pytest.raises(InputError, match="unknown KNN metric 'dot'; there are: cosine"):
+    with pytest.raises(InputError, match="unknown KNN metric 'dot'; valid: cosine"):
         knn(torch.randn(4, 2), 1, metric="dot")
 
 

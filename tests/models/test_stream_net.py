@@ -195,7 +195,7 @@ def test_a_vanishing_rate_gives_the_prediction(small):
     ("options", "message"),
     [
         ({"size": 9}, "size=9: the network needs a crop of at least 10 pixels"),
-        ({"shift": "roll"}, "shift='roll': must be one of none, zero, wrap"),
+        ({"shift": "roll"}, r"unknown shift 'roll'; .*valid: none, zero, wrap"),
         ({"segment": 1}, "segment=1: a shift needs at least 2 frames"),
         ({"label": "bpm"}, "label='bpm': must be 'differenced' or 'wave'"),
         ({"dilations": (1, 2, 4)}, r"dilations=\(1, 2, 4\)"),

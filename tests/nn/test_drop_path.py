@@ -33,5 +33,5 @@ def test_nothing_is_dropped_in_evaluation_or_at_rate_0(layer):
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, 3])
 def test_impossible_rate(p):
-    with pytest.raises(ValueError, match=f"p={p}"):
+    with pytest.raises(ValueError, match=f"drop_path = {p}"):
         DropPath(p)

@@ -197,8 +197,8 @@ def test_a_differenced_wave_is_integrated(waves):
     [
         (lambda w: evaluate_waves([]), "no recording"),
         (lambda w: evaluate_waves([w, w]), "two recordings are named 'r0'"),
-        (lambda w: evaluate_waves([w], "mine"), "choose from native"),
-        (lambda w: evaluate_waves([w], method="guess"), "choose from fft, peak"),
+        (lambda w: evaluate_waves([w], "mine"), "unknown protocol 'mine'; valid: native"),
+        (lambda w: evaluate_waves([w], method="guess"), "unknown heart-rate method 'guess'; valid: fft, peak"),
         (lambda w: evaluate_waves([w], window_seconds=0), "windows of 0 s"),
         (lambda w: evaluate_waves([w], window_seconds=float("nan")), "windows of nan s"),
         (lambda w: Wave("a", "s", np.zeros(10), np.zeros(11), 30.0), r"10 samples .* \(11,\)"),

@@ -39,6 +39,15 @@ def test_waves_may_say_that_they_are_like_a_contact_sensors(tmp_path, arrays):
     assert load_waves(tmp_path / "contact.npz")[0].contact
 
 
+def test_a_recording_has_its_own_rate(tmp_path, sine):
+    arrays = {"a_pred": sine(72, 25, 30), "a_label": sine(72, 25, 30), "a_fs": 25, "label_type": "Raw"}
+    arrays |= {"b_pred": sine(72, 30, 30), "b_label": sine(72, 30, 30), "fs": 30}
+    np.savez(tmp_path / "waves.npz", **arrays)
+    measured = score(tmp_path / "waves.npz").recordings
+    assert [row.bpm for row in measured] == pytest.approx([72, 72], abs=0.1)
+    assert [row.reference_bpm for row in measured] == pytest.approx([72, 72], abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -46,6 +55,7 @@ def test_waves_may_say_that_they_are_like_a_contact_sensors(tmp_path, arrays):
         ({"fs": [30, 30]}, "single value"),
         ({"fs": 0}, "fs is 0"),
         ({"fs": "thirty"}, "fs is thirty"),
+        ({"a_fs": -30}, "a_fs is -30"),
         ({"contact": [True, False]}, "single value"),
         ({"label_type": None}, "'label_type' is missing"),
         ({"label_type": "Diff"}, "DiffNormalized"),

@@ -58,7 +58,7 @@ def test_a_resumed_sampler_goes_on_in_the_middle_of_an_epoch(first_step):
 def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path, schedule):
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     whole.mkdir(), halves.mkdir()
-    trainer(schedule=schedule).run(whole, CONFIG, 30.0, 70.0)
+    trainer(schedule=schedule).run(whole, CONFIG, 70.0)
 
     class Stopped(Exception):
         pass
@@ -73,12 +73,12 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path, schedule):
 
     first._fit = fit_until_killed
     with pytest.raises(Stopped):
-        first.run(halves, CONFIG, 30.0, 70.0)
+        first.run(halves, CONFIG, 70.0)
     second, last = trainer(schedule=schedule), load(halves / "last.pt")
     second.model.load_state_dict(last.model.state_dict())
     second.resume(last.training)
     assert second.step == 4
-    second.run(halves, CONFIG, 30.0, 70.0)
+    second.run(halves, CONFIG, 70.0)
 
     a, b = load(whole / "last.pt").model.state_dict(), load(halves / "last.pt").model.state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
@@ -87,15 +87,36 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path, schedule):
     assert rows[0] == rows[1]
 
 
+def test_a_run_may_be_told_to_go_on_further(tmp_path):
+    first = trainer(steps=2)
+    first.run(tmp_path, CONFIG, 70.0)
+    further = trainer(steps=4)
+    further.model.load_state_dict(first.model.state_dict())
+    further.resume(load(tmp_path / "last.pt").training)
+    further.run(tmp_path, CONFIG, 70.0)
+    undisturbed = trainer(steps=4)
+    undisturbed.run(tmp_path, CONFIG, 70.0)
+    a, b = further.model.state_dict(), undisturbed.model.state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    with pytest.raises(InputError, match="has made 4 steps already"):
+        trainer(steps=3).resume(load(tmp_path / "last.pt").training)
+
+
+def test_a_schedule_that_ends_is_not_made_longer():
+    state = trainer(steps=2, schedule="one_cycle").state()
+    with pytest.raises(InputError, match=r"train.steps = 4: the schedule one_cycle was laid out for 2 steps"):
+        trainer(steps=4, schedule="one_cycle").resume(state)
+
+
 def test_best_checkpoint_is_the_one_of_lowest_validation_loss(tmp_path):
     t = trainer(steps=8)
     losses = iter([0.9, 0.4, 0.7, 0.6])
     t.validate = lambda: next(losses)
-    t.run(tmp_path, CONFIG, 29.0, 70.0)
+    t.run(tmp_path, CONFIG, 70.0)
     best, last = load(tmp_path / "best.pt"), load(tmp_path / "last.pt")
     assert (best.training["step"], last.training["step"]) == (4, 8)
     assert best.training["best_loss"] == last.training["best_loss"] == 0.4
-    assert (best.fps, best.mean_bpm) == (29.0, 70.0)
+    assert (best.fps, best.mean_bpm) == (30.0, 70.0)
 
 
 def test_a_loss_that_is_no_number_stops_with_a_cure(tmp_path):
@@ -103,7 +124,7 @@ def test_a_loss_that_is_no_number_stops_with_a_cure(tmp_path):
     with torch.no_grad():
         t.model.head.out.bias.fill_(float("nan"))
     with pytest.raises(InputError, match=r"step 0.*learning_rate"):
-        t.run(tmp_path, CONFIG, 30.0, 70.0)
+        t.run(tmp_path, CONFIG, 70.0)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -122,7 +143,7 @@ def test_metrics_survive_a_line_cut_off_by_a_stop(tmp_path):
 def test_no_step_keeps_the_start_and_says_what_it_is_worth(tmp_path, schedule):
     started = trainer(steps=0, schedule=schedule)
     before = {name: value.clone() for name, value in started.model.state_dict().items()}
-    started.run(tmp_path, CONFIG, 30.0, 70.0)
+    started.run(tmp_path, CONFIG, 70.0)
     (row,) = read_metrics(tmp_path)
     assert row == {"step": 0, "validation_loss": pytest.approx(trainer(steps=0).validate())}
     kept = load(tmp_path / "best.pt").model.state_dict()

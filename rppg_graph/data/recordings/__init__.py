@@ -19,6 +19,7 @@ from rppg_graph.data.recordings import (
 from rppg_graph.data.recordings.folders import natural_order, walk
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
 from rppg_graph.errors import InputError
+from rppg_graph.registry import choose
 
 __all__ = ["FOLDER", "RECORDINGS", "Layout", "Recording", "Reference", "find_recordings", "recognise"]
 
@@ -66,8 +67,8 @@ def find_recordings(root: Path | str, layout: str | None = None) -> list[Recordi
     Raises:
         InputError: no recordings, more than one layout, two recordings of one name, or what recognise refuses.
     """
-    if layout is not None and layout not in RECORDINGS:
-        raise InputError(f"no layout {layout!r}; there are: {', '.join(RECORDINGS)}.")
+    if layout is not None:
+        choose("layout", RECORDINGS, layout)
     found = recognise(root) if layout is None else {layout: _in_order(RECORDINGS[layout].find(Path(root)))}
     if len(found) > 1:
         seen = ", ".join(f"{len(recordings)} in {name} ({recordings[0].name}, …)" for name, recordings in found.items())

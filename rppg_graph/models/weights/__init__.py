@@ -10,9 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from rppg_graph.config import choose
 from rppg_graph.errors import InputError
 from rppg_graph.models.checkpoint import Checkpoint, rebuilt
+from rppg_graph.registry import choose
 
 FOLDER = Path(__file__).parent
 SUFFIX = ".safetensors"

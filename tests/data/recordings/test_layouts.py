@@ -120,7 +120,7 @@ def test_no_folder_and_no_recordings(tmp_path):
         find_recordings(tmp_path / "none")
     with pytest.raises(InputError, match=r"no recordings found(.|\n)*PURE: II-JJ"):
         find_recordings(tmp_path)
-    with pytest.raises(InputError, match="no layout 'pur'; there are: ubfc-rppg"):
+    with pytest.raises(InputError, match="unknown layout 'pur'; did you mean pure"):
         find_recordings(tmp_path, "pur")
 
 

@@ -1,0 +1,115 @@
+"""One training: what is refused before any work, and by whose split it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from rppg_graph.config import load_config
+from rppg_graph.data.prepared import split_of_run
+from rppg_graph.data.splits import Split, read_splits, write_splits
+from rppg_graph.errors import InputError
+from rppg_graph.experiments.train_run import checked, resumed, split_to_train
+
+PULSE = "seconds,pulse\n0,1\n1,2\n"
+
+
+@pytest.fixture
+def config(tmp_path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    model = {"name": "stgnet_small", "options": {"stages": [[1, 4, 2]]}}
+    path.write_text(yaml.safe_dump({"data": {"root": str(tmp_path / "people")}, "model": model}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.loss=neg_pearsn", ["train.loss", "'neg_pearsn'", "did you mean neg_pearson"]),
+        ("model.options.conv=foo", ["model.options", "conv 'foo'", "average_relative"]),
+        ("model.options.conv=edges", ["model.options", "conv 'edges'", "did you mean edge"]),
+        ("model.options.backend=foo", ["model.options", "backend 'foo'", "dense"]),
+        ("model.options.backend=blockd", ["model.options", "did you mean blocked"]),
+        ("model.options.graph=knnn", ["model.options", "did you mean knn"]),
+        ("model.options.graph_options={metric: cosin}", ["model.options", "did you mean cosine"]),
+        ("model.options.drop_path=1.5", ["model.options", "drop_path = 1.5", "below 1", "0.9"]),
+        ("model.options.head_dropout=2", ["model.options", "head_dropout = 2", "below 1"]),
+        ("model.options.stages=[[1, 4, 0]]", ["model.options"]),
+        ("train.augment.speed=[1.25,0.8]", ["train.augment", "speed = [1.25, 0.8]", "[0.8, 1.25]"]),
+        ("train.augment.crop_area=[.5,2]", ["train.augment", "crop_area = [0.5, 2.0]", "[0.5, 1.0]"]),
+        ("data.crop.detector=ultralight", ["data.crop.detector", "did you mean ultra-light"]),
+        ("data.split=modulo-5", ["data.split", "did you mean modulo5"]),
+        ("data.split=file", ["data.split", "YAML file"]),
+        ("synthetic=[{preset: esy, subjects: 2}]", ["'esy'", "did you mean easy"]),
+    ],
+)
+def test_mistakes_are_refused_before_any_work(config, override, words):
+    with pytest.raises(InputError) as refusal:
+        checked(load_config(config, [override]))
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_a_run_that_goes_on_keeps_its_config_but_for_its_steps(config, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(config.read_text())
+    assert resumed(run, ["train.steps=77"]).train.steps == 77
+    assert load_config(run / "config.yaml").train.steps == 77
+    with pytest.raises(InputError, match=r"train.batch=2: a run that goes on keeps its config"):
+        resumed(run, ["train.batch=2"])
+
+
+def own_videos(folder: Path, references: dict[str, str | None]) -> None:
+    """Videos that nobody opens here, each with its reference beside it."""
+    folder.mkdir()
+    for name, text in references.items():
+        (folder / f"{name}.mp4").touch()
+        if text is not None:
+            (folder / f"{name}.csv").write_text(text)
+
+
+def people(*numbers: int) -> list[SimpleNamespace]:
+    return [SimpleNamespace(subject=f"subject{number}") for number in numbers]
+
+
+def test_the_split_of_a_run_decides_whoever_is_there(config, tmp_path):
+    data = load_config(config, ["data.split=sorted-80-20"]).data
+    names = [f"subject{number}" for number in range(1, 11)]
+    split = Split("sorted-80-20", train=tuple(names[:6]), validation=tuple(names[6:8]), test=tuple(names[8:]))
+    write_splits(tmp_path / "split.yaml", [split])
+    assert split_of_run(tmp_path, people(*range(1, 11)), data) == split
+    with pytest.warns(UserWarning, match=r"are not there: subject10 \(test\)$"):
+        assert split_of_run(tmp_path, people(*range(1, 10)), data) == split
+    with pytest.warns(UserWarning, match=r"does not name are left out: subject11, subject12$"):
+        assert split_of_run(tmp_path, people(*range(1, 13)), data) == split
+    with pytest.warns(UserWarning, match="computed from the recordings that are there"):
+        found = split_of_run(tmp_path / "elsewhere", people(*range(1, 11)), data)
+    assert found.test == split.test
+
+
+def test_a_run_that_goes_on_wants_those_that_it_learnt_from(config, tmp_path):
+    own_videos(tmp_path / "people", {str(number): PULSE for number in range(1, 6)})
+    config, run = load_config(config, ["data.split=sorted-80-20"]), tmp_path / "run"
+    run.mkdir()
+    split = split_to_train(config, run, resume=False)
+    assert read_splits(run / "split.yaml")[0] == [split]
+    before = (run / "split.yaml").read_bytes()
+    (tmp_path / "people" / "5.mp4").unlink()
+    with pytest.warns(UserWarning, match=r"not there: 5 \(test\)"):
+        assert split_to_train(config, run, resume=True) == split
+    (tmp_path / "people" / "2.mp4").unlink()
+    with pytest.warns(UserWarning, match="not there: 2"), pytest.raises(InputError, match="lacks subject 2, of whom"):
+        split_to_train(config, run, resume=True)
+    assert (run / "split.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("reference", [None, "seconds,bpm\n0,60\n1,61\n"])
+def test_a_recording_without_a_pulse_is_refused_before_faces_are_cut(config, tmp_path, reference):
+    own_videos(tmp_path / "people", {"1": reference, "2": PULSE, "3": PULSE})
+    with pytest.raises(InputError, match=r"^1: no reference pulse to learn from; .*data.leave_out"):
+        split_to_train(load_config(config, ["data.split=sorted-80-20"]), tmp_path, resume=False)
+    assert not (tmp_path / "split.yaml").exists()

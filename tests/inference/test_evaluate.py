@@ -1,0 +1,44 @@
+"""The files of a result: what they hold, and that they are whole."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from rppg_graph.errors import InputError
+from rppg_graph.inference.evaluate import write_results
+from rppg_graph.pulse.evaluation import evaluate_waves
+from rppg_graph.pulse.measure import Wave
+from rppg_graph.pulse.score import score
+
+
+def wave(name: str, fps: float) -> Wave:
+    pulse = np.sin(2 * np.pi * 72 / 60 * np.arange(int(30 * fps)) / fps)
+    return Wave(name, name, pulse, pulse, fps)
+
+
+def test_waves_at_several_rates_are_scored_at_their_own(tmp_path):
+    waves = [wave("slow", 25.0), wave("fast", 30.0)]
+    measured = evaluate_waves(waves)
+    write_results(tmp_path, {"pos": measured}, {"pos": waves}, {})
+    again = score(tmp_path / "waves-pos.npz")
+    assert again.to_dict() == measured.to_dict()
+    assert [row.bpm for row in again.recordings] == pytest.approx([72, 72], abs=0.1)
+
+
+def test_a_result_that_cannot_be_written_leaves_the_older_one(tmp_path):
+    waves = [wave("a", 30.0)]
+    results = {"pos": evaluate_waves(waves)}
+    write_results(tmp_path, results, {"pos": waves}, {"data": "first"})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_results(tmp_path, results, {"pos": waves}, {"data": float("nan")})
+    (tmp_path / "results.json").unlink()
+    (tmp_path / "results.json").mkdir()  # as a full disk: the last step fails
+    with pytest.raises(InputError, match=r"results\.json could not be written"):
+        write_results(tmp_path, results, {"pos": waves}, {"data": "second"})
+    (tmp_path / "results.json").rmdir()
+    assert json.loads(before.pop("results.json"))["data"] == "first"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
