@@ -20,7 +20,6 @@ from rppg_graph.errors import InputError
 MAX_FRAME_STEP = 1.5  # of the median step; a longer one is a gap
 MAX_LABEL_STEP_SECONDS = 0.25
 MAX_LENGTH_DIFFERENCE_SECONDS = 0.5
-MAX_DRIFT_SECONDS = 0.1
 MAX_DEVICE_DIFFERENCE_BPM = 5.0
 MAX_LAG_SECONDS = 0.5
 LEAST_FACE_SHARE = 0.5
@@ -206,12 +205,6 @@ def _check_overlap(seconds: np.ndarray, reference: Reference, result: RecordingC
         )
     elif last - video_end > MAX_LENGTH_DIFFERENCE_SECONDS:
         result.remarks.append(f"the label goes on for {last - video_end:.1f} s after the video of {video_end:.1f} s")
-    drift = (last - first) - video_end
-    one_a_frame = abs(len(reference.seconds) - len(seconds)) <= max(2, 0.001 * len(seconds))
-    if one_a_frame and MAX_DRIFT_SECONDS < abs(drift) <= MAX_LENGTH_DIFFERENCE_SECONDS:
-        result.remarks.append(
-            f"one label sample a frame, but the clocks drift apart by {abs(drift):.2f} s over {video_end:.1f} s"
-        )
 
 
 def _check_lag(faces: list[tuple[float, np.ndarray]], reference: Reference, result: RecordingCheck) -> None:

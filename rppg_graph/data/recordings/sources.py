@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -67,6 +68,48 @@ def video_seconds(path: Path) -> np.ndarray:
     if not len(known):
         raise InputError(f"{path}: a video without frames. Restore the file or leave this recording out.")
     return known - known[0]
+
+
+MOST_FRAMES_APART = 2  # a camera's log and its video differ by as many where one was stopped before the other
+
+
+def on_clock(video: Path, clock: np.ndarray | None) -> np.ndarray:
+    """(T,) times of a video's frames by a list with one for each: time i belongs to frame i.
+
+    Frames beyond its end follow at its median step. Where the counts differ by more than two, the times are the
+    file's own, with a warning; where there is no list, too.
+
+    Args:
+        clock: two or more rising seconds, 0 at the first frame.
+    """
+    own = video_seconds(video)
+    if clock is None:
+        return own
+    if abs(len(clock) - len(own)) > MOST_FRAMES_APART:
+        warnings.warn(
+            f"{video}: {len(own)} frames, but times of {len(clock)}: frames are paired with the label by the file's "
+            f"own clock, not by number",
+            stacklevel=2,
+        )
+        return own
+    beyond = clock[-1] + np.arange(1, MOST_FRAMES_APART + 1) * np.median(np.diff(clock))
+    return np.concatenate([clock, beyond])[: len(own)]
+
+
+def read_on_clock(video: Path, clock: np.ndarray | None) -> Frames:
+    """The frames of a video at the times that `on_clock` gives them."""
+    own, seconds = video_seconds(video), on_clock(video, clock)
+    for when, frame in read_video(video):
+        yield float(np.interp(when, own, seconds)), frame
+
+
+def rising(seconds: np.ndarray) -> np.ndarray:
+    """Times of which no two are equal: of those that are, each after the first moves towards the next time."""
+    distinct, first = np.unique(seconds, return_index=True)
+    if len(distinct) < 2 or (np.diff(seconds) < 0).any():
+        return seconds  # for make_reference to refuse
+    step = np.median(np.diff(distinct))
+    return np.interp(np.arange(len(seconds)), [*first, len(seconds)], [*distinct, distinct[-1] + step])
 
 
 def image_seconds(paths: Sequence[Path]) -> np.ndarray:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rppg_graph.data.recordings import find_recordings, ubfc_rppg
+from rppg_graph.data.recordings import find_recordings, ubfc_rppg, ubfc_rppg_1
 from rppg_graph.errors import InputError
 
 
@@ -42,7 +42,6 @@ GROUND_TRUTHS = {
     "zeros": (_three_rows(pulse="0 0 0 0"), "the pulse is 0 at all 4 times"),
     "one sample": (_three_rows("1", "70", "0"), "samples of 1 times; a reference needs at least two"),
     "one time": (_three_rows("1 2", "70 70", "3 3"), "samples of 1 times; a reference needs at least two"),
-    "flat once averaged": (_three_rows("2 1 3", "70 70 70", "0 0.03 0.03"), "the pulse is 2 at all 2 times"),
 }
 
 
@@ -64,13 +63,24 @@ def test_binary_ground_truth_is_refused(tmp_path, writers):
 
 
 def test_equal_times_are_averaged_and_a_missing_heart_rate_is_nan(tmp_path):
-    path = tmp_path / "ground_truth.txt"
-    path.write_text(_three_rows(pulse="1 2 4 5", bpm="70 0 71 nan", seconds="5 5.03 5.03 5.1"))
-    reference = ubfc_rppg.read_reference(path)
+    path = tmp_path / "gtdump.xmp"
+    path.write_text("5000,70,98,1\n5030,0,98,2\n5030,71,98,4\n5100,nan,98,5\n")
+    reference = ubfc_rppg_1.read_reference(path)
     np.testing.assert_allclose(reference.seconds, [0, 0.03, 0.1])
     np.testing.assert_array_equal(reference.pulse, [1, 3, 5])
     np.testing.assert_array_equal(reference.bpm, [70, np.nan, np.nan])
     assert reference.notes == ("samples with the same time as another, averaged with it: 1",)
+    path.write_text("0,70,98,2\n30,70,98,1\n30,70,98,3\n")
+    with pytest.raises(InputError, match="the pulse is 2 at all 2 times"):
+        ubfc_rppg_1.read_reference(path)
+
+
+def test_equal_times_of_frames_are_spread_so_that_each_frame_has_its_own(tmp_path):
+    path = tmp_path / "ground_truth.txt"
+    path.write_text(_three_rows(pulse="1 2 2 4 4", bpm="70 70 70 70 70", seconds="5 5.04 5.04 5.1 5.1"))
+    reference = ubfc_rppg.read_reference(path)
+    np.testing.assert_allclose(reference.seconds, [0, 0.04, 0.07, 0.1, 0.125])
+    np.testing.assert_array_equal(reference.pulse, [1, 2, 2, 4, 4])
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
 import pytest
+from scipy.signal import find_peaks
 
-from rppg_graph.data.recordings import RECORDINGS, find_recordings, recognise
+from rppg_graph.data.alignment import label_figures
+from rppg_graph.data.check import MAX_DEVICE_DIFFERENCE_BPM
+from rppg_graph.data.recordings import (
+    RECORDINGS,
+    Reference,
+    find_recordings,
+    pure,
+    recognise,
+    ubfc_rppg,
+    ubfc_rppg_1,
+)
 from rppg_graph.errors import InputError
+from rppg_graph.pulse.filters import resample
 
 
 def test_written_layout_is_recognised_and_read_back_equal(tmp_path, layout_and_writer):
@@ -67,6 +80,85 @@ def test_mixed_layouts_are_named_and_each_can_be_asked_for(tmp_path, writers):
     assert [recording.name for recording in find_recordings(tmp_path, "scamps")] == ["P000123"]
 
 
+@pytest.mark.parametrize("more", [-2, 0, 2])
+def test_frames_of_ubfc_rppg_get_the_times_of_their_label_by_number(tmp_path, more):
+    uneven = np.cumsum(np.random.default_rng(2).choice([0.022, 0.033, 0.055], 60))
+    frames = np.random.default_rng(3).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    reference = Reference(uneven, np.cos(uneven), np.full(60, 70.0))
+    folder = ubfc_rppg.write(tmp_path, "subject7", frames, uneven, reference, codec="rawvideo")
+    rows = [line.split() for line in (folder / "ground_truth.txt").read_text().splitlines()]
+    kept = [row[: 60 + min(more, 0)] for row in rows]
+    if more > 0:
+        kept = [[*row, *extra] for row, extra in zip(kept, (["0", "1"], ["70", "70"], ["9", "9.03"]), strict=True)]
+    (folder / "ground_truth.txt").write_text("\n".join(" ".join(row) for row in kept))
+    [recording] = find_recordings(tmp_path)
+    seconds = np.array([when for when, _ in recording.frames()])
+    np.testing.assert_allclose(seconds, recording.frame_seconds(), atol=1e-9)
+    labelled = 60 + min(more, 0)
+    np.testing.assert_allclose(seconds[:labelled], (uneven - uneven[0])[:labelled], atol=1e-6)
+    np.testing.assert_allclose(seconds[:labelled], recording.reference().seconds[:labelled], atol=1e-9)
+    assert (np.diff(seconds) > 0).all()
+
+
+def test_more_than_two_frames_without_a_time_are_paired_by_the_clocks_and_named(tmp_path, writers):
+    writers["ubfc-rppg"](tmp_path)
+    label = tmp_path / "subject7" / "ground_truth.txt"
+    label.write_text("\n".join(" ".join(row.split()[:-3]) for row in label.read_text().splitlines()))
+    [recording] = find_recordings(tmp_path)
+    with pytest.warns(UserWarning, match=r"vid.avi: 24 frames, but times of 21"):
+        np.testing.assert_allclose(recording.frame_seconds(), np.arange(24) / 30, atol=1e-3)
+
+
+WRAPPED = [100, 110, 120, 126, 127, 127, 127, 1, 2, 4, 4, 3, 1, 127, 126, 120, 118]
+TRUE_BPM = [100, 110, 120, 126, 127, 127, 127, 129, 130, 132, 132, 131, 129, 127, 126, 120, 118]
+
+
+@pytest.mark.parametrize(
+    ("device", "true"),
+    [
+        (WRAPPED, TRUE_BPM),
+        (WRAPPED[::-1], TRUE_BPM[::-1]),
+        (WRAPPED[:10], TRUE_BPM[:10]),
+        (WRAPPED[9:], TRUE_BPM[9:]),
+        ([*WRAPPED[:7], 64, *WRAPPED[7:]], [*TRUE_BPM[:7], np.nan, *TRUE_BPM[7:]]),  # resampled across the jump
+        ([126, 127, 127, 0, 0, 0, 127, 127], [126, 127, 127, np.nan, np.nan, np.nan, 127, 127]),  # a finger taken out
+        ([70, 71, 0, 0, 72, 72, 12, 12, 71, 70], [70, 71, np.nan, np.nan, 72, 72, 12, 12, 71, 70]),
+        ([12, 12, 12, 12], [12, 12, 12, 12]),
+    ],
+)
+@pytest.mark.parametrize("layout", ["ubfc-rppg", "ubfc-rppg-1", "pure"])
+def test_heart_rates_of_seven_bits_are_unwrapped_where_that_is_evident(tmp_path, layout, device, true):
+    times = np.arange(len(device)) / 10
+    pulse = np.sin(times) + times
+    if layout == "ubfc-rppg":
+        path, read = tmp_path / "ground_truth.txt", ubfc_rppg.read_reference
+        path.write_text("\n".join(" ".join(map(str, row)) for row in (pulse, device, times)))
+    elif layout == "ubfc-rppg-1":
+        path, read = tmp_path / "gtdump.xmp", ubfc_rppg_1.read_reference
+        path.write_text("\n".join(f"{t * 1000},{b},98,{p}" for t, b, p in zip(times, device, pulse, strict=True)))
+    else:
+        path, read = tmp_path / "01-01.json", pure.read_reference
+        rows = zip(times, device, pulse, strict=True)
+        entries = [{"Timestamp": t * 1e9, "Value": {"waveform": p, "pulseRate": b}} for t, b, p in rows]
+        path.write_text(json.dumps({"/FullPackage": entries, "/Image": [{"Timestamp": 0, "Value": {}}]}))
+    reference = read(path)
+    np.testing.assert_array_equal(reference.bpm, true)
+    raised = int(np.nansum(np.array(true) > np.array(device)))
+    note = f"the device's heart rate goes on at 0 after 127; 128 was added to {raised} of {len(device)} values"
+    assert reference.notes == ((note,) if raised else ())
+
+
+def test_real_heart_rate_of_seven_bits_agrees_with_the_peaks_of_its_own_wave(shared_data):
+    reference = ubfc_rppg.read_reference(shared_data / "labels" / "subject24" / "ground_truth.txt")
+    assert label_figures(reference).device_difference_bpm < MAX_DEVICE_DIFFERENCE_BPM
+    high = slice(*np.flatnonzero(reference.bpm > 124)[[0, -1]])
+    seconds, pulse = resample(reference.seconds[high], reference.pulse[high], 30.0)
+    beats = seconds[find_peaks(pulse, distance=9)[0]]
+    by_peaks = 60 / np.median(np.diff(beats))  # the median, for the camera's log has a hole of a second
+    assert by_peaks == pytest.approx(128.6, abs=0.1)
+    assert reference.bpm[high].mean() == pytest.approx(by_peaks, abs=1)  # 33.8 as the device sent it
+
+
 def test_real_ubfc_rppg_is_read(shared_data):
     recordings = find_recordings(shared_data / "ubfc_rppg_mp4")
     assert [recording.subject for recording in recordings] == ["4", "5", "8", "10", "12", "13"]
@@ -75,14 +167,17 @@ def test_real_ubfc_rppg_is_read(shared_data):
         rows = [line.split() for line in recording.files[0].read_text().splitlines()]
         assert abs(len(rows[0]) - len(seconds)) <= 1  # one sample a frame
         assert reference.seconds[0] == 0
-        assert abs(reference.seconds[-1] - seconds[-1]) < 0.2
+        assert (np.diff(seconds) > 0).all()
+        both = min(len(seconds), len(reference.seconds))
+        np.testing.assert_array_equal(seconds[:both], reference.seconds[:both])
         assert 40 < reference.bpm.min() <= reference.bpm.max() < 180
 
 
 def test_real_clip_with_a_longer_label_is_read(shared_data):
     [recording] = find_recordings(shared_data / "ubfc_subject1_clip")
     assert recording.subject == "1"
-    assert recording.frame_seconds()[-1] < 3
+    with pytest.warns(UserWarning, match=r"74 frames, but times of 1547: frames are paired .* by the file's own clock"):
+        assert recording.frame_seconds()[-1] < 3
     assert recording.reference().seconds[-1] > 50
 
 
