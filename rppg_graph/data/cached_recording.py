@@ -41,6 +41,7 @@ class CachedRecording:
         bpm: (T,) float64 heart rate by the device, likewise.
         detection_rate: share of the frames in which the face was found.
         notes: what was odd or repaired while reading, one sentence each.
+        faults: why the reference is not to be believed (`alignment.reference_faults`); none where it is.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class CachedRecording:
     bpm: np.ndarray | None
     detection_rate: float
     notes: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
     @cached_property
     def frames(self) -> np.ndarray:
@@ -82,6 +84,7 @@ def recording_to_json(recording: CachedRecording, settings: CropSettings, source
         "frames": len(recording.seconds),
         "detection_rate": recording.detection_rate,
         "notes": list(recording.notes),
+        "faults": list(recording.faults),
         "seconds": recording.seconds.tolist(),
         "face": recording.face.tolist(),
         "boxes": [None if np.isnan(box[0]) else box.round(2).tolist() for box in recording.boxes],
@@ -125,6 +128,7 @@ def read_recording(folder: Path) -> CachedRecording:
         bpm=_array(content["bpm"]),
         detection_rate=content["detection_rate"],
         notes=tuple(content["notes"]),
+        faults=tuple(content["faults"]),
     )
 
 
