@@ -11,6 +11,7 @@ import numpy as np
 
 from rppg_graph.data.recordings.recording import Reference
 from rppg_graph.errors import InputError
+from rppg_graph.files import refuse_lfs_pointer
 
 SEVEN_BIT_JUMP, SEVEN_BIT_CLOSE = 40.0, 15.0  # bpm between neighbours: no heart jumps so far; what closes one
 LEAVE_OUT = "Restore the file from the dataset, or leave this recording out."
@@ -22,6 +23,7 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: it cannot be read or is not text.
     """
+    refuse_lfs_pointer(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -24,6 +24,7 @@ from rppg_graph.data.recordings.matlab import array_named, check_video_shape, op
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
 from rppg_graph.data.recordings.sources import Frames, frames_to_uint8
 from rppg_graph.errors import InputError
+from rppg_graph.files import refuse_lfs_pointer
 
 FPS = 30.0
 # What scipy.io lets out for files that are cut off or no MAT files at all.
@@ -60,6 +61,7 @@ def _frames(path: Path) -> Frames:
 
 
 def _load(path: Path, name: str) -> np.ndarray:
+    refuse_lfs_pointer(path)
     try:
         array = scipy.io.loadmat(path, variable_names=[name])[name]
     except KeyError:
@@ -75,6 +77,7 @@ def _video_shape(path: Path) -> tuple[int, ...]:
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
             return array_named(file, ("video",), path).shape[::-1]
+    refuse_lfs_pointer(path)
     try:
         shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
     except MAT_ERRORS as error:

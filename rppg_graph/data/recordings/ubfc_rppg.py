@@ -20,7 +20,7 @@ import numpy as np
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import Frames, on_clock, read_on_clock, rising, the_video
+from rppg_graph.data.recordings.sources import on_clock, read_on_clock, rising, the_video
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
 
@@ -42,28 +42,21 @@ def _is_subject(folder: Folder) -> bool:
 def _recording(folder: Folder) -> Recording:
     name = folder.path.resolve().name
     subject = re.search(r"subject([0-9]+)", name)
+    clocked = partial(the_video, folder.path, VIDEOS), partial(_clock, folder.path / LABELS)
     return Recording(
         name=name,
         subject=subject.group(1) if subject else name,
         layout="ubfc-rppg",
         files=tuple(folder.path / file for file in folder.files if file in (*VIDEOS, LABELS)),
-        frames=partial(_frames, folder.path),
+        frames=partial(read_on_clock, *clocked),
         reference=partial(read_reference, folder.path / LABELS),
-        frame_seconds=partial(_seconds, folder.path),
+        frame_seconds=partial(on_clock, *clocked),
     )
 
 
-def _frames(folder: Path) -> Frames:
-    yield from read_on_clock(the_video(folder, VIDEOS), _clock(folder))
-
-
-def _seconds(folder: Path) -> np.ndarray:
-    return on_clock(the_video(folder, VIDEOS), _clock(folder))
-
-
-def _clock(folder: Path) -> np.ndarray | None:
+def _clock(labels: Path) -> np.ndarray | None:
     try:
-        return read_reference(folder / LABELS).seconds
+        return read_reference(labels).seconds
     except InputError:  # said when the reference is read; the video can be looked at without it
         return None
 

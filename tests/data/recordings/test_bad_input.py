@@ -257,6 +257,65 @@ def test_pixels_that_are_not_finite_are_refused(tmp_path, writers):
         _read_everything(tmp_path)
 
 
+POINTER = (
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1\nsize 12345\n"
+)
+
+
+def test_pointers_of_git_lfs_are_named_with_the_command_that_fetches_them(tmp_path, layout_and_writer):
+    _, write = layout_and_writer
+    write(tmp_path)
+    [recording] = find_recordings(tmp_path)
+    images = [path for path in recording.files if path.suffix in (".png", ".bmp")]
+    for path in set(recording.files) - set(images[1:]):
+        whole = path.read_bytes()
+        path.write_text(POINTER)
+        with pytest.raises(InputError, match=rf"{re.escape(str(path))} is a pointer of Git LFS.* git lfs pull"):
+            _read_everything(tmp_path)
+        path.write_bytes(whole)
+
+
+FILES = {
+    "oximeter": ("lgi-ppgi", "alex/alex_gym/cms50_stream_handler.xml"),
+    "timer": ("lgi-ppgi", "alex/alex_gym/cv_camera_sensor_timer_stream_handler.xml"),
+    "wave": ("vipl-hr", "p1/v1-2/source3/wave.csv"),
+    "time": ("vipl-hr", "p1/v1-2/source3/time.txt"),
+    "sync": ("mcd-rppg", "ppg_sync/1020_FullHDwebcam_before.txt"),
+    "meta": ("mcd-rppg", "meta/1020_FullHDwebcam_before.txt"),
+    "ecg": ("ecg-fitness", "00/01/viatom-raw.csv"),
+    "frames": ("ecg-fitness", "00/01/c920.csv"),
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "message"),
+    [
+        ("oximeter", lambda text: text[:900], "not XML, or cut off"),
+        ("oximeter", lambda text: "<a/>", "no element with value1 and value2"),
+        ("timer", lambda text: text.replace(">5.0<", ">x<"), "element 1, value1: 'x' is not a number"),
+        ("wave", lambda text: text.replace("50.0", "fifty"), "row 2: 'fifty"),
+        ("wave", lambda text: "Wave\n", "samples of 0 times"),
+        ("time", lambda text: "40\n20\n", "sample 2: time runs backwards"),
+        ("time", lambda text: "", "samples of 0 times"),
+        ("sync", lambda text: text[:100], "8 samples for 24 frames; one a frame is wanted"),
+        ("sync", lambda text: "x" + text, "line 1: 'x50.000' is not a number"),
+        ("meta", lambda text: "1 yesterday\n", "line 1: '1 yesterday' is no number and time"),
+        ("ecg", lambda text: "milliseconds,ecg\n1,2\n", "row 2 has 2 values; milliseconds, ECG and heart rate"),
+        ("ecg", lambda text: "a,b,c\n", "samples of 0 times"),
+        ("frames", lambda text: "", "no times of frames in it"),
+    ],
+)
+def test_bad_files_of_a_recording_are_named(tmp_path, writers, what, change, message):
+    layout, file = FILES[what]
+    writers[layout](tmp_path)
+    path = tmp_path / file
+    text = path.read_text()
+    path.write_text(change(text))
+    assert path.read_text() != text
+    with pytest.raises(InputError, match=rf"{re.escape(str(path))}: {message}"):
+        _read_everything(tmp_path)
+
+
 def test_symlink_loops_end_and_linked_datasets_are_followed(tmp_path, writers):
     writers["pure"](tmp_path / "disk")
     root = tmp_path / "root"
