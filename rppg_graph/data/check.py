@@ -23,6 +23,7 @@ MAX_LENGTH_DIFFERENCE_SECONDS = 0.5
 MAX_DEVICE_DIFFERENCE_BPM = 5.0
 MAX_LAG_SECONDS = 0.5
 LEAST_FACE_SHARE = 0.5
+LABEL_SUFFIXES = {".csv", ".txt", ".xml", ".json", ".mat", ".h5", ".hdf5", ".npy", ".npz", ".edf", ".bdf"}
 
 
 @dataclass
@@ -138,7 +139,12 @@ def _check_label(recording: Recording, result: RecordingCheck) -> Reference | No
         result.problems.append(str(error))
         return None
     if reference is None:
-        result.remarks.append("no reference beside the video: good for prediction, not for training or evaluation")
+        folder = recording.files[0].parent
+        others = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in LABEL_SUFFIXES]
+        unread = f" ({', '.join(others[:5])} beside it: not known here)" if others else ""
+        result.remarks.append(
+            f"no reference beside the video{unread}: good for prediction, not for training or evaluation"
+        )
         return None
     result.remarks.extend(f"label: {note}" for note in reference.notes)
     result.pulse_hz = float((len(reference.seconds) - 1) / np.ptp(reference.seconds))

@@ -111,6 +111,13 @@ def test_heart_rates_once_a_second_are_a_whole_label_and_impossible_ones_a_wrong
     assert _found(check, "wrong").problems == ["label: a heart rate of 12 bpm (median), which no heart has (30 to 240)"]
 
 
+def test_a_video_without_a_reference_is_told_what_lies_beside_it(tmp_path):
+    write_video(tmp_path / "a.avi", np.zeros((5, 16, 16, 3), np.uint8), FPS, codec="mjpeg")
+    (tmp_path / "oximeter.csv").write_text("1,2")
+    [recording] = check_data(tmp_path, decode=False, progress=False).recordings
+    assert "no reference beside the video (oximeter.csv beside it: not known here)" in recording.remarks[0]
+
+
 def test_unreadable_frames_and_missing_faces_are_problems(tmp_path):
     _write_pure(tmp_path, "01-01")
     _write_pure(tmp_path, "02-01")

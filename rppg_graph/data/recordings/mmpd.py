@@ -22,7 +22,7 @@ from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, uniform_seconds
 from rppg_graph.data.recordings.matlab import array_named, check_video_shape, open_hdf5, stream_transposed
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import Frames, frames_to_uint8
+from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, Frames, frames_to_uint8
 from rppg_graph.errors import InputError
 from rppg_graph.files import refuse_lfs_pointer
 
@@ -92,7 +92,7 @@ def _seconds(path: Path) -> np.ndarray:
 
 
 def read_reference(path: Path) -> Reference:
-    """The array `GT_ppg`, spread over the duration of the video.
+    """The array `GT_ppg`: sample i at frame i, or spread over the video where it has not one a frame.
 
     Raises:
         InputError: no MATLAB file, no such array, or what make_reference refuses.
@@ -103,7 +103,8 @@ def read_reference(path: Path) -> Reference:
     else:
         pulse = _load(path, "GT_ppg").reshape(-1)
     frames = len(_seconds(path))
-    return make_reference(path, uniform_seconds(len(pulse), FPS * len(pulse) / frames), pulse)
+    one_a_frame = abs(len(pulse) - frames) <= MOST_FRAMES_APART
+    return make_reference(path, uniform_seconds(len(pulse), FPS if one_a_frame else FPS * len(pulse) / frames), pulse)
 
 
 LAYOUT = Layout("MMPD: subject<n>/p<n>_<m>.mat with video and GT_ppg", collect)

@@ -9,6 +9,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+import scipy.io
 from scipy.signal import find_peaks
 
 from rppg_graph.data.alignment import label_figures
@@ -112,6 +113,15 @@ def test_more_than_two_frames_without_a_time_are_paired_by_the_clocks_and_named(
     [recording] = find_recordings(tmp_path)
     with pytest.warns(UserWarning, match=r"vid.avi: 24 frames, but times of 21"):
         np.testing.assert_allclose(recording.frame_seconds(), np.arange(24) / 30, atol=1e-3)
+
+
+@pytest.mark.parametrize(("samples", "hz"), [(24, 30), (26, 30), (22, 30), (48, 60)])
+def test_pulse_of_mmpd_is_paired_by_number_where_there_is_one_sample_a_frame(tmp_path, writers, samples, hz):
+    written = writers["mmpd"](tmp_path)
+    pulse = np.sin(np.arange(samples))
+    scipy.io.savemat(tmp_path / "subject3" / "p3_11.mat", {"video": written.frames, "GT_ppg": pulse})
+    [recording] = find_recordings(tmp_path)
+    np.testing.assert_allclose(recording.reference().seconds, np.arange(samples) / hz)
 
 
 WRAPPED = [100, 110, 120, 126, 127, 127, 127, 1, 2, 4, 4, 3, 1, 127, 126, 120, 118]
