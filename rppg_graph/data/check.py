@@ -134,7 +134,9 @@ def _check(recording: Recording, split: str | None, decode: bool) -> RecordingCh
 
 def _check_label(recording: Recording, result: RecordingCheck) -> Reference | None:
     try:
-        reference = recording.reference()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are of the video's clock, and said with its frames
+            reference = recording.reference()
     except InputError as error:
         result.problems.append(str(error))
         return None

@@ -9,7 +9,6 @@ Multimedia, 2025; https://huggingface.co/datasets/kyegorov/mcd_rppg.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -23,19 +22,17 @@ from rppg_graph.data.recordings.recording import Layout, Recording, Reference
 from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, frame_clock, on_clock, read_on_clock, the_video
 from rppg_graph.errors import InputError
 
-NAME = r"([0-9]+_[A-Za-z0-9]+_(?:before|after))\.(?:avi|txt)"
+VIDEO = r"[0-9]+_[A-Za-z0-9]+_(before|after)\.avi"
 PARTS = {"video": ".avi", "ppg_sync": ".txt", "meta": ".txt"}
 
 
 def collect(folders: list[Folder]) -> list[Recording]:
-    """One recording for each <person>_<camera>_<before or after> in a folder video or ppg_sync."""
-    found = {
-        (folder.path.parent, match.group(1))
-        for folder in folders
-        for match in (re.fullmatch(NAME, name) for name in folder.files)
-        if match and folder.path.name in ("video", "ppg_sync")
-    }
-    return [_recording(*each) for each in sorted(found)]
+    """One recording for each <person>_<camera>_<before or after>.avi in a folder video.
+
+    Labels without a video are no recordings: few people fetch all the videos.
+    """
+    videos = [path for folder in folders if folder.path.name == "video" for path in folder.matching(VIDEO)]
+    return [_recording(path.parent.parent, path.stem) for path in videos]
 
 
 def _recording(root: Path, name: str) -> Recording:
