@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rppg_graph.errors import InputError
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
 
 def writable(path: Path | None) -> None:
     """Refuse an output file that cannot be written, before any work is done for it."""
@@ -47,6 +49,23 @@ def write_whole(path: Path | None, write: Callable[[Path], object]) -> None:
 def write_text(path: Path | None, text: str) -> None:
     """:func:`write_whole` of a text."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def refuse_lfs_pointer(path: Path) -> None:
+    """Refuse the three lines of text that Git leaves in place of a large file; a file that is not there passes.
+
+    Raises:
+        InputError: it is such a pointer.
+    """
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return
+    if pointer:
+        raise InputError(
+            f"{path} is a pointer of Git LFS, not the file itself. Fetch it: git lfs pull, in {path.parent}"
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,27 @@ def test_eval_names_every_recording_that_has_no_wave(tmp_path, monkeypatch, caps
     said = capsys.readouterr().err
     assert "2 of 2 recordings have no stretch with both a wave by pos and a reference" in said
     assert "--leave-out subject1 --leave-out subject3" in said
+
+
+def test_eval_leaves_out_wrong_references_unless_told_otherwise(dataset, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, bpm in (("right", 72), ("wrong", 12)):
+        Path("own").mkdir(exist_ok=True)
+        shutil.copy(dataset / "subject1" / "vid.mp4", f"own/{name}.mp4")
+        Path(f"own/{name}.csv").write_text("seconds,bpm\n" + "".join(f"{second},{bpm}\n" for second in range(8)))
+    arguments = ["eval", "--method", "pos", "--data", "own", "--window", "5", "--out", "out"]
+    assert cli.main(arguments) == 0
+    assert "wrong is left out: the reference is wrong: a heart rate of 12 bpm" in capsys.readouterr().err
+    results = json.loads(Path("out/results.json").read_text())
+    assert [row["name"] for row in results["methods"]["pos"]["recordings"]] == ["right"]
+    assert list(results["left_out"]) == ["wrong"]
+    assert cli.main([*arguments, "--every-reference"]) == 0
+    results = json.loads(Path("out/results.json").read_text())
+    assert [row["name"] for row in results["methods"]["pos"]["recordings"]] == ["right", "wrong"]
+    assert results["left_out"] == {}
+    Path("own/right.csv").write_text("seconds,bpm\n0,1.2\n1,1.2\n")
+    assert cli.main(arguments) == 2
+    assert "no recording is left; mend the references" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -67,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     monte_carlo.add_arguments(parser)
     chosen_method.add_reading(parser)
     parser.add_argument("--face-policy", choices=POLICIES, help="a recording without enough of a face (see predict)")
+    parser.add_argument(
+        "--every-reference", action="store_true", help="count recordings whose reference check-data calls wrong, too"
+    )
     parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording to do without")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write report.html, results.json, the waves and a CSV"
@@ -101,6 +105,7 @@ def run(args: argparse.Namespace) -> None:
     subjects = None if side == "all" else _subjects(args.checkpoints, data, side, config)
     data = data.model_copy(update={"leave_out": (*data.leave_out, *args.leave_out)})
     recordings = {c.name: _recordings(c, data, subjects) for c in contestants}
+    left_out = {} if args.every_reference else _unbelievable(recordings)
     known: NetworkWaves = {}
     waves = {c.name: _waves(c, recordings[c.name], known) for c in contestants}
     evaluations = {name: evaluate_waves(w, args.protocol, args.window) for name, w in waves.items()}
@@ -111,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
         evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
     if args.out:  # before the screen, which may be a pipe that closes
         about = {"data": str(data.root), "subjects": side, "views": args.views or "whole", "beside": args.beside}
-        about |= {"protocol": args.protocol, "window_seconds": args.window}
+        about |= {"protocol": args.protocol, "window_seconds": args.window, "left_out": left_out}
         write_results(args.out, evaluations, waves, about | {"uncertainty": assessed})
         networks = {c.name: _view(c.method, recordings[c.name]) for c in contestants}
         seen = {name: view for name, view in networks.items() if view is not None}
@@ -184,6 +189,21 @@ def _recordings(contestant: Contestant, data: DataConfig, subjects: Sequence[str
     if without:
         raise InputError(f"{', '.join(without)}: no reference pulse to measure against; name them with --leave-out")
     return recordings
+
+
+def _unbelievable(recordings: dict[str, list[CachedRecording]]) -> dict[str, str]:
+    """Take out, for every method alike, what has a wrong reference by one's crops: name → why, which is printed."""
+    wrong = {cached.name: cached.faults[0] for found in recordings.values() for cached in found if cached.faults}
+    for found in recordings.values():
+        found[:] = [cached for cached in found if cached.name not in wrong]
+    lines = [f"{name} is left out: the reference is wrong: {fault}" for name, fault in wrong.items()]
+    if not all(recordings.values()):
+        raise InputError(
+            "\n".join([*lines, "no recording is left; mend the references, or count them with --every-reference"])
+        )
+    if lines:
+        print("\n".join([*lines, "(--every-reference counts them)"]), file=sys.stderr)
+    return wrong
 
 
 def _waves(contestant: Contestant, recordings: list[CachedRecording], known: NetworkWaves) -> list[Wave]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rppg_graph.data.alignment import reference_faults
 from rppg_graph.data.cached_recording import (
     FRAMES_FILE,
     RECORDING_FILE,
@@ -25,6 +26,7 @@ from rppg_graph.data.cached_recording import (
 from rppg_graph.data.contact_sheet import contact_sheet
 from rppg_graph.data.face import FaceCropper, FaceFrame
 from rppg_graph.data.recordings import Recording, Reference
+from rppg_graph.data.skin import mean_rgb
 from rppg_graph.errors import InputError
 
 PARTIAL = ".partial-"  # begins the name of a folder that is not whole yet
@@ -121,27 +123,29 @@ def _cut(recording: Recording, folder: Path, settings: CropSettings, count: Call
     cropper = FaceCropper(**asdict(settings))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        crops = cropper.crops(recording.frames(), recording.name)
-        seconds, boxes = _write_frames(folder / FRAMES_FILE, crops, settings.size, count)
         reference = recording.reference()
+        crops = cropper.crops(recording.frames(), recording.name)
+        seconds, boxes, skin = _write_frames(folder / FRAMES_FILE, crops, settings.size, count)
     if len(seconds) < 2:
         raise InputError("the video has a single frame; a pulse needs seconds of them")
     pulse = _at_frames(reference, reference and reference.pulse, seconds)
     notes = [str(warning.message) for warning in caught] + list(reference.notes if reference else ())
     if pulse is not None and not np.isfinite(pulse).all():
         notes.append(f"{np.isnan(pulse).sum()} of {len(pulse)} frames have no reference pulse")
+    face = np.isfinite(boxes[:, 0])
     return CachedRecording(
         folder=folder,
         name=recording.name,
         subject=recording.subject,
         layout=recording.layout,
         seconds=seconds,
-        face=np.isfinite(boxes[:, 0]),
+        face=face,
         boxes=boxes,
         pulse=pulse,
         bpm=_at_frames(reference, reference and reference.bpm, seconds),
         detection_rate=cropper.detection_rate,
         notes=tuple(notes),
+        faults=tuple(reference_faults(reference, seconds, (seconds[face], skin[face])) if reference else ()),
     )
 
 
@@ -152,9 +156,12 @@ def _at_frames(reference: Reference | None, values: np.ndarray | None, seconds: 
 
 def _write_frames(
     path: Path, crops: Iterable[FaceFrame], size: int, count: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Stream the crops to an .npy file; their seconds (T,) and boxes (T, 4), NaN where there is no crop (black)."""
-    seconds, boxes, black = [], [], np.zeros((size, size, 3), np.uint8)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stream the crops to an .npy file; their seconds (T,), boxes (T, 4) and the mean colours of their skin (T, 3).
+
+    Where there is no crop, the frame is black, and boxes and colours are NaN.
+    """
+    seconds, boxes, skin, black = [], [], [], np.zeros((size, size, 3), np.uint8)
     with path.open("wb") as file:
         _write_header(file, 0, size)
         pixels_begin = file.tell()
@@ -162,12 +169,13 @@ def _write_frames(
             file.write((black if frame.crop is None else frame.crop).tobytes())
             seconds.append(frame.seconds)
             boxes.append(frame.box or (np.nan,) * 4)
+            skin.append((np.nan,) * 3 if frame.crop is None else mean_rgb(frame.crop))
             count()
         file.seek(0)
         _write_header(file, len(seconds), size)
         if file.tell() != pixels_begin:
             raise RuntimeError("numpy no longer leaves room in the header for the number of frames to grow")
-    return np.array(seconds, dtype=np.float64), np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    return np.array(seconds), np.array(boxes).reshape(-1, 4), np.array(skin).reshape(-1, 3)
 
 
 def _write_header(file, frames: int, size: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from rppg_graph.data.face import DEFAULT_DETECTOR
 from rppg_graph.errors import InputError
 
-FORMAT_VERSION = 1  # goes up with any change of the files' form or of how a crop is computed
+FORMAT_VERSION = 3  # goes up with any change of the files' form, of how a crop is computed or a reference is read
 FRAMES_FILE, RECORDING_FILE, SHEET_FILE = "frames.npy", "recording.json", "contact_sheet.png"
 
 
@@ -41,6 +41,7 @@ class CachedRecording:
         bpm: (T,) float64 heart rate by the device, likewise.
         detection_rate: share of the frames in which the face was found.
         notes: what was odd or repaired while reading, one sentence each.
+        faults: why the reference is not to be believed (`alignment.reference_faults`); none where it is.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class CachedRecording:
     bpm: np.ndarray | None
     detection_rate: float
     notes: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
     @cached_property
     def frames(self) -> np.ndarray:
@@ -62,8 +64,12 @@ class CachedRecording:
 
     @property
     def fps(self) -> float:
-        """Frames per second, by the median of their distances."""
-        return float(1.0 / np.median(np.diff(self.seconds)))
+        """Frames per second, by the mean of their distances without holes (over twice the median).
+
+        The median itself is no rate: a camera's log in steps of 8 ms has 33 and 41 ms, and a median of 24 or 30 fps.
+        """
+        steps = np.diff(self.seconds)
+        return float(1.0 / steps[steps <= 2 * np.median(steps)].mean())
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the frames: a pickled memory map is a copy of the whole array."""
@@ -82,6 +88,7 @@ def recording_to_json(recording: CachedRecording, settings: CropSettings, source
         "frames": len(recording.seconds),
         "detection_rate": recording.detection_rate,
         "notes": list(recording.notes),
+        "faults": list(recording.faults),
         "seconds": recording.seconds.tolist(),
         "face": recording.face.tolist(),
         "boxes": [None if np.isnan(box[0]) else box.round(2).tolist() for box in recording.boxes],
@@ -125,6 +132,7 @@ def read_recording(folder: Path) -> CachedRecording:
         bpm=_array(content["bpm"]),
         detection_rate=content["detection_rate"],
         notes=tuple(content["notes"]),
+        faults=tuple(content["faults"]),
     )
 
 

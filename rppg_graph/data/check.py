@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rppg_graph.data.alignment import label_figures, label_lag_seconds
+from rppg_graph.data.alignment import label_figures, label_lag_seconds, reference_faults
 from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.recordings import RECORDINGS, Recording, Reference, find_recordings, recognise
 from rppg_graph.data.skin import mean_rgb
@@ -20,10 +20,10 @@ from rppg_graph.errors import InputError
 MAX_FRAME_STEP = 1.5  # of the median step; a longer one is a gap
 MAX_LABEL_STEP_SECONDS = 0.25
 MAX_LENGTH_DIFFERENCE_SECONDS = 0.5
-MAX_DRIFT_SECONDS = 0.1
 MAX_DEVICE_DIFFERENCE_BPM = 5.0
 MAX_LAG_SECONDS = 0.5
 LEAST_FACE_SHARE = 0.5
+LABEL_SUFFIXES = {".csv", ".txt", ".xml", ".json", ".mat", ".h5", ".hdf5", ".npy", ".npz", ".edf", ".bdf"}
 
 
 @dataclass
@@ -121,26 +121,38 @@ def _check(recording: Recording, split: str | None, decode: bool) -> RecordingCh
         result.remarks.append("STGNet's authors left this recording out (an option here, off by default)")
     reference = _check_label(recording, result)
     seconds, faces = _check_frames(recording, result, decode)
-    if reference is not None and seconds is not None:
-        _check_overlap(seconds, reference, result)
-    if reference is not None and reference.pulse is not None and faces:
-        _check_lag(faces, reference, result)
+    if reference is not None:
+        skin = tuple(map(np.array, zip(*faces, strict=True))) if faces else None
+        faults = reference_faults(reference, reference.seconds if seconds is None else seconds, skin)
+        result.problems.extend(f"label: {fault}" for fault in faults)
+        if seconds is not None and not faults:
+            _check_overlap(seconds, reference, result)
+        if skin and reference.pulse is not None and not faults:
+            _check_lag(*skin, reference, result)
     return result
 
 
 def _check_label(recording: Recording, result: RecordingCheck) -> Reference | None:
     try:
-        reference = recording.reference()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are of the video's clock, and said with its frames
+            reference = recording.reference()
     except InputError as error:
         result.problems.append(str(error))
         return None
     if reference is None:
-        result.remarks.append("no reference beside the video: good for prediction, not for training or evaluation")
+        folder = recording.files[0].parent
+        others = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in LABEL_SUFFIXES]
+        unread = f" ({', '.join(others[:5])} beside it: not known here)" if others else ""
+        result.remarks.append(
+            f"no reference beside the video{unread}: good for prediction, not for training or evaluation"
+        )
         return None
     result.remarks.extend(f"label: {note}" for note in reference.notes)
     result.pulse_hz = float((len(reference.seconds) - 1) / np.ptp(reference.seconds))
     result.label_seconds = (float(reference.seconds[0]), float(reference.seconds[-1]))
-    _note_gaps("label", reference.seconds, MAX_LABEL_STEP_SECONDS, result)
+    usual = 0 if reference.pulse is not None else MAX_FRAME_STEP * float(np.median(np.diff(reference.seconds)))
+    _note_gaps("label", reference.seconds, max(MAX_LABEL_STEP_SECONDS, usual), result)
     figures = label_figures(reference)
     result.heart_rate_bpm = figures.bpm_range
     difference = figures.device_difference_bpm
@@ -197,7 +209,10 @@ def _note_gaps(what: str, seconds: np.ndarray, longest: float, result: Recording
 
 
 def _check_overlap(seconds: np.ndarray, reference: Reference, result: RecordingCheck) -> None:
-    video_end, first, last = float(seconds[-1]), float(reference.seconds[0]), float(reference.seconds[-1])
+    step = (
+        0.0 if reference.pulse is not None else float(np.median(np.diff(reference.seconds)))
+    )  # what a rate stands for
+    video_end, first, last = float(seconds[-1]), reference.seconds[0] - step, reference.seconds[-1] + step
     unlabelled = max(0.0, min(first, video_end)) + max(0.0, video_end - max(last, 0.0))
     if unlabelled > MAX_LENGTH_DIFFERENCE_SECONDS:
         result.problems.append(
@@ -206,17 +221,10 @@ def _check_overlap(seconds: np.ndarray, reference: Reference, result: RecordingC
         )
     elif last - video_end > MAX_LENGTH_DIFFERENCE_SECONDS:
         result.remarks.append(f"the label goes on for {last - video_end:.1f} s after the video of {video_end:.1f} s")
-    drift = (last - first) - video_end
-    one_a_frame = abs(len(reference.seconds) - len(seconds)) <= max(2, 0.001 * len(seconds))
-    if one_a_frame and MAX_DRIFT_SECONDS < abs(drift) <= MAX_LENGTH_DIFFERENCE_SECONDS:
-        result.remarks.append(
-            f"one label sample a frame, but the clocks drift apart by {abs(drift):.2f} s over {video_end:.1f} s"
-        )
 
 
-def _check_lag(faces: list[tuple[float, np.ndarray]], reference: Reference, result: RecordingCheck) -> None:
-    seconds, rgb = zip(*faces, strict=True)
-    result.lag_seconds = label_lag_seconds(np.array(seconds), np.array(rgb), reference)
+def _check_lag(seconds: np.ndarray, rgb: np.ndarray, reference: Reference, result: RecordingCheck) -> None:
+    result.lag_seconds = label_lag_seconds(seconds, rgb, reference)
     if result.lag_seconds is not None and abs(result.lag_seconds) > MAX_LAG_SECONDS:
         direction = "behind" if result.lag_seconds > 0 else "ahead of"
         result.remarks.append(f"the label beats {abs(result.lag_seconds):.2f} s {direction} the face (POS estimate)")

@@ -14,6 +14,7 @@ import numpy as np
 
 from rppg_graph.data.video_writer import CODECS, write_video
 from rppg_graph.errors import InputError
+from rppg_graph.files import refuse_lfs_pointer
 
 __all__ = ["CODECS", "VideoInfo", "probe", "read_video", "write_video"]
 
@@ -123,6 +124,7 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
         raise InputError(f"{path}: not a file; name one video file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or record it again")
+    refuse_lfs_pointer(path)
     try:
         container = av.open(f"file:{path}")  # the prefix keeps a name such as "a:b.mp4" from being read as a protocol
     except PermissionError:

@@ -290,3 +290,13 @@ def test_real_recordings(shared_data, tmp_path):
     assert cached.frames.shape == (74, 64, 64, 3)
     assert cached.detection_rate == 1.0
     assert np.isfinite(cached.pulse).all()
+
+
+def test_frame_rate_of_an_uneven_log_is_that_of_its_frames_and_not_of_its_median_step(tmp_path):
+    steps = np.random.default_rng(0).permutation(np.repeat([0.025, 0.033, 0.041], [200, 300, 501]))  # the median: 0.041
+    steps[500] = 3.0
+    seconds = np.cumsum([0, *steps])
+    frames = {"face": np.ones(1002, bool), "boxes": np.zeros((1002, 4)), "pulse": None, "bpm": None}
+    cached = CachedRecording(tmp_path, "a", "a", "folder", seconds, **frames, detection_rate=1.0, notes=())
+    assert cached.fps == pytest.approx(1000 / (np.delete(steps, 500).sum()), rel=1e-9)
+    assert cached.fps == pytest.approx(28.2, abs=0.1)

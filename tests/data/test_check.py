@@ -11,6 +11,7 @@ import skimage.data
 from rppg_graph.data.check import check_data
 from rppg_graph.data.check_report import printable, report_lines, write_json
 from rppg_graph.data.recordings import Reference, pure, ubfc_rppg
+from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
 
 FPS = 30.0
@@ -97,6 +98,24 @@ def test_every_fault_is_named_and_the_rest_is_still_checked(tmp_path):
     assert "not JSON, or cut off" in _found(check, "03-01").problems[0]
     assert "0.8 s of the video have no label and would be left out" in _found(check, "04-01").problems[0]
     assert "STGNet's authors left this recording out" in _found(check, "07-02").remarks[0]
+
+
+def test_heart_rates_once_a_second_are_a_whole_label_and_impossible_ones_a_wrong_one(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3), dtype=np.uint8)
+    for name, bpm in (("right", 72), ("wrong", 12)):
+        write_video(tmp_path / f"{name}.avi", frames, FPS, codec="mjpeg")
+        rows = [f"{second},{bpm}" for second in range(10)]  # the video ends at 9.97 s
+        (tmp_path / f"{name}.csv").write_text("\n".join(["seconds,bpm", *rows]))
+    check = check_data(tmp_path, decode=False, progress=False)
+    assert _found(check, "right").problems == _found(check, "right").remarks == []
+    assert _found(check, "wrong").problems == ["label: a heart rate of 12 bpm (median), which no heart has (30 to 240)"]
+
+
+def test_a_video_without_a_reference_is_told_what_lies_beside_it(tmp_path):
+    write_video(tmp_path / "a.avi", np.zeros((5, 16, 16, 3), np.uint8), FPS, codec="mjpeg")
+    (tmp_path / "oximeter.csv").write_text("1,2")
+    [recording] = check_data(tmp_path, decode=False, progress=False).recordings
+    assert "no reference beside the video (oximeter.csv beside it: not known here)" in recording.remarks[0]
 
 
 def test_unreadable_frames_and_missing_faces_are_problems(tmp_path):

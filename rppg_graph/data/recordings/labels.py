@@ -11,7 +11,9 @@ import numpy as np
 
 from rppg_graph.data.recordings.recording import Reference
 from rppg_graph.errors import InputError
+from rppg_graph.files import refuse_lfs_pointer
 
+SEVEN_BIT_JUMP, SEVEN_BIT_CLOSE = 40.0, 15.0  # bpm between neighbours: no heart jumps so far; what closes one
 LEAVE_OUT = "Restore the file from the dataset, or leave this recording out."
 
 
@@ -21,6 +23,7 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: it cannot be read or is not text.
     """
+    refuse_lfs_pointer(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -69,6 +72,7 @@ def make_reference(
     pulse: Sequence[float] | np.ndarray | None = None,
     bpm: Sequence[float] | np.ndarray | None = None,
     place: Callable[[int], str] = sample_number,
+    seven_bits: bool = False,
 ) -> Reference:
     """A Reference whose numbers have been checked.
 
@@ -77,12 +81,14 @@ def make_reference(
 
     Args:
         place: names sample `index` for messages, e.g. "line 7".
+        seven_bits: the heart rate is an oximeter's that goes on at 0 after 127 (Contec CMS50); see unwrap_seven_bits.
 
     Raises:
         InputError: fewer than two times, unequal lengths, a time that is not finite or runs backwards, a pulse that
             is not finite or never changes.
     """
     seconds = np.asarray(seconds, dtype=np.float64).reshape(-1)
+    raised = 0
     columns = {"pulse": pulse, "heart rate": bpm}
     columns = {k: np.asarray(v, dtype=np.float64).reshape(-1) for k, v in columns.items() if v is not None}
     for name, values in columns.items():
@@ -99,9 +105,12 @@ def make_reference(
     if "pulse" in columns:
         _refuse_not_finite(path, "pulse", columns["pulse"], place)
     if "heart rate" in columns:
-        rates = columns["heart rate"]
+        rates = unwrap_seven_bits(columns["heart rate"]) if seven_bits else columns["heart rate"]
+        raised = int((rates > columns["heart rate"]).sum())
         columns["heart rate"] = np.where(np.isfinite(rates) & (rates > 0), rates, np.nan)
     seconds, columns, notes = _merge_equal_times(seconds, columns)
+    if raised:
+        notes += (f"the device's heart rate goes on at 0 after 127; 128 was added to {raised} of {len(rates)} values",)
     if len(seconds) < 2:
         raise InputError(f"{path}: samples of {len(seconds)} times; a reference needs at least two. {LEAVE_OUT}")
     if "pulse" in columns and np.ptp(columns["pulse"]) == 0:
@@ -110,6 +119,27 @@ def make_reference(
             f"Leave this recording out."
         )
     return Reference(seconds, columns.get("pulse"), columns.get("heart rate"), notes)
+
+
+def unwrap_seven_bits(bpm: np.ndarray) -> np.ndarray:
+    """Heart rates of a device that sends seven bits of them, with 128 added where it evidently went on at 0 after 127.
+
+    That is a stretch whose end is by a jump to or from about 127, which 128 more would close, and that has more in it
+    than the zeros of a device without a reading. A single value within a jump (the average of both of its sides, in
+    labels that were resampled) becomes NaN.
+    """
+    bpm = np.where(np.isfinite(bpm), bpm, 0.0)
+    pieces = np.split(np.arange(len(bpm)), np.flatnonzero(np.abs(np.diff(bpm)) > SEVEN_BIT_JUMP) + 1)
+    longer = [piece for piece in pieces if len(piece) > 1]
+    added = np.zeros_like(bpm)
+    for before, piece, after in zip([None, *longer], longer, [*longer[1:], None], strict=False):
+        ends = [(before[-2:], piece[0])] if before is not None else []
+        ends += [(after[:2], piece[-1])] if after is not None else []
+        closed = [abs(bpm[end] + 128 - bpm[beside].max()) < SEVEN_BIT_CLOSE for beside, end in ends]
+        added[piece] = 128 * (any(closed) and bpm[piece].max() > 0)
+    singles = [piece[0] for piece in pieces if len(piece) == 1]
+    added[[i for i in singles if added[max(i - 1, 0) : i + 2].any()]] = np.nan
+    return bpm + added
 
 
 def _refuse_not_finite(path: Path, name: str, values: np.ndarray, place: Callable[[int], str]) -> None:

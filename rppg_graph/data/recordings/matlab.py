@@ -12,6 +12,7 @@ import numpy as np
 from rppg_graph.data.recordings.labels import LEAVE_OUT
 from rppg_graph.data.recordings.sources import Frames, frames_to_uint8
 from rppg_graph.errors import InputError
+from rppg_graph.files import refuse_lfs_pointer
 
 FRAMES_AT_ONCE = 16
 
@@ -23,6 +24,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises:
         InputError: missing, not HDF5, cut off.
     """
+    refuse_lfs_pointer(path)
     try:
         with h5py.File(path, "r") as file:
             yield file

@@ -22,8 +22,9 @@ from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, uniform_seconds
 from rppg_graph.data.recordings.matlab import array_named, check_video_shape, open_hdf5, stream_transposed
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import Frames, frames_to_uint8
+from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, Frames, frames_to_uint8
 from rppg_graph.errors import InputError
+from rppg_graph.files import refuse_lfs_pointer
 
 FPS = 30.0
 # What scipy.io lets out for files that are cut off or no MAT files at all.
@@ -60,6 +61,7 @@ def _frames(path: Path) -> Frames:
 
 
 def _load(path: Path, name: str) -> np.ndarray:
+    refuse_lfs_pointer(path)
     try:
         array = scipy.io.loadmat(path, variable_names=[name])[name]
     except KeyError:
@@ -75,6 +77,7 @@ def _video_shape(path: Path) -> tuple[int, ...]:
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
             return array_named(file, ("video",), path).shape[::-1]
+    refuse_lfs_pointer(path)
     try:
         shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
     except MAT_ERRORS as error:
@@ -89,7 +92,7 @@ def _seconds(path: Path) -> np.ndarray:
 
 
 def read_reference(path: Path) -> Reference:
-    """The array `GT_ppg`, spread over the duration of the video.
+    """The array `GT_ppg`: sample i at frame i, or spread over the video where it has not one a frame.
 
     Raises:
         InputError: no MATLAB file, no such array, or what make_reference refuses.
@@ -100,7 +103,8 @@ def read_reference(path: Path) -> Reference:
     else:
         pulse = _load(path, "GT_ppg").reshape(-1)
     frames = len(_seconds(path))
-    return make_reference(path, uniform_seconds(len(pulse), FPS * len(pulse) / frames), pulse)
+    one_a_frame = abs(len(pulse) - frames) <= MOST_FRAMES_APART
+    return make_reference(path, uniform_seconds(len(pulse), FPS if one_a_frame else FPS * len(pulse) / frames), pulse)
 
 
 LAYOUT = Layout("MMPD: subject<n>/p<n>_<m>.mat with video and GT_ppg", collect)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from rppg_graph.data.recordings import vipl_hr
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
@@ -24,8 +25,9 @@ COLUMNS = {"seconds", "pulse", "bpm"}
 
 
 def collect(folders: list[Folder]) -> list[Recording]:
-    """One recording for each file with the suffix of a video."""
-    return [_recording(folder, name) for folder in folders for name in folder.files if is_video(name)]
+    """One recording for each file with the suffix of a video, but for VIPL-HR's infrared ones."""
+    own = [folder for folder in folders if vipl_hr.RATES not in folder.files]
+    return [_recording(folder, name) for folder in own for name in folder.files if is_video(name)]
 
 
 def _recording(folder: Folder, name: str) -> Recording:

@@ -115,7 +115,7 @@ def read_reference(path: Path, first_ns: int | None = None) -> Reference:
         seconds.append((_number(entry, ("Timestamp",), place) - first_ns) / 1e9)
         pulse.append(_number(entry, ("Value", "waveform"), place))
         bpm.append(_number(entry, ("Value", "pulseRate"), place))
-    return make_reference(path, seconds, pulse, bpm, place=lambda i: f"/FullPackage, entry {i + 1}")
+    return make_reference(path, seconds, pulse, bpm, place=lambda i: f"/FullPackage, entry {i + 1}", seven_bits=True)
 
 
 def _list(content: object, key: str, path: Path) -> list:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
+from rppg_graph.data.recordings.labels import make_reference
 from rppg_graph.data.video import read_video
 from rppg_graph.errors import InputError
+from rppg_graph.files import refuse_lfs_pointer
 
 Frames = Iterator[tuple[float, np.ndarray]]
 VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".mpg", ".mpeg", ".webm", ".wmv")
@@ -52,6 +55,7 @@ def video_seconds(path: Path) -> np.ndarray:
     Raises:
         InputError: not a video, or one without timestamps.
     """
+    refuse_lfs_pointer(path)
     try:
         with av.open(f"file:{path}") as container:
             stream = container.streams.video[0]
@@ -67,6 +71,61 @@ def video_seconds(path: Path) -> np.ndarray:
     if not len(known):
         raise InputError(f"{path}: a video without frames. Restore the file or leave this recording out.")
     return known - known[0]
+
+
+MOST_FRAMES_APART = 2  # a camera's log and its video differ by as many where one was stopped before the other
+
+
+def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -> np.ndarray:
+    """(T,) times of a video's frames by a list with one for each: time i belongs to frame i.
+
+    Frames beyond its end follow at its median step. Where the counts differ by more than two, the times are the
+    file's own, with a warning; where there is no list, too.
+
+    Args:
+        find: the video, or an InputError.
+        clock: what frame_clock gives, or None.
+    """
+    video = find()
+    own, listed = video_seconds(video), clock()
+    if listed is None:
+        return own
+    if abs(len(listed) - len(own)) > MOST_FRAMES_APART:
+        warnings.warn(
+            f"{video}: {len(own)} frames, but times of {len(listed)}: frames are paired with the label by the file's "
+            f"own clock, not by number",
+            stacklevel=2,
+        )
+        return own
+    beyond = listed[-1] + np.arange(1, MOST_FRAMES_APART + 1) * np.median(np.diff(listed))
+    return np.concatenate([listed, beyond])[: len(own)]
+
+
+def read_on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -> Frames:
+    """The frames of a video at the times that `on_clock` gives them."""
+    seconds, video = on_clock(find, clock), find()
+    own = video_seconds(video)
+    for when, frame in read_video(video):
+        yield float(np.interp(when, own, seconds)), frame
+
+
+def frame_clock(path: Path, seconds: Sequence[float]) -> np.ndarray:
+    """Times of frames, one for each, from the first one on.
+
+    Raises:
+        InputError: fewer than two, one that is not finite, or one that is before another.
+    """
+    seconds = np.asarray(seconds, dtype=np.float64)
+    return make_reference(path, rising(seconds - seconds[:1])).seconds
+
+
+def rising(seconds: np.ndarray) -> np.ndarray:
+    """Times of which no two are equal: of those that are, each after the first moves towards the next time."""
+    distinct, first = np.unique(seconds, return_index=True)
+    if len(distinct) < 2 or not (np.diff(seconds) >= 0).all():
+        return seconds  # for make_reference to refuse
+    step = np.median(np.diff(distinct))
+    return np.interp(np.arange(len(seconds)), [*first, len(seconds)], [*distinct, distinct[-1] + step])
 
 
 def image_seconds(paths: Sequence[Path]) -> np.ndarray:
@@ -93,6 +152,7 @@ def read_images(paths: Sequence[Path], seconds: np.ndarray) -> Frames:
         # imdecode instead of imread: any file name, and 16-bit or grey images come out as 8-bit BGR.
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
         if image is None:
+            refuse_lfs_pointer(path)
             raise InputError(
                 f"{path}: frame {frame} ({len(data)} bytes) is not a readable image. Copy it again from the dataset; "
                 f"or delete it, and the recording has a gap of one frame there."

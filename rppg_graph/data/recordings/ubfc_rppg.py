@@ -1,7 +1,8 @@
 """UBFC-rPPG, DATASET_2: `subject4/vid.avi` (or `vid.mp4`) with `subject4/ground_truth.txt`.
 
-ground_truth.txt has three rows, one value a frame: pulse, device heart rate in bpm, seconds. The seconds of some
-subjects start late, so the first is subtracted: the first sample belongs to the first frame.
+ground_truth.txt has three rows, one value a frame: pulse, device heart rate in bpm, seconds. Value i belongs to frame
+i. The seconds are the camera's own, uneven ones (the file spreads its frames evenly, up to a second beside them), so
+the frames get them, counted from the first. The oximeter is a CMS50E, whose heart rate has seven bits.
 
 Source: Bobbia et al., "Unsupervised skin tissue segmentation for remote photoplethysmography", Pattern Recognition
 Letters, 2017.
@@ -19,7 +20,7 @@ import numpy as np
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import candidate_seconds, read_candidates
+from rppg_graph.data.recordings.sources import on_clock, read_on_clock, rising, the_video
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
 
@@ -41,19 +42,27 @@ def _is_subject(folder: Folder) -> bool:
 def _recording(folder: Folder) -> Recording:
     name = folder.path.resolve().name
     subject = re.search(r"subject([0-9]+)", name)
+    clocked = partial(the_video, folder.path, VIDEOS), partial(_clock, folder.path / LABELS)
     return Recording(
         name=name,
         subject=subject.group(1) if subject else name,
         layout="ubfc-rppg",
         files=tuple(folder.path / file for file in folder.files if file in (*VIDEOS, LABELS)),
-        frames=partial(read_candidates, folder.path, VIDEOS),
+        frames=partial(read_on_clock, *clocked),
         reference=partial(read_reference, folder.path / LABELS),
-        frame_seconds=partial(candidate_seconds, folder.path, VIDEOS),
+        frame_seconds=partial(on_clock, *clocked),
     )
 
 
+def _clock(labels: Path) -> np.ndarray | None:
+    try:
+        return read_reference(labels).seconds
+    except InputError:  # said when the reference is read; the video can be looked at without it
+        return None
+
+
 def read_reference(path: Path) -> Reference:
-    """The three rows of a ground_truth.txt.
+    """The three rows of a ground_truth.txt, the first time subtracted from all.
 
     Raises:
         InputError: another number of rows, rows of unequal length, or what make_reference refuses.
@@ -70,7 +79,14 @@ def read_reference(path: Path) -> Reference:
         np.array([number(text, path, f"row {row + 1} ({name}), value {i + 1}") for i, text in enumerate(rows[row])])
         for row, name in enumerate(ROWS)
     )
-    return make_reference(path, seconds - seconds[0], pulse, bpm, place=lambda i: f"value {i + 1} of each row")
+    return make_reference(
+        path,
+        rising(seconds - seconds[0]),
+        pulse,
+        bpm,
+        place=lambda i: f"value {i + 1} of each row",
+        seven_bits=True,
+    )
 
 
 def write(

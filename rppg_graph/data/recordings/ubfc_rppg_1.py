@@ -56,9 +56,8 @@ def read_reference(path: Path) -> Reference:
         cells = zip(row, COLUMNS, strict=True)
         values.append([number(text, path, f"row {i + 1}, column {name}") for text, name in cells])
     seconds = [(row[0] - values[0][0]) / 1000 for row in values]
-    return make_reference(
-        path, seconds, [row[3] for row in values], [row[1] for row in values], place=lambda i: f"row {i + 1}"
-    )
+    pulse, bpm = [row[3] for row in values], [row[1] for row in values]
+    return make_reference(path, seconds, pulse, bpm, place=lambda i: f"row {i + 1}", seven_bits=True)
 
 
 LAYOUT = Layout("UBFC-rPPG DATASET_1: <name>/vid.avi and <name>/gtdump.xmp", collect)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -138,6 +139,80 @@ def _write_ibvp(root: Path) -> Written:
     return Written("p01_a", "p01", frames, np.arange(24) / FPS, Reference(np.arange(24) / FPS, pulse))
 
 
+def _uneven(count: int = 24) -> np.ndarray:
+    """Whole milliseconds from 0 on, as a camera logs them, with 0.3 s less than the file's clock would say."""
+    return np.cumsum([0, *np.random.default_rng(8).choice([21, 33, 47], count - 1)]) / 1000
+
+
+def _write_vipl_hr(root: Path) -> Written:
+    folder = root / "p1" / "v1-2" / "source3"
+    folder.mkdir(parents=True)
+    frames, seconds, pulse = _frames(), _uneven(), _pulse(50, 60)
+    write_video(folder / "video.avi", frames, 25.0, codec="rawvideo")
+    (folder / "time.txt").write_text("".join(f"{1000 * when + 17:.0f}\n" for when in seconds))
+    (folder / "wave.csv").write_text("Wave\n" + "".join(f"{value:.3f}\n" for value in pulse))
+    (folder / "gt_HR.csv").write_text("HR\n72\n")
+    (folder / "gt_SpO2.csv").write_text("SpO2\n97\n")
+    infrared = folder.with_name("source4")
+    infrared.mkdir()
+    write_video(infrared / "video.avi", frames, 25.0, codec="rawvideo")
+    (infrared / "gt_HR.csv").write_text("HR\n72\n")
+    return Written("p1_v1-2_source3", "p1", frames, seconds, Reference(np.linspace(0, seconds[-1], 50), pulse))
+
+
+def _write_lgi_ppgi(root: Path) -> Written:
+    folder = root / "alex" / "alex_gym"
+    folder.mkdir(parents=True)
+    frames, seconds, pulse = _frames(), _uneven(), np.rint(_pulse(70, 60))
+    write_video(folder / "cv_camera_sensor_stream_handler.avi", frames, 25.0, codec="rawvideo")
+    _write_elements(folder / "cms50_stream_handler.xml", [(i, 72, int(value)) for i, value in enumerate(pulse)])
+    times = [(i, 1000 * when + 5) for i, when in enumerate(seconds)]
+    _write_elements(folder / "cv_camera_sensor_timer_stream_handler.xml", times)
+    reference = Reference(seconds[-1] - np.arange(70)[::-1] / 60, pulse, np.full(70, 72.0))
+    return Written("alex_gym", "alex", frames, seconds, reference)
+
+
+def _write_elements(path: Path, rows: list[tuple]) -> None:
+    """XML as the recorder has it: an element `value<i>` a row in the root, with `value0`, `value1`, … in it."""
+    fields = ["".join(f"<value{j}>{field}</value{j}>\n" for j, field in enumerate(row)) for row in rows]
+    elements = "".join(f"<value{i}>\n{each}</value{i}>\n" for i, each in enumerate(fields))
+    path.write_text(
+        f'<?xml version="1.0" encoding="utf-8"?>\n<stream>\n{elements}<count>{len(rows)}</count></stream>\n'
+    )
+
+
+def _write_mcd_rppg(root: Path) -> Written:
+    name = "1020_FullHDwebcam_before"
+    for part in ("video", "ppg_sync", "meta"):
+        (root / part).mkdir(parents=True)
+    frames, seconds, pulse = _frames(), _uneven(), _pulse(24, FPS)
+    write_video(root / "video" / f"{name}.avi", frames, FPS, codec="rawvideo")
+    (root / "ppg_sync" / f"{name}.txt").write_text("".join(f"{value:.3f} 0.004\n" for value in pulse))
+    first = datetime.fromisoformat("2023-11-13 14:18:09.856232")
+    stamps = [f"{i + 1}\t{first + timedelta(seconds=when)}\n" for i, when in enumerate(seconds)]
+    (root / "meta" / f"{name}.txt").write_text("".join(stamps))
+    (root / "db.csv").write_text("patient_id,camera,step,pulse\n1020,FullHDwebcam,before,72\n")
+    return Written(name, "1020", frames, seconds, Reference(seconds, pulse))
+
+
+def _write_ecg_fitness(root: Path) -> Written:
+    folder = root / "00" / "01"
+    folder.mkdir(parents=True)
+    frames, seconds = _frames(), _uneven()
+    write_video(folder / "c920-1.avi", frames, FPS, codec="rawvideo")
+    first = 1_526_040_000_000
+    rows = [f"{first + 1000 * when:.0f},{int(125 * when)}" for when in seconds]
+    (folder / "c920.csv").write_text("\n".join(rows) + "\n")
+    times = np.arange(-20, 120) * 8  # milliseconds
+    bpm = np.where(times < 0, -1, 96)
+    rows = [
+        f"{first + when},{0.1 * i:.1f},{rate},7,91,98" for i, (when, rate) in enumerate(zip(times, bpm, strict=True))
+    ]
+    (folder / "viatom-raw.csv").write_text("\n".join(["milliseconds,ecg,ecg_hr,ppg,ppg_hr,spo2", *rows]) + "\n")
+    rates = np.where(bpm > 0, bpm, np.nan)
+    return Written("00_01_c920-1", "00", frames, seconds, Reference(times / 1000, None, rates))
+
+
 def _write_folder(root: Path) -> Written:
     folder = root / "Jörg" / "erster Versuch\nzwei"
     folder.mkdir(parents=True)
@@ -161,6 +236,10 @@ WRITERS: dict[str, tuple[str, Callable[[Path], Written]]] = {
     "mmpd, uint8": ("mmpd", _write_mmpd_uint8),
     "scamps": ("scamps", _write_scamps),
     "ibvp": ("ibvp", _write_ibvp),
+    "lgi-ppgi": ("lgi-ppgi", _write_lgi_ppgi),
+    "vipl-hr": ("vipl-hr", _write_vipl_hr),
+    "mcd-rppg": ("mcd-rppg", _write_mcd_rppg),
+    "ecg-fitness": ("ecg-fitness", _write_ecg_fitness),
     "folder": ("folder", _write_folder),
 }
 

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rppg_graph.data.recordings import find_recordings, ubfc_rppg
+from rppg_graph.data.recordings import find_recordings, ubfc_rppg, ubfc_rppg_1
 from rppg_graph.errors import InputError
 
 
@@ -42,7 +42,6 @@ GROUND_TRUTHS = {
     "zeros": (_three_rows(pulse="0 0 0 0"), "the pulse is 0 at all 4 times"),
     "one sample": (_three_rows("1", "70", "0"), "samples of 1 times; a reference needs at least two"),
     "one time": (_three_rows("1 2", "70 70", "3 3"), "samples of 1 times; a reference needs at least two"),
-    "flat once averaged": (_three_rows("2 1 3", "70 70 70", "0 0.03 0.03"), "the pulse is 2 at all 2 times"),
 }
 
 
@@ -64,13 +63,24 @@ def test_binary_ground_truth_is_refused(tmp_path, writers):
 
 
 def test_equal_times_are_averaged_and_a_missing_heart_rate_is_nan(tmp_path):
-    path = tmp_path / "ground_truth.txt"
-    path.write_text(_three_rows(pulse="1 2 4 5", bpm="70 0 71 nan", seconds="5 5.03 5.03 5.1"))
-    reference = ubfc_rppg.read_reference(path)
+    path = tmp_path / "gtdump.xmp"
+    path.write_text("5000,70,98,1\n5030,0,98,2\n5030,71,98,4\n5100,nan,98,5\n")
+    reference = ubfc_rppg_1.read_reference(path)
     np.testing.assert_allclose(reference.seconds, [0, 0.03, 0.1])
     np.testing.assert_array_equal(reference.pulse, [1, 3, 5])
     np.testing.assert_array_equal(reference.bpm, [70, np.nan, np.nan])
     assert reference.notes == ("samples with the same time as another, averaged with it: 1",)
+    path.write_text("0,70,98,2\n30,70,98,1\n30,70,98,3\n")
+    with pytest.raises(InputError, match="the pulse is 2 at all 2 times"):
+        ubfc_rppg_1.read_reference(path)
+
+
+def test_equal_times_of_frames_are_spread_so_that_each_frame_has_its_own(tmp_path):
+    path = tmp_path / "ground_truth.txt"
+    path.write_text(_three_rows(pulse="1 2 2 4 4", bpm="70 70 70 70 70", seconds="5 5.04 5.04 5.1 5.1"))
+    reference = ubfc_rppg.read_reference(path)
+    np.testing.assert_allclose(reference.seconds, [0, 0.04, 0.07, 0.1, 0.125])
+    np.testing.assert_array_equal(reference.pulse, [1, 2, 2, 4, 4])
 
 
 @pytest.mark.parametrize(
@@ -244,6 +254,65 @@ def test_pixels_that_are_not_finite_are_refused(tmp_path, writers):
     with h5py.File(tmp_path / "P000123.mat", "r+") as file:
         file["RawFrames"][1, 2, 3, 20] = np.nan
     with pytest.raises(InputError, match=r"P000123.mat: frame 20 has pixels that are not finite"):
+        _read_everything(tmp_path)
+
+
+POINTER = (
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1\nsize 12345\n"
+)
+
+
+def test_pointers_of_git_lfs_are_named_with_the_command_that_fetches_them(tmp_path, layout_and_writer):
+    _, write = layout_and_writer
+    write(tmp_path)
+    [recording] = find_recordings(tmp_path)
+    images = [path for path in recording.files if path.suffix in (".png", ".bmp")]
+    for path in set(recording.files) - set(images[1:]):
+        whole = path.read_bytes()
+        path.write_text(POINTER)
+        with pytest.raises(InputError, match=rf"{re.escape(str(path))} is a pointer of Git LFS.* git lfs pull"):
+            _read_everything(tmp_path)
+        path.write_bytes(whole)
+
+
+FILES = {
+    "oximeter": ("lgi-ppgi", "alex/alex_gym/cms50_stream_handler.xml"),
+    "timer": ("lgi-ppgi", "alex/alex_gym/cv_camera_sensor_timer_stream_handler.xml"),
+    "wave": ("vipl-hr", "p1/v1-2/source3/wave.csv"),
+    "time": ("vipl-hr", "p1/v1-2/source3/time.txt"),
+    "sync": ("mcd-rppg", "ppg_sync/1020_FullHDwebcam_before.txt"),
+    "meta": ("mcd-rppg", "meta/1020_FullHDwebcam_before.txt"),
+    "ecg": ("ecg-fitness", "00/01/viatom-raw.csv"),
+    "frames": ("ecg-fitness", "00/01/c920.csv"),
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "message"),
+    [
+        ("oximeter", lambda text: text[:900], "not XML, or cut off"),
+        ("oximeter", lambda text: "<a/>", "no element with value1 and value2"),
+        ("timer", lambda text: text.replace(">5.0<", ">x<"), "element 1, value1: 'x' is not a number"),
+        ("wave", lambda text: text.replace("50.0", "fifty"), "row 2: 'fifty"),
+        ("wave", lambda text: "Wave\n", "samples of 0 times"),
+        ("time", lambda text: "40\n20\n", "sample 2: time runs backwards"),
+        ("time", lambda text: "", "samples of 0 times"),
+        ("sync", lambda text: text[:100], "8 samples for 24 frames; one a frame is wanted"),
+        ("sync", lambda text: "x" + text, "line 1: 'x50.000' is not a number"),
+        ("meta", lambda text: "1 yesterday\n", "line 1: '1 yesterday' is no number and time"),
+        ("ecg", lambda text: "milliseconds,ecg\n1,2\n", "row 2 has 2 values; milliseconds, ECG and heart rate"),
+        ("ecg", lambda text: "a,b,c\n", "samples of 0 times"),
+        ("frames", lambda text: "", "no times of frames in it"),
+    ],
+)
+def test_bad_files_of_a_recording_are_named(tmp_path, writers, what, change, message):
+    layout, file = FILES[what]
+    writers[layout](tmp_path)
+    path = tmp_path / file
+    text = path.read_text()
+    path.write_text(change(text))
+    assert path.read_text() != text
+    with pytest.raises(InputError, match=rf"{re.escape(str(path))}: {message}"):
         _read_everything(tmp_path)
 
 

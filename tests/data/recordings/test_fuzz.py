@@ -11,7 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rppg_graph.data.recordings import Reference, ibvp, own_videos, pure, ubfc_phys, ubfc_rppg, ubfc_rppg_1
+from rppg_graph.data.recordings import (
+    Reference,
+    ecg_fitness,
+    ibvp,
+    lgi_ppgi,
+    mcd_rppg,
+    own_videos,
+    pure,
+    ubfc_phys,
+    ubfc_rppg,
+    ubfc_rppg_1,
+    vipl_hr,
+)
 from rppg_graph.errors import InputError
 
 NUMBERS = st.one_of(
@@ -33,12 +45,21 @@ HEADED = st.builds(
     st.sampled_from(["seconds,pulse", "seconds,bpm,pulse", "BVP,SQ1", "bpm"]),
     _table(",", SMALL | NUMBERS),
 )
+XML = st.lists(st.tuples(NUMBERS, NUMBERS), max_size=5).map(
+    lambda rows: (
+        "<a>" + "".join(f"<b><value1>{bpm}</value1><value2>{pulse}</value2></b>" for bpm, pulse in rows) + "</a>"
+    )
+)
 PARSERS: dict[str, tuple[Callable[[Path], Reference], st.SearchStrategy[str]]] = {
     "ubfc-rppg": (ubfc_rppg.read_reference, TEXT),
     "ubfc-rppg-1": (ubfc_rppg_1.read_reference, TEXT),
     "ubfc-phys": (ubfc_phys.read_reference, TEXT),
     "ibvp": (ibvp.read_reference, TEXT | HEADED),
     "own videos": (own_videos.read_reference, TEXT | HEADED),
+    "vipl-hr": (lambda path: vipl_hr.read_reference(path, 0.5), TEXT),
+    "lgi-ppgi": (lambda path: lgi_ppgi.read_reference(path, 0.5), TEXT | XML),
+    "mcd-rppg": (lambda path: mcd_rppg.read_reference(path, np.arange(5) / 30), TEXT),
+    "ecg-fitness": (lambda path: ecg_fitness.read_reference(path, path), TEXT),
 }
 FUZZ = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

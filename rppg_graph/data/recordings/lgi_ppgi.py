@@ -1,0 +1,89 @@
+"""LGI-PPGI: `alex/alex_gym/cv_camera_sensor_stream_handler.avi` with two XML files of the same folder.
+
+cms50_stream_handler.xml has an element a sample of the oximeter (a CMS50E, 60 a second) with `value1`, heart rate in
+bpm, and `value2`, pulse; cv_camera_sensor_timer_stream_handler.xml one a frame, whose `value1` is its milliseconds. The
+oximeter's samples carry no times: it is stopped with the camera, so its last one belongs to the last frame.
+
+Source: Pilz et al., "Local group invariance for heart rate estimation from face videos in the wild", CVPR Workshops,
+2018.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from rppg_graph.data.recordings.folders import Folder
+from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
+from rppg_graph.data.recordings.recording import Layout, Recording, Reference
+from rppg_graph.data.recordings.sources import frame_clock, on_clock, read_on_clock, the_video
+from rppg_graph.errors import InputError
+
+OXIMETER_HZ = 60.0
+VIDEO, LABELS = "cv_camera_sensor_stream_handler.avi", "cms50_stream_handler.xml"
+TIMES = "cv_camera_sensor_timer_stream_handler.xml"
+
+
+def collect(folders: list[Folder]) -> list[Recording]:
+    """One recording for each folder with the video or the oximeter's file."""
+    return [_recording(folder) for folder in folders if {VIDEO, LABELS} & set(folder.files)]
+
+
+def _recording(folder: Folder) -> Recording:
+    person, session = folder.path.resolve().parts[-2:]
+    clocked = partial(the_video, folder.path, (VIDEO,)), partial(_clock, folder.path / TIMES)
+    return Recording(
+        name=session,
+        subject=person,
+        layout="lgi-ppgi",
+        files=tuple(folder.path / file for file in folder.files if file in (VIDEO, LABELS, TIMES)),
+        frames=partial(read_on_clock, *clocked),
+        reference=partial(_reference, folder.path / LABELS, partial(on_clock, *clocked)),
+        frame_seconds=partial(on_clock, *clocked),
+    )
+
+
+def _clock(path: Path) -> np.ndarray | None:
+    if not path.is_file():
+        return None
+    return frame_clock(path, [time / 1000 for (time,) in _values(path, ("value1",))])
+
+
+def _reference(path: Path, frame_seconds: Callable[[], np.ndarray]) -> Reference:
+    return read_reference(path, float(frame_seconds()[-1]))
+
+
+def read_reference(path: Path, end: float) -> Reference:
+    """The samples of a cms50_stream_handler.xml, the last at `end` seconds.
+
+    Raises:
+        InputError: no XML, no samples, or what make_reference refuses.
+    """
+    rows = _values(path, ("value1", "value2"))
+    bpm, pulse = zip(*rows, strict=True)
+    seconds = end - np.arange(len(rows))[::-1] / OXIMETER_HZ
+    return make_reference(path, seconds, pulse, bpm, seven_bits=True)
+
+
+def _values(path: Path, names: tuple[str, ...]) -> list[list[float]]:
+    """The numbers under these names of every element that has them all."""
+    try:
+        elements = ET.fromstring(read_text(path))
+    except ET.ParseError as error:
+        raise InputError(f"{path}: not XML, or cut off ({error}). {LEAVE_OUT}") from error
+    found = [[element.findtext(name) for name in names] for element in elements]
+    rows = [
+        [number(text, path, f"element {i + 1}, {name}") for text, name in zip(texts, names, strict=True)]
+        for i, texts in enumerate(found)
+        if None not in texts
+    ]
+    if not rows:
+        raise InputError(f"{path}: no element with {' and '.join(names)} in it. {LEAVE_OUT}")
+    return rows
+
+
+LAYOUT = Layout(f"LGI-PPGI: <person>/<person>_<session>/{VIDEO} and {LABELS}", collect)
