@@ -14,7 +14,7 @@ import numpy as np
 from rppg_graph.data.face import DEFAULT_DETECTOR
 from rppg_graph.errors import InputError
 
-FORMAT_VERSION = 1  # goes up with any change of the files' form or of how a crop is computed
+FORMAT_VERSION = 2  # goes up with any change of the files' form or of how a crop is computed
 FRAMES_FILE, RECORDING_FILE, SHEET_FILE = "frames.npy", "recording.json", "contact_sheet.png"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod
 from rppg_graph.inference.stream import Stream, Update
 from rppg_graph.inference.wave_stream import RawWave, finite_runs
+from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack, heart_rate, heart_rate_track
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import prepare_native
@@ -80,31 +82,51 @@ class Prediction:
 
 
 def predict_video(
-    path: Path, method: Method, *, size: int = 64, detector: str = "ultra-light", policy: str = "fail"
+    path: Path,
+    method: Method,
+    *,
+    size: int = 64,
+    detector: str = "ultra-light",
+    policy: str = "fail",
+    face: int | None = None,
+    fps: float | None = None,
 ) -> Prediction:
     """The pulse of the face in a video, streamed: memory does not grow with its length.
 
     Args:
         path: a video file.
         method: a classical method or a network.
-        size, detector, policy: how the face is cut out, see ``data.face.FaceCropper``.
+        size, detector, policy, face: how the face is cut out, see ``data.face.FaceCropper``.
+        fps: the true frame rate, where the file's clock is wrong.
 
     Raises:
         InputError: not a usable video, no face (or in too few frames), shorter than the method needs.
     """
     info = probe(path)
-    cropper = FaceCropper(size=size, detector=detector, policy=policy)
+    video_fps = check_fps(fps or info.fps)
+    highest_hz = usable_band(PULSE_BAND_HZ, video_fps)[1]
+    if highest_hz < PULSE_BAND_HZ[1]:
+        end = f"{video_fps:.3g} frames a second show heart rates up to {60 * highest_hz:.0f} bpm; a faster heart"
+        warnings.warn(f"{path}: {end} is read wrongly", stacklevel=2)
+    cropper = FaceCropper(size=size, detector=detector, policy=policy, face=face)
     tally = Tally()
-    with tqdm(read_video(path), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
-        raw = method.wave(tally.count(cropper.crops(frames, str(path))), info.fps)
+    with tqdm(read_video(path, fps), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
+        raw = method.wave(tally.count(cropper.crops(frames, str(path))), video_fps)
     return summarise(method.name, raw, tally, str(path))
 
 
 def first_clip(
-    path: Path, frames: int, fps: float, *, size: int = 64, detector: str = "ultra-light", policy: str = "fail"
+    path: Path,
+    frames: int,
+    fps: float,
+    *,
+    size: int = 64,
+    detector: str = "ultra-light",
+    policy: str = "fail",
+    face: int | None = None,
 ) -> np.ndarray | None:
     """The first clip (T, S, S, 3) uint8 of a video's face, to look at; None where no stretch of it is long enough."""
-    faces = FaceCropper(size=size, detector=detector, policy=policy).crops(read_video(path), str(path))
+    faces = FaceCropper(size=size, detector=detector, policy=policy, face=face).crops(read_video(path), str(path))
     return next((clip.video for clip in cut_clips(faces, fps, frames, frames)), None)
 
 
