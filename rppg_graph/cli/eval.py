@@ -17,6 +17,7 @@ from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.data.face import POLICIES
 from rppg_graph.data.prepared import cached_recordings, split_of
 from rppg_graph.errors import InputError
+from rppg_graph.files import keep_apart
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.evaluate import (
     comparison_lines,
@@ -97,6 +98,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
     data = config.data if args.data is None else DataConfig(root=args.data, layout=args.layout)
     data = data.model_copy(update={"leave_out": (*data.leave_out, *args.leave_out)})
+    if args.out:
+        keep_apart(args.out, data.root)
     recordings = {c.name: _recordings(c, data, side, config) for c in contestants}
     known: NetworkWaves = {}
     waves = {c.name: _waves(c, recordings[c.name], known) for c in contestants}
