@@ -157,9 +157,10 @@ class FaceCropper:
             self._cuts, self._resumes = self._cuts + 1, at + MAX_GAP_SECONDS
         if fault is not None:
             self._faults[fault] += 1
-        if fault is not None or at < self._resumes:
             return FaceFrame(at, None, None, False)
         self.detected += detected
+        if at < self._resumes:
+            return FaceFrame(at, None, None, False)
         return FaceFrame(at, crop, box, detected)
 
     def _is_cut(self, crop: np.ndarray) -> bool:
