@@ -13,15 +13,35 @@ from rppg_graph.errors import InputError
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def writable(path: Path | None) -> None:
-    """Refuse an output file that cannot be written, before any work is done for it."""
+def writable(path: Path | None, *inputs: Path | None) -> None:
+    """Refuse an output that cannot be written, or would destroy what is read, before any work is done for it.
+
+    Args:
+        path: of the file; None for nothing.
+        inputs: see `keep_apart`.
+    """
     if path is None:
         return
+    keep_apart(path, *inputs)
     folder = path.resolve().parent
     if not folder.is_dir():
         raise InputError(f"{path}: the folder {folder} does not exist; create it or name another")
     if path.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"{path} cannot be written; name a file in a folder that you may write to")
+
+
+def keep_apart(path: Path, *inputs: Path | None) -> None:
+    """Refuse an output that is an input, or lies in a folder that is one: a result must not destroy what is read.
+
+    Args:
+        path: a file or folder to be written.
+        inputs: files and folders that are read; None for nothing.
+    """
+    for source in (source for source in inputs if source is not None and source.exists()):
+        if path.exists() and path.samefile(source):
+            raise InputError(f"{path} is what is read; name another output")
+        if source.is_dir() and path.resolve().is_relative_to(source.resolve()):
+            raise InputError(f"{path} lies in {source}, which is read; name an output outside of it")
 
 
 def write_whole(path: Path | None, write: Callable[[Path], object]) -> None:

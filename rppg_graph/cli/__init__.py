@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rest = [word for word in rest if not _is_override(word)]
     if rest:
         parser.error(f"{command} does not know {' '.join(rest)}")
+    warnings.formatwarning = lambda message, *_, **__: f"remark: {message}\n"  # not the line of code it comes from
     try:
         return args.run(args) or 0
     except InputError as error:

@@ -17,7 +17,7 @@ from rppg_graph.experiments.results import Results, write_results
 from rppg_graph.experiments.rows import append_row, failures, finished, head, identity, of_runs, read_rows
 from rppg_graph.experiments.run import finish, fit_claimed
 from rppg_graph.experiments.study import Study, chosen_runs, fingerprint, load_study, start_run, study_runs
-from rppg_graph.files import claim
+from rppg_graph.files import claim, keep_apart
 from rppg_graph.synthetic.mix import write_mix
 
 EXAMPLES = """\
@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print(plan_text(states(chosen, read_rows(out / ROWS), evaluation, args.retry), start_run(study, args.runs)))
         return 0
+    keep_apart(out, args.data)
     out.mkdir(parents=True, exist_ok=True)
     missing = _missing(chosen, out, evaluation, args.retry)
     if missing:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    writable(args.json)
+    writable(args.json, args.root)
     check = check_data(args.root, args.layout, decode=not args.quick)
     print("\n".join(report_lines(check)))
     write_whole(args.json, lambda path: write_json(check, path))

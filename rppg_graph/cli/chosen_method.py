@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
 
 
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """What a video is, and who in it is looked at."""
+    parser.add_argument("--fps", type=float, metavar="RATE", help="true frame rate of a video whose file says another")
+    parser.add_argument("--face", type=int, metavar="N", help="which face, from the left (default: the largest)")
+
+
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """How a network is read."""
     parser.add_argument(

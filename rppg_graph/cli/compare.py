@@ -19,7 +19,7 @@ from rppg_graph.experiments.own_process import in_own_process
 from rppg_graph.experiments.plan import Experiments, Run, load_experiments, planned_runs
 from rppg_graph.experiments.result_table import ACCURACY, COST, markdown, uncertainty_columns, write_csv
 from rppg_graph.experiments.run import accuracy, cost_of, evaluate, finish, recordings_to_test, stamp
-from rppg_graph.files import writable, write_text, write_whole
+from rppg_graph.files import keep_apart, writable, write_text, write_whole
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.evaluate import mean_predictor
 from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, Reading
@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> None:
     out = args.out or RESULTS / args.config.stem
     writable(out)
     runs = planned_runs(plan, args.runs or Path("runs") / args.config.stem)
+    keep_apart(out, runs[0].config.data.root)
     for name in plan.classical:
         choose("classical method", CLASSICAL, name)
     write_mix(runs[0].config.data.root, plan.synthetic)

@@ -19,6 +19,7 @@ from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.data.face import POLICIES
 from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings
 from rppg_graph.errors import InputError
+from rppg_graph.files import keep_apart
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.evaluate import (
     comparison_lines,
@@ -104,6 +105,8 @@ def run(args: argparse.Namespace) -> None:
     data = config.data if args.data is None else DataConfig(root=args.data, layout=args.layout)
     subjects = None if side == "all" else _subjects(args.checkpoints, data, side, config)
     data = data.model_copy(update={"leave_out": (*data.leave_out, *args.leave_out)})
+    if args.out:
+        keep_apart(args.out, data.root)
     recordings = {c.name: _recordings(c, data, subjects) for c in contestants}
     left_out = {} if args.every_reference else _unbelievable(recordings)
     known: NetworkWaves = {}

@@ -19,30 +19,33 @@ from rppg_graph.files import writable, write_whole
 from rppg_graph.inference.methods import NetworkMethod
 from rppg_graph.inference.predict import first_clip
 from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.models.weights import load_weights
 from rppg_graph.registry import choose
 from rppg_graph.synthetic import generate
 
 EXAMPLES = """\
   run.py export runs/ubfc/best.pt --format onnx
+  run.py export stgnet-small-synth --format onnx         # here, as stgnet-small-synth.onnx
   run.py export runs/ubfc/best.pt --format exported --out pulse.pt2 --video face.mp4"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a network trained by `run.py train`")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="a network of `run.py train`, or one that comes trained"
+    )
     parser.add_argument(
         "--format", required=True, help="onnx (for ONNX Runtime and others) or exported (torch.export, needs torch)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the checkpoint, as .onnx or .pt2")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: named as the checkpoint, as .onnx or .pt2")
     parser.add_argument("--video", type=Path, metavar="FILE", help="check on this face (default: a generated one)")
 
 
 def run(args: argparse.Namespace) -> None:
     file_format = choose("export format", FORMATS, args.format)
+    shipped = not args.checkpoint.exists() and args.checkpoint.parent == Path() and not args.checkpoint.suffix
     out = args.out or args.checkpoint.with_suffix(file_format.suffix)
-    if out.resolve() == args.checkpoint.resolve():
-        raise InputError(f"{out} is the checkpoint itself; name another file with --out")
-    writable(out)
-    checkpoint = load(args.checkpoint)
+    writable(out, args.checkpoint, args.video)
+    checkpoint = load_weights(str(args.checkpoint)) if shipped else load(args.checkpoint)
     description = describe(checkpoint)
     network = dense_form(checkpoint.model, description.clip_frames, description.size)
     video = _face(args.video, checkpoint, description)

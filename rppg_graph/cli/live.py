@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--video", type=Path, metavar="FILE", help="replay a video file at its own rate instead")
     parser.add_argument("--fast", action="store_true", help="replay as fast as possible, leaving nothing out")
     chosen_method.add_arguments(parser)
+    chosen_method.add_source(parser)
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     parser.add_argument("--json", metavar="FILE", help="write JSON lines to FILE, or to standard output with -")
 
@@ -50,10 +51,12 @@ def run(args: argparse.Namespace) -> None:
     if args.seconds is not None and not args.seconds > 0:
         raise InputError(f"--seconds {args.seconds:g}: must be above zero")
     if args.json and args.json != "-":
-        writable(Path(args.json))
+        writable(Path(args.json), args.video, args.checkpoint)
+    if args.fps is not None and not (args.video and args.fps > 0):
+        raise InputError(f"--fps {args.fps:g}: the true rate, above zero, of a video that --video FILE names")
     method, finding, calibration = chosen_method.chosen_method(args)
-    fps = probe(args.video).fps if args.video else CAMERA_FPS
-    stream = Stream(method, fps, **finding, calibration=calibration, real_time=not args.fast)
+    fps = (args.fps or probe(args.video).fps) if args.video else CAMERA_FPS
+    stream = Stream(method, fps, **finding, face=args.face, calibration=calibration, real_time=not args.fast)
     source = args.video.name if args.video else f"camera {args.camera}"
     head = f"{source}: {chosen_method.origin(method.name, args)}; Ctrl-C ends"
     screen = _Screen(sys.stderr if args.json == "-" else sys.stdout, head)
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         lines = sys.stdout if args.json == "-" else None
         if args.json and lines is None:
             lines = stack.enter_context(open(args.json, "w", encoding="utf-8"))
-        stack.callback(screen.summary)
+        stack.callback(lambda: screen.summary(stream.remarks()))
         with suppress(KeyboardInterrupt):
             _follow(chain([first], frames), stream, screen, lines)
 
@@ -84,7 +87,7 @@ def _follow(
 
 
 def _frames(args: argparse.Namespace) -> Iterator[tuple[float, np.ndarray]]:
-    with closing(read_video(args.video) if args.video else read_camera(args.camera)) as frames:
+    with closing(read_video(args.video, args.fps) if args.video else read_camera(args.camera)) as frames:
         paced = at_own_rate(frames) if args.video and not args.fast else frames
         yield from paced if args.seconds is None else takewhile(lambda frame: frame[0] < args.seconds, paced)
 
@@ -136,8 +139,8 @@ class _Screen:
             text = f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}"
         print(text, end="" if self.over else "\n", file=self.out, flush=True)
 
-    def summary(self) -> None:
-        """The last line: how long, and which heart rates."""
+    def summary(self, remarks: list[str]) -> None:
+        """The last lines: how long, which heart rates, and what is worth knowing about the faces."""
         if self.last is None:
             return
         count, told = int(self.rates.sum()), "no heart rate of fair quality"
@@ -147,3 +150,5 @@ class _Screen:
             told = f"heart rate {median} bpm, {low} to {high}, in {count} of {self.updates} updates"
         skipped = f", {self.last.skipped_steps} steps left out" if self.last.skipped_steps else ""
         print(f"{chr(10) * self.over}{self.last.seconds:.0f} s: {told}{skipped}", file=self.out, flush=True)
+        for remark in remarks:
+            print(f"  remark: {remark}", file=self.out, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.files import writable, write_text, write_whole
 from rppg_graph.inference.methods import Method, network_of
 from rppg_graph.inference.predict import Prediction, first_clip, judge, predict_video
+from rppg_graph.pulse.filters import check_fps
 from rppg_graph.report.graph_view import view_network
 from rppg_graph.report.html import write_prediction_report
 from rppg_graph.report.plots import plot_prediction
@@ -33,6 +35,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", type=Path, help="a video file with one face, of any size, rate and length")
     chosen_method.add_arguments(parser)
+    chosen_method.add_source(parser)
     parser.add_argument(
         "--face-policy",
         choices=["fail", "skip", "full-frame"],
@@ -49,21 +52,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     for path in (args.json, args.csv, args.report, args.plot):
-        writable(path)
+        writable(path, args.video, args.checkpoint)
+    if args.fps is not None:
+        check_fps(args.fps)
     if args.show_face and not args.report:
         raise InputError("--show-face is about the report: name one with --report FILE")
     method, finding, calibration = chosen_method.chosen_method(args, monte_carlo.monte_carlo(args))
     if args.face_policy:
         finding["policy"] = args.face_policy
-    prediction = predict_video(args.video, method, **finding)
+    if args.face is not None:
+        finding["face"] = args.face
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        prediction = predict_video(args.video, method, fps=args.fps, **finding)
+    said = (str(warning.message) for warning in caught if issubclass(warning.category, UserWarning))
+    remarks = [text.removeprefix(f"{args.video}: ") for text in said]
     if calibration is not None:
         prediction = judge(prediction, calibration)
-    text = json.dumps(to_dict(args.video, prediction), indent=2) + "\n"
-    write_text(args.json, text)
+    write_text(args.json, json.dumps(to_dict(args.video, prediction) | {"remarks": remarks}, indent=2) + "\n")
     write_whole(args.csv, lambda path: _write_csv(path, prediction))
     write_whole(args.report, lambda path: _write_report(path, args, prediction, method, finding))
     write_whole(args.plot, lambda path: _draw(path, args.video, prediction))
-    print(summary(args, prediction))
+    print("\n".join([summary(args, prediction), *(f"  remark: {remark}" for remark in remarks)]))
 
 
 def _draw(path: Path, video: Path, p: Prediction) -> None:
@@ -76,7 +86,7 @@ def _write_report(
 ) -> None:
     """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
     p, view, network = prediction, None, network_of(method)
-    clip = first_clip(args.video, method, **finding) if network is not None or args.show_face else None
+    clip = first_clip(args.video, method, fps=args.fps, **finding) if network is not None or args.show_face else None
     if network is not None and clip is not None:
         view = view_network(network.model, clip_tensor(clip)[None], p.fps, args.show_face)
     face = clip[len(clip) // 2] if args.show_face and clip is not None else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from rppg_graph.config import load_config
 from rppg_graph.data.contact_sheet import contact_sheet
 from rppg_graph.data.prepared import cache_folder, cached_recordings
+from rppg_graph.files import keep_apart
 
 EXAMPLES = """\
   run.py preprocess configs/stgnet_ubfc_rppg.yaml data.root=/data/UBFC-rPPG/DATASET_2
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     data = load_config(args.config, args.overrides).data
+    keep_apart(cache_folder(data), data.root)
     recordings = cached_recordings(data)
     width = max(len(recording.name) for recording in recordings)
     print(f"{'recording':{width}}  {'frames':>6}  {'fps':>5}  {'face':>5}")

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    writable(args.json)
+    writable(args.json, args.file)
     evaluation = score(args.file, args.protocol, args.window, args.heart_rate)
     name = args.file.stem
     print(f"protocol {args.protocol}, whole recordings (± standard error)\n{table({name: evaluation})}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rppg_graph.files import keep_apart
 from rppg_graph.synthetic import LAYOUTS, PRESETS, show_presets, write_dataset
 
 EXAMPLES = """\
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    keep_apart(args.out, args.portraits)
     if args.show:
         files = show_presets(args.out, seed=args.seed, portraits=args.portraits)
         print(f"{args.out}: {', '.join(file.name for file in files)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from rppg_graph.config import load_config
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.train_run import checked, resumed, start_run, train
+from rppg_graph.files import keep_apart
 
 EXAMPLES = """\
   run.py train configs/stgnet_ubfc_rppg.yaml --out runs/ubfc data.root=/data/UBFC-rPPG/DATASET_2
@@ -35,5 +36,6 @@ def run(args: argparse.Namespace) -> None:
     else:
         config = checked(load_config(args.config, overrides))
         folder = args.out or Path("runs") / args.config.stem
+        keep_apart(folder, config.data.root)
         start_run(folder, config)
     train(config, folder, resume=args.resume is not None)

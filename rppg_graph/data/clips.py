@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rppg_graph.data.face import MAX_GAP_SECONDS, FaceFrame
+
 if TYPE_CHECKING:
     from rppg_graph.data.augment import Augment
     from rppg_graph.data.cache import CachedRecording
-    from rppg_graph.data.face import FaceFrame
 
-MAX_GAP_SECONDS = 0.5  # a longer hole in the face frames ends a segment; a shorter one is interpolated over
 ON_GRID = 0.1  # of a frame period: closer to a frame than this, the frame is taken as it is
 
 
@@ -71,7 +71,7 @@ class ClipCutter:
         self._last_start: int | None = None
 
     def push(self, frame: FaceFrame) -> list[Clip]:
-        """The clips that this frame completes; frames without a face are passed over."""
+        """The clips that this frame completes; frames without a usable face are passed over."""
         if frame.crop is None:
             return []
         clips = []

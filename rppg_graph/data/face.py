@@ -1,15 +1,19 @@
-"""From frames to face crops: detect, follow, smooth, cut a square, resize."""
+"""From frames to face crops: detect, follow, cut a square, resize; and which crops a pulse can be read from."""
 
 from __future__ import annotations
 
 import math
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from rppg_graph.data.face_detectors import FACE_DETECTORS
+from rppg_graph.data.face_detectors import FACE_DETECTORS, TURNS, TurnVote
+from rppg_graph.data.face_track import Square, Track
+from rppg_graph.data.skin import colour_fault
 from rppg_graph.errors import InputError
 from rppg_graph.registry import choose
 
@@ -18,12 +22,21 @@ Box = tuple[float, float, float, float]
 POLICIES = ("fail", "skip", "full-frame")
 DEFAULT_DETECTOR = "ultra-light"
 LEAST_DETECTION_RATE = 0.5
-HOLD_SECONDS = 1.0
-# Boxes between two detections are interpolated, so a detection every sixth frame loses nothing but sudden jumps.
-DETECT_EVERY_FRAMES = 6
-DETECT_EVERY_SECONDS = 0.25
-SAME_FACE_OVERLAP = 0.2
+MAX_GAP_SECONDS = 0.5  # a longer hole in the face frames ends a wave; a shorter one is interpolated over
 MOST_OVERSAMPLING = 8
+# From brow to chin. In H.264 videos shrunk step by step, faces of 40 pixels and less gave any number (137 for 72 bpm);
+# of 48, half of the windows were right; of 64 and more, nearly all.
+LEAST_FACE_PIXELS, GOOD_FACE_PIXELS = 48, 80
+SIDE_OF_FACE = 1.35  # side of the square, in heights of the face
+SAME_PERSON = 0.4  # correlation of a face's look with that of the frame before; less is a cut to another picture
+LEAST_CONTRAST = 8.0  # grey levels that a look must have for that
+FAULTS = {
+    "small": f"the face is {{:.0f}} pixels high from brow to chin, which is too small: {LEAST_FACE_PIXELS} are needed "
+    f"and {GOOD_FACE_PIXELS} are good; come nearer, or record at a higher resolution",
+    "black": "the video is black, or lacks a colour",
+    "white": "the video is saturated: light the face less, or lower the exposure",
+    "grey": "the video is grey, and a pulse is a change of colour; record in colour",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class FaceFrame:
 class FaceCropper:
     """Cuts the face out of each frame of one video at a time.
 
-    The box is the largest face's (then the one that goes on from it), widened by 5 % of its width left and right, 30 %
+    The box is that of one face (see `face_track.Track`), widened by 5 % of its width left and right, 30 %
     of its height above and 5 % below and squared (the crop of STGNet), shrunk or moved where that would leave the
     frame, and smoothed over time.
 
@@ -51,29 +64,56 @@ class FaceCropper:
         size: side of the crop in pixels.
         detector: a name of FACE_DETECTORS.
         policy: "fail" and "skip" give no crop for a frame without a face, "full-frame" the middle square of the frame.
+        face: number of the face to follow, counted from the left; None: the largest, see `face_track.Track`.
     """
 
-    def __init__(self, size: int = 64, detector: str = DEFAULT_DETECTOR, policy: str = "fail") -> None:
+    def __init__(
+        self, size: int = 64, detector: str = DEFAULT_DETECTOR, policy: str = "fail", face: int | None = None
+    ) -> None:
         choose("face policy", POLICIES, policy)
-        self.size, self.policy = size, policy
+        if face is not None and face < 1:
+            raise InputError(f"face {face}: faces are counted from the left, from 1 on")
+        self.size, self.policy, self.face = size, policy, face
         self._detect = choose("face detector", FACE_DETECTORS, detector)()
         self._begin()
 
     def _begin(self) -> None:
         self.frames = self.detected = 0
-        self._track, self._waiting = _Track(), []
+        self._track, self._waiting = Track(self.face), []
+        self._turns, self._faults = TurnVote(self._detect), Counter()
+        self._look, self._cuts, self._sides, self._resumes = None, 0, [], -math.inf
 
     @property
     def detection_rate(self) -> float:
-        """Share of the frames so far whose face was found, by detection or between two detections; held boxes not."""
+        """Share of the frames so far with a usable face, by detection or between two detections; held boxes not."""
         return self.detected / self.frames if self.frames else 0.0
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why over half of the frames so far show no face that a pulse can be read from, as far as it is known."""
+        fault, count = next(iter(self._faults.most_common(1)), (None, 0))
+        if count < (self.frames - self.detected) / 2 or self.detection_rate >= LEAST_DETECTION_RATE:
+            fault = None
+        turn = self._turns.best()
+        if turn and fault in (None, "small"):
+            return f"is the picture turned? A face is found better after {TURNS[turn]}; turn the video"
+        return fault and FAULTS[fault].format(np.median(self._sides or [0.0]) / SIDE_OF_FACE)
+
+    def remarks(self) -> list[str]:
+        """What is worth knowing about the faces in the frames so far, one sentence each."""
+        said, faces = [], len(self._track.company.persisting())
+        if faces > 1:
+            said.append(f"{faces} faces; number {self._track.number()} from the left is read, --face N takes another")
+        if self._track.swaps + self._cuts:
+            said.append(f"another face takes the place {self._track.swaps + self._cuts} times; the wave begins anew")
+        return said + ([self.obstacle] if self.obstacle else [])
 
     def crops(self, frames: Iterable[tuple[float, np.ndarray]], source: str = "the video") -> Iterator[FaceFrame]:
         """Yield one FaceFrame for each (seconds, RGB uint8 (H, W, 3)); at most six frames wait in memory.
 
         Raises:
-            InputError: after the last frame, naming `source` and the share: policy "fail", and a face in under half
-                of the frames; policy "skip", and a face in none.
+            InputError: after the last frame, naming `source` and the share: policy "fail", and a usable face in under
+                half of the frames; policy "skip", and one in none. Warns of `remarks` otherwise.
         """
         self._begin()
         for seconds, rgb in frames:
@@ -90,18 +130,45 @@ class FaceCropper:
     def _placed(self) -> Iterator[FaceFrame]:
         """Detect in the last of the waiting frames, and cut all of them."""
         waiting, self._waiting = self._waiting, []
-        squares = self._track.advance(self._detect(waiting[-1][1]), [at for at, _ in waiting])
+        self._turns.look(*waiting[-1])
+        swaps = self._track.swaps
+        squares = self._track.advance(self._detect(waiting[-1][1]), [at for at, _ in waiting], waiting[-1][1])
+        if self._track.swaps > swaps:
+            self._resumes, self._look = waiting[-1][0] + MAX_GAP_SECONDS, None
         for (at, frame), (square, detected) in zip(waiting, squares, strict=True):
             self.frames += 1
-            self.detected += detected
-            if square is None and self.policy == "full-frame":
-                height, width = frame.shape[:2]
-                square = (width / 2, height / 2, float(min(height, width)))
-            if square is None:
-                yield FaceFrame(at, None, None, False)
-            else:
-                box = _inside(square, frame.shape)
-                yield FaceFrame(at, crop_square(frame, box, self.size), box, detected)
+            yield self._cut(at, frame, square, detected)
+
+    def _cut(self, at: float, frame: np.ndarray, square: Square | None, detected: bool) -> FaceFrame:
+        if square is None and self.policy == "full-frame":
+            box = _inside((frame.shape[1] / 2, frame.shape[0] / 2, float(min(frame.shape[:2]))), frame.shape)
+        elif square is None:
+            return FaceFrame(at, None, None, False)
+        else:
+            box = _inside(square, frame.shape)
+        crop = crop_square(frame, box, self.size)
+        fault = colour_fault(crop)
+        if square is not None and fault is None and square[2] < SIDE_OF_FACE * LEAST_FACE_PIXELS:
+            fault = "small"
+            self._sides.append(square[2])
+        if fault is None and detected and self._is_cut(crop):
+            self._cuts, self._resumes = self._cuts + 1, at + MAX_GAP_SECONDS
+        if fault is not None:
+            self._faults[fault] += 1
+            return FaceFrame(at, None, None, False)
+        self.detected += detected
+        if at < self._resumes:
+            return FaceFrame(at, None, None, False)
+        return FaceFrame(at, crop, box, detected)
+
+    def _is_cut(self, crop: np.ndarray) -> bool:
+        """Whether the face looks so unlike that of the frame before that it is another picture."""
+        look = cv2.resize(crop, (12, 12), interpolation=cv2.INTER_AREA).mean(axis=2)
+        look, before = look - look.mean(), self._look
+        self._look = look
+        if before is None or min(look.std(), before.std()) < LEAST_CONTRAST:
+            return False
+        return float((look * before).mean()) < SAME_PERSON * look.std() * before.std()
 
     def _check(self, source: str) -> None:
         found = f"a face was found in {self.detected} of {self.frames} frames ({self.detection_rate:.0%})"
@@ -109,106 +176,21 @@ class FaceCropper:
             "Light the face, let it look at the camera and fill a fifth of the height, try another face detector, or "
             'choose the face policy "full-frame" for a video that is cropped to the face already'
         )
+        usable = self.frames - self._faults.total()
+        if self._faults.total() and (usable == 0 if self.policy == "full-frame" else self.detected == 0):
+            raise InputError(f"{source}: {self.obstacle} ({self._faults.total()} of {self.frames} frames)")
+        cure = f"{self.obstacle}. {cure}" if self.obstacle else cure
         if self.detected == 0 and self.policy != "full-frame":
             raise InputError(f"{source}: no face in any of the {self.frames} frames. {cure}")
         if self.detection_rate < LEAST_DETECTION_RATE and self.policy == "fail":
             raise InputError(
                 f'{source}: {found}, under half of them. {cure}; "skip" leaves out the frames without a face'
             )
+        for remark in self.remarks():
+            warnings.warn(f"{source}: {remark}", stacklevel=3)
 
 
-class _Track:
-    """The square (centre x, centre y, side) of one face over time, fed by one detection every few frames."""
-
-    def __init__(self) -> None:
-        self._square: np.ndarray | None = None  # at the latest detection that found the face
-        self._box: np.ndarray | None = None  # of that detection, as the detector gave it
-        self._seconds = -math.inf
-        self._lost = True
-        self._smooth = OneEuroFilter()
-
-    def needs_detection(self, seconds: float, waiting: int) -> bool:
-        """Whether to detect in this frame: in every frame while there is no face, else every few."""
-        return self._lost or waiting >= DETECT_EVERY_FRAMES or seconds - self._seconds >= DETECT_EVERY_SECONDS
-
-    def advance(self, boxes: np.ndarray, seconds: list[float]) -> list[tuple[tuple[float, float, float] | None, bool]]:
-        """The square and whether it is a detected one, for each of the frames up to the one that `boxes` belong to."""
-        box = self._choose(boxes)
-        now, before = seconds[-1], self._seconds
-        if box is None:
-            self._lost = True
-            return [self._held(at) for at in seconds]
-        old, followed = self._square, not self._lost and _overlap(box, self._box) > SAME_FACE_OVERLAP
-        earlier = [self._held(at) for at in seconds[:-1]]
-        if not followed and (old is None or now - before > HOLD_SECONDS or _overlap(box, self._box) == 0.0):
-            self._smooth = OneEuroFilter()  # another face, or a long gap: no reason to glide there
-        self._square = self._smooth(now, _widened_square(box))
-        self._box, self._seconds, self._lost = box, now, False
-        if followed:
-            weights = [(at - before) / (now - before) for at in seconds[:-1]]
-            earlier = [(tuple(old + w * (self._square - old)), True) for w in weights]
-        return [*earlier, (tuple(self._square), True)]
-
-    def _choose(self, boxes: np.ndarray) -> np.ndarray | None:
-        if len(boxes) == 0:
-            return None
-        overlaps = np.array([_overlap(box, self._box) for box in boxes])
-        if overlaps.max() > SAME_FACE_OVERLAP:
-            return boxes[overlaps.argmax()]
-        return boxes[(boxes[:, 2] * boxes[:, 3]).argmax()]
-
-    def _held(self, seconds: float) -> tuple[tuple[float, float, float] | None, bool]:
-        held = self._square is not None and seconds - self._seconds <= HOLD_SECONDS
-        return (tuple(self._square) if held else None), False
-
-
-class OneEuroFilter:
-    """Low pass of a square whose cut-off rises with speed: still boxes do not tremble, moving ones do not lag.
-
-    Casiez, Roussel, Vogel, "1 € filter", CHI 2012, for centre x, centre y and side each; speeds are in sides a second.
-    The side gains less from speed: detectors err in it most, and distances change slowly.
-    """
-
-    REST_HZ, SPEED_GAIN, SPEED_HZ = 0.1, np.array([6.0, 6.0, 1.0]), 1.0
-
-    def __init__(self) -> None:
-        self._seconds, self._value, self._speed = 0.0, None, None
-
-    def __call__(self, seconds: float, value: np.ndarray) -> np.ndarray:
-        """The smoothed (centre x, centre y, side) at `seconds`, which must rise from call to call."""
-        if self._value is None:
-            self._seconds, self._value, self._speed = seconds, value, np.zeros_like(value)
-            return value
-        step = seconds - self._seconds
-        speed = (value - self._value) / (step * self._value[-1])  # sides per second
-        self._speed = self._speed + _gain(self.SPEED_HZ, step) * (speed - self._speed)
-        gain = _gain(self.REST_HZ + self.SPEED_GAIN * np.abs(self._speed), step)
-        self._seconds, self._value = seconds, self._value + gain * (value - self._value)
-        return self._value
-
-
-def _gain(cutoff_hz: float | np.ndarray, step_seconds: float) -> float | np.ndarray:
-    return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * step_seconds))
-
-
-def _overlap(a: np.ndarray, b: np.ndarray | None) -> float:
-    """Intersection over union of two boxes (x, y, w, h); 0 where there is no second."""
-    if b is None:
-        return 0.0
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
-
-
-def _widened_square(box: np.ndarray) -> np.ndarray:
-    """(centre x, centre y, side) of the face box with 5 % more left and right, 30 % above and 5 % below."""
-    x, y, width, height = box
-    top, bottom = y - 0.30 * height, y + 1.05 * height
-    return np.array([x + width / 2, (top + bottom) / 2, max(1.10 * width, bottom - top)])
-
-
-def _inside(square: tuple[float, float, float], shape: tuple[int, ...]) -> Box:
+def _inside(square: Square, shape: tuple[int, ...]) -> Box:
     """The square as a box (x, y, w, h) that lies in the frame: padding would be a still border around a moving face."""
     height, width = shape[:2]
     side = min(square[2], float(width), float(height))

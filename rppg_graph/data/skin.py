@@ -13,6 +13,22 @@ MOST_BRIGHTNESS = 2.0  # likewise: a white wall has the chroma of dark skin
 MOST_LUMA = 250.0  # above, the sensor is saturated and the pulse is clipped
 LEAST_SKIN_SHARE = 0.1
 
+DARKEST, BRIGHTEST = 2.0, 252.0  # mean of a channel over a crop, beyond which it holds no pulse
+LEAST_CHROMA = 1.0  # mean difference of the channels; codecs leave less of it in a grey picture
+
+
+def colour_fault(crop: np.ndarray) -> str | None:
+    """Why a crop (S, S, 3) uint8 RGB has no colour to read a pulse from: "black" (also one channel alone, as in the
+    green of a lost packet), "white" (saturated) or "grey"; None where it has one."""
+    means = cv2.mean(crop)[:3]
+    if min(means) < DARKEST:
+        return "black"
+    if max(means) > BRIGHTEST:
+        return "white"
+    red, green, blue = cv2.split(crop)
+    chroma = max(cv2.mean(cv2.absdiff(red, green))[0], cv2.mean(cv2.absdiff(green, blue))[0])
+    return "grey" if chroma < LEAST_CHROMA else None
+
 
 def mean_rgb(crop: np.ndarray, skin: bool = True) -> np.ndarray:
     """Mean (3,) float64 colour of a crop's skin pixels, or of all pixels; crop (S, S, 3) uint8 RGB.

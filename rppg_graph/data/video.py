@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +11,17 @@ import av
 import cv2
 import numpy as np
 
+from rppg_graph.data.video_file import moving_pictures, opened
 from rppg_graph.data.video_writer import CODECS, write_video
 from rppg_graph.errors import InputError
-from rppg_graph.files import refuse_lfs_pointer
 
 __all__ = ["CODECS", "VideoInfo", "probe", "read_video", "write_video"]
 
-# Rotation by metadata is in degrees counter-clockwise, as FFmpeg's display matrix has it.
-QUARTER_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-# FFmpeg opens text as ANSI art and pictures as videos of one frame.
-NOT_VIDEO_FORMATS = {"tty", "bin", "xbin", "idf", "image2"}
 TOLERATED_LOSS_SECONDS = 0.5
 TOLERATED_ASPECT_CHANGE = 0.02
+USUAL_FPS = np.array([10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240])
+TOLERATED_FPS = 0.04  # of a usual rate: webcams of 30 fps write 29
+EVEN_STEPS = 0.1  # of a step: timestamps that differ by less were counted from the header's rate, not measured
 
 
 @dataclass(frozen=True)
@@ -45,21 +43,24 @@ def probe(path: str | Path) -> VideoInfo:
         InputError: no such file, no permission, not a video, no video stream, or no frame that can be decoded.
     """
     path = Path(path)
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         frame = next((frame for frame in _decoded(container, stream, []) if frame is not None), None)
         if frame is None:
             raise InputError(f"{path}: the video holds no frame that can be decoded; record or export it again")
-        width, height = (frame.width, frame.height) if frame.rotation % 180 == 0 else (frame.height, frame.width)
+        height, width = _upright_rgb(frame).shape[:2]
         return VideoInfo(path, width, height, _fps(stream), stream.frames or None, _declared_seconds(container, stream))
 
 
-def read_video(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+def read_video(path: str | Path, fps: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
     """Yield `(seconds since the first frame, RGB uint8 (H, W, 3))` of each frame, one frame in memory at a time.
 
-    The seconds are the file's own timestamps, so a variable rate is kept. Rotation by metadata is applied; every pixel
-    format (grey, 10 and 16 bit, with alpha) becomes RGB uint8. When the resolution changes within the video, frames
-    are scaled to the size of the first. A frame whose timestamp does not follow that of the frame before is left out
-    with a warning.
+    The seconds are the file's own timestamps, so a variable rate is kept. Rotation and mirroring by metadata are
+    applied; every pixel format (grey, 10 and 16 bit, with alpha) becomes RGB uint8. When the resolution changes within
+    the video, frames are scaled to the size of the first. A frame whose timestamp does not follow that of the frame
+    before is left out with a warning. Warned of are a rate that no camera has, and a choice among several streams.
+
+    Args:
+        fps: the true frame rate, where the file's clock is wrong; None for the file's clock.
 
     Raises:
         InputError: what `probe` refuses; a change of the aspect ratio within the video; and, after the last frame,
@@ -67,30 +68,47 @@ def read_video(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
             damaged file; a smaller loss is a warning), or one without any frame.
     """
     path = Path(path)
-    with _opened(path) as (container, stream):
-        fps, declared = _fps(stream), _declared_seconds(container, stream)
+    with opened(path) as (container, stream):
+        declared_fps, declared = _fps(stream), _declared_seconds(container, stream)
+        if (streams := len(moving_pictures(container))) > 1:
+            said = f"the one in which most moves ({stream.width}×{stream.height}) is read"
+            warnings.warn(f"{path}: {streams} video streams; {said}", stacklevel=2)
         undecodable: list[str] = []
         first = size = None
         seconds, end, frames, backwards, scaled = -1.0, 0.0, 0, 0, 0
+        shortest, longest = np.inf, 0.0  # step between frames
         for frame in _decoded(container, stream, undecodable):
             at = _timestamp(container, frame, (first or 0.0) + end)
             first = at if first is None else first
             if at - first <= seconds:
                 backwards += 1
                 continue
+            if frames:
+                shortest, longest = min(shortest, at - first - seconds), max(longest, at - first - seconds)
             seconds = at - first
-            end = seconds + (float(frame.duration * frame.time_base) if frame.duration else 1.0 / fps)
+            end = seconds + (float(frame.duration * frame.time_base) if frame.duration else 1.0 / declared_fps)
             rgb = _upright_rgb(frame)
             size = size or (rgb.shape[1], rgb.shape[0])
             if (rgb.shape[1], rgb.shape[0]) != size:
                 rgb, scaled = _rescaled(rgb, size, f"{path}, frame {frames} ({seconds:.2f} s)"), scaled + 1
-            yield seconds, rgb
+            yield seconds if fps is None else frames / fps, rgb
             frames += 1
         if scaled:
             warnings.warn(f"{path}: the resolution changes; {scaled} frames were scaled to {size}", stacklevel=2)
         if backwards:
             warnings.warn(f"{path}: {backwards} frames whose timestamps do not rise were left out", stacklevel=2)
-        _check_whole(path, frames, end, declared, fps, undecodable)
+        if fps is None and frames > 1 and longest - shortest < EVEN_STEPS * longest:
+            _remark_on_rate(path, frames / end)
+        _check_whole(path, frames, end, declared, declared_fps, undecodable)
+
+
+def _remark_on_rate(path: Path, fps: float) -> None:
+    if np.abs(USUAL_FPS / fps - 1).min() > TOLERATED_FPS:
+        warnings.warn(
+            f"{path}: {fps:.4g} frames a second, as its header says, is an odd rate for a camera, and a heart rate is "
+            "wrong by as much as the frame rate is; if it was filmed at another, say so with --fps (in Python: fps=)",
+            stacklevel=3,
+        )
 
 
 def _check_whole(
@@ -114,34 +132,6 @@ def _check_whole(
             "plays and re-export it"
         )
     warnings.warn(message, stacklevel=3)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if not path.is_file():
-        raise InputError(f"{path}: not a file; name one video file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty (0 bytes); copy or record it again")
-    refuse_lfs_pointer(path)
-    try:
-        container = av.open(f"file:{path}")  # the prefix keeps a name such as "a:b.mp4" from being read as a protocol
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it; change its mode or owner") from None
-    except (av.error.FFmpegError, OSError) as error:
-        hint = "; an MP4 whose recording was cut off looks like this" if path.suffix.lower() in (".mp4", ".mov") else ""
-        raise InputError(f"{path}: not a readable video ({error.strerror or error}){hint}") from None
-    with container:
-        formats = set(container.format.name.split(","))
-        if formats & NOT_VIDEO_FORMATS or container.format.name.endswith("_pipe"):
-            raise InputError(f"{path}: not a video (FFmpeg takes it for {container.format.name})")
-        if not container.streams.video:
-            held = "audio only" if container.streams.audio else "no video stream"
-            raise InputError(f"{path}: {held}; a video of a face is needed")
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        yield container, stream
 
 
 def _decoded(container, stream, undecodable: list[str]) -> Iterator[av.VideoFrame]:
@@ -172,8 +162,14 @@ def _timestamp(container, frame: av.VideoFrame, expected: float) -> float:
 
 def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
     rgb = frame.to_ndarray(format="rgb24")
-    turn = round(frame.rotation / 90) * 90 % 360
-    return cv2.rotate(rgb, QUARTER_TURNS[turn]) if turn else rgb
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return rgb
+    # The pixel (x, y) is shown at (a·x + c·y, b·x + d·y): by quarter turns and mirrors, in 16.16 fixed point.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        rgb, a, d = rgb.transpose(1, 0, 2), c, b
+    return np.ascontiguousarray(rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def _rescaled(rgb: np.ndarray, size: tuple[int, int], place: str) -> np.ndarray:

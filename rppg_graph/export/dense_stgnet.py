@@ -10,6 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from rppg_graph.errors import InputError
 from rppg_graph.export.dense_graph import REDUCTIONS, neighbour_search
 from rppg_graph.models.stgnet import GraphStage, STGNet
+from rppg_graph.nn.attention_mask import gate_of
 from rppg_graph.nn.bvp_head import BVPHead
 from rppg_graph.nn.denoise_block import DenoiseBlock
 from rppg_graph.nn.relative_conv import RelativeConv
@@ -82,7 +83,7 @@ class _MaskedConv(nn.Module):
         self.gate, self.conv, self.axes = layer.gate, layer.conv, layer.axes
 
     def forward(self, x: Tensor) -> Tensor:
-        gate = torch.sigmoid(self.gate(x))
+        gate = gate_of(self.gate(x), self.axes)
         return torch.tanh(self.conv(x * (0.5 * gate / gate.mean(self.axes, keepdim=True))))
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rppg_graph.models.checkpoint import Checkpoint
 
 SAME_RATE = 0.1  # a video whose frame rate is within this of the network's is not resampled
+MOST_FPS = 120.0  # of a formula's wave: a header may say 1,000, and a pulse has nothing above 20 Hz
 SKIN_CROP = 128  # pixels of a classical method's crops: skin is told from hair and beard more finely than at 64
 
 
@@ -87,7 +88,7 @@ class ClassicalMethod:
         return LEAST_SECONDS
 
     def stream(self, video_fps: float, step_seconds: float | None = None) -> ClassicalStream:
-        return ClassicalStream(CLASSICAL[self.name], self.skin, video_fps, step_seconds)
+        return ClassicalStream(CLASSICAL[self.name], self.skin, min(video_fps, MOST_FPS), step_seconds)
 
     def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
         return whole_wave(self.stream(video_fps), face_frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod, network_of
 from rppg_graph.inference.stream import Stream, Update
 from rppg_graph.inference.wave_stream import RawWave, finite_runs
+from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.uncertainty import Calibration, deviation_bpm
@@ -80,37 +82,55 @@ class Prediction:
 
 
 def predict_video(
-    path: Path, method: Method, *, detector: str = DEFAULT_DETECTOR, policy: str = "fail"
+    path: Path,
+    method: Method,
+    *,
+    detector: str = DEFAULT_DETECTOR,
+    policy: str = "fail",
+    face: int | None = None,
+    fps: float | None = None,
 ) -> Prediction:
     """The pulse of the face in a video, streamed: memory does not grow with its length.
 
     Args:
         path: a video file.
         method: a classical method or a network, which knows the size of the crops and the frame rate that it reads.
-        detector, policy: how the face is found, see ``data.face.FaceCropper``.
+        detector, policy, face: how the face is found, see ``data.face.FaceCropper``.
+        fps: the true frame rate, where the file's clock is wrong.
 
     Raises:
         InputError: not a usable video, no face (or in too few frames), shorter than the method needs.
     """
     info = probe(path)
-    cropper = FaceCropper(method.crop_size, detector, policy)
+    video_fps = check_fps(fps or info.fps)
+    highest_hz = usable_band(PULSE_BAND_HZ, video_fps)[1]
+    if highest_hz < PULSE_BAND_HZ[1]:
+        end = f"{video_fps:.3g} frames a second show heart rates up to {60 * highest_hz:.0f} bpm; a faster heart"
+        warnings.warn(f"{path}: {end} is read wrongly", stacklevel=2)
+    cropper = FaceCropper(method.crop_size, detector, policy, face)
     tally = Tally()
-    with tqdm(read_video(path), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
-        raw = method.wave(tally.count(cropper.crops(frames, str(path))), info.fps)
+    with tqdm(read_video(path, fps), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
+        raw = method.wave(tally.count(cropper.crops(frames, str(path))), video_fps)
     return summarise(method.name, raw, tally, str(path))
 
 
 def first_clip(
-    path: Path, method: Method, *, detector: str = DEFAULT_DETECTOR, policy: str = "fail"
+    path: Path,
+    method: Method,
+    *,
+    detector: str = DEFAULT_DETECTOR,
+    policy: str = "fail",
+    face: int | None = None,
+    fps: float | None = None,
 ) -> np.ndarray | None:
     """The first clip (T, S, S, 3) uint8 that a method reads of a video's face, to look at; T = 2 for a formula.
 
     None where no stretch with a face is long enough.
     """
-    network, fps = network_of(method), probe(path).fps
-    frames, fps = (2, fps) if network is None else (network.clip_frames, network.wave_fps(fps))
-    faces = FaceCropper(method.crop_size, detector, policy).crops(read_video(path), str(path))
-    return next((clip.video for clip in cut_clips(faces, fps, frames, frames)), None)
+    network, grid_fps = network_of(method), fps or probe(path).fps
+    frames, grid_fps = (2, grid_fps) if network is None else (network.clip_frames, network.wave_fps(grid_fps))
+    faces = FaceCropper(method.crop_size, detector, policy, face).crops(read_video(path, fps), str(path))
+    return next((clip.video for clip in cut_clips(faces, grid_fps, frames, frames)), None)
 
 
 class Tally:

@@ -60,12 +60,12 @@ class Stream:
 
     Memory is bounded by the window. A number comes once a face was in view for the window, and follows a change of the
     heart rate, within a step and the quarter of a second that the face crop waits for. Where the face is lost for more
-    than ``MAX_GAP_SECONDS``, or frames are, the window begins anew.
+    than ``MAX_GAP_SECONDS``, or frames are, the window begins anew; a picture that repeats the one before is no frame.
 
     Args:
         method: a classical method, or a network, which runs on one clip a step.
         fps: frame rate of the wave, about that of the frames (a network's own where that differs).
-        detector, policy: how the face is found, see ``data.face.FaceCropper``; "fail" fails nothing here.
+        detector, policy, face: how the face is found, see ``data.face.FaceCropper``; "fail" fails nothing here.
         window_seconds: None for ten seconds, or for the length of a network's clip where that is longer.
         step_seconds: from one heart rate to the next.
         calibration: of the network without Monte-Carlo dropout: no number where it would be a guess.
@@ -83,6 +83,7 @@ class Stream:
         *,
         detector: str = DEFAULT_DETECTOR,
         policy: str = "fail",
+        face: int | None = None,
         window_seconds: float | None = None,
         step_seconds: float = 1.0,
         calibration: Calibration | None = None,
@@ -97,12 +98,17 @@ class Stream:
         self.method, self.fps, self.step_seconds = method, check_fps(fps), step_seconds
         self.calibration, self.real_time = calibration, real_time
         self.frames = self.skipped_steps = 0
-        self._cropper = FaceCropper(method.crop_size, detector, policy)
+        self._cropper = FaceCropper(method.crop_size, detector, policy, face)
         self._faces, self._costs = _Recent(self.window_seconds), _Recent(self.window_seconds)
         self._seconds = self._updated = -math.inf  # of the newest frame, of the latest update
         self._behind_seconds = 0.0
         self._seen: float | None = None  # when there was a face last
+        self._picture, self._stands_still = np.empty(0), False
         self._restart(0.0)
+
+    def remarks(self) -> list[str]:
+        """What is worth knowing about the faces so far, see ``data.face.FaceCropper.remarks``."""
+        return self._cropper.remarks()
 
     def push(self, seconds: float, rgb: np.ndarray) -> Update | None:
         """Take a frame, and give an update where one is due.
@@ -118,6 +124,10 @@ class Stream:
         passed, self._seconds = seconds - self._seconds, seconds
         self._started = time.perf_counter()
         self.frames += 1
+        picture = rgb[::4, ::4].copy()  # enough to tell a camera that hangs and repeats itself: sensors have noise
+        self._stands_still, self._picture = np.array_equal(picture, self._picture), picture
+        if self._stands_still:
+            return self._update(seconds) if self._is_due(seconds) else None
         update = None
         for face in self._cropper.push(seconds, rgb):
             update = self._take(face) or update
@@ -139,7 +149,7 @@ class Stream:
     def _take(self, face: FaceFrame) -> Update | None:
         self._faces.add(face.seconds, face.detected)
         stepped = False
-        if face.crop is not None and face.crop.any():  # black where a held box shows a covered camera
+        if face.crop is not None:
             if self._seen is None or face.seconds - self._seen > MAX_GAP_SECONDS:
                 self._restart(face.seconds)
             self._seen = face.seconds
@@ -147,10 +157,10 @@ class Stream:
             stepped = self._wave.push(face, skip=behind)
             self.skipped_steps += stepped and behind
             stepped = stepped and not behind
-        if not stepped and face.seconds - self._updated < PATIENCE * self.step_seconds:
-            return None
-        self._updated = face.seconds
-        return self._update(face.seconds)
+        return self._update(face.seconds) if stepped or self._is_due(face.seconds) else None
+
+    def _is_due(self, seconds: float) -> bool:
+        return seconds - self._updated >= PATIENCE * self.step_seconds
 
     def _restart(self, seconds: float) -> None:
         """Begin a wave: nothing before belongs to it."""
@@ -159,6 +169,7 @@ class Stream:
         self._since = seconds
 
     def _update(self, now: float) -> Update:
+        self._updated = now
         wave, wave_seconds, rate = self._read(now)
         refusal = interval = None
         if rate.bpm is not None and self.calibration is not None:
@@ -183,10 +194,12 @@ class Stream:
     def _read(self, now: float) -> tuple[np.ndarray, np.ndarray, HeartRate]:
         """The window's filtered wave (T,), its times (T,), and its heart rate; empty, with a reason, without one."""
         nothing = np.empty(0), np.empty(0)
+        obstacle = f": {self._cropper.obstacle}" if self._cropper.obstacle else ""
         if self._seen is None:
-            return *nothing, HeartRate(None, reason="no face has been in view yet")
+            return *nothing, HeartRate(None, reason=f"no face has been in view yet{obstacle}")
         if now - self._seen > MAX_GAP_SECONDS:
-            return *nothing, HeartRate(None, reason=f"no face for {now - self._seen:.1f} s; the window begins anew")
+            lost = f"no {'new picture' if self._stands_still else 'face'} for {now - self._seen:.1f} s"
+            return *nothing, HeartRate(None, reason=f"{lost}; the window begins anew{obstacle}")
         try:
             raw = self._wave.result()
             length = frames_in(self.window_seconds, raw.fps)

@@ -12,6 +12,17 @@ MASK_AXES: dict[str, tuple[int, int]] = {
     "time-height": (2, 3),  # what the released code does: a 4-D layer applied to a 5-D tensor
     "height-width": (3, 4),  # the spatial mask that the paper draws
 }
+LARGEST_AT_LEAST = -30.0  # of a plane's logits; below, sigmoid(z) = exp(z) to 1e-13, and a shift changes no mask
+
+
+def gate_of(logits: Tensor, axes: tuple[int, int]) -> Tensor:
+    """``sigmoid(logits)`` but for a factor a plane where the whole plane is nearly closed, so that no plane is zero.
+
+    A mask, and its gradient, do not depend on that factor; without it, float32 rounds the gates of a plane below
+    logits of -104 to zero, and the mask is 0 / 0.
+    """
+    shift = LARGEST_AT_LEAST - logits.detach().amax(dim=axes, keepdim=True)
+    return (logits + shift.clamp_min(0)).sigmoid_()
 
 
 def attention_mask(gate: Tensor, axes: tuple[int, int]) -> Tensor:
@@ -43,7 +54,7 @@ def masked(x: Tensor, logits: Tensor, axes: tuple[int, int]) -> Tensor:
 class _Masked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, logits: Tensor, axes: tuple[int, int]) -> Tensor:
-        gate = torch.sigmoid(logits)
+        gate = gate_of(logits, axes)
         scale = (0.5 / gate.mean(dim=axes, keepdim=True, dtype=_wide(gate))).to(gate.dtype)
         ctx.save_for_backward(x, gate, scale)
         ctx.axes = axes
@@ -87,7 +98,7 @@ class MaskedConv3d(nn.Module):
 
     def mask(self, x: Tensor) -> Tensor:
         """The mask alone, (B, C, T, H, W), for a look at where the network looks."""
-        return attention_mask(torch.sigmoid(self.gate(x)), self.axes)
+        return attention_mask(gate_of(self.gate(x), self.axes), self.axes)
 
     def forward(self, x: Tensor) -> Tensor:
         return tanh(self.conv(masked(x, self.gate(x), self.axes)))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from rppg_graph.nn.attention_mask import attention_mask
+from rppg_graph.nn.attention_mask import attention_mask, gate_of
 
 
 class LateralAttention(nn.Module):
@@ -25,4 +24,4 @@ class LateralAttention(nn.Module):
         self.conv = nn.Conv2d(channels, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return attention_mask(torch.sigmoid(self.conv(x)), (2, 3))
+        return attention_mask(gate_of(self.conv(x), (2, 3)), (2, 3))

@@ -121,7 +121,7 @@ def test_the_summary_is_of_the_numbers_that_are_not_poor():
     rates = [(70.2, 0.8), (75.0, 0.5), (73.4, 0.9), (120.0, 0.1), (None, 0.0)]
     for bpm, quality in rates:
         screen.show(update(bpm=bpm, quality=quality))
-    screen.summary()
+    screen.summary([])
     assert screen.out.getvalue().splitlines()[-1] == "12 s: heart rate 73 bpm, 70 to 75, in 3 of 5 updates"
 
 

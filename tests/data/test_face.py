@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from rppg_graph.data.face import DETECT_EVERY_FRAMES, HOLD_SECONDS, FaceCropper, OneEuroFilter, crop_square
-from rppg_graph.data.face_detectors import FACE_DETECTORS
+from rppg_graph.data.face import MAX_GAP_SECONDS, FaceCropper, crop_square
+from rppg_graph.data.face_detectors import FACE_DETECTORS, TURNS
+from rppg_graph.data.face_track import DETECT_EVERY_FRAMES, HOLD_SECONDS, OneEuroFilter
 from rppg_graph.data.video import read_video
 from rppg_graph.errors import InputError
 
@@ -106,6 +107,93 @@ def test_the_larger_of_two_faces_is_taken_and_kept(portrait):
     growing = [np.hstack([cv2.resize(portrait, None, fx=s, fy=s)[:240, :320], large]) for s in np.linspace(1, 1.7, 30)]
     xs = [frame.box[0] + frame.box[2] / 2 for frame in FaceCropper().crops(timed(growing))]
     assert np.min(xs) > 320, "another face that becomes the larger one does not take over"
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (0, 135, 0), (255, 255, 255), (90, 90, 90)])
+def test_frames_without_colour_are_gaps(moving_portrait, colour):
+    shown = list(moving_portrait(40))
+    for number in (20, 21, 33):
+        shown[number] = np.full_like(shown[number], colour)
+    frames = list(FaceCropper().crops(timed(shown)))
+    assert [number for number, frame in enumerate(frames) if frame.crop is None] == [20, 21, 33]
+    assert not any(frame.detected or frame.box for frame in frames if frame.crop is None)
+
+
+@pytest.mark.parametrize("policy", ["fail", "skip", "full-frame"])
+def test_a_grey_video_is_said_to_be_grey(moving_portrait, policy):
+    grey = [np.repeat(frame[..., 1:2], 3, axis=2) for frame in moving_portrait(20)]
+    with pytest.raises(InputError, match=r"a\.mp4: the video is grey.*20 of 20 frames"):
+        list(FaceCropper(policy=policy).crops(timed(grey), "a.mp4"))
+
+
+def test_a_face_that_is_too_small_is_refused_with_the_size_wanted(portrait):
+    small = cv2.copyMakeBorder(cv2.resize(portrait, None, fx=0.6, fy=0.6), 0, 96, 0, 128, cv2.BORDER_REPLICATE)
+    with pytest.raises(InputError, match=r"the face is 3\d pixels high .* 48 are needed and 80 are good"):
+        list(FaceCropper().crops(timed([small] * 20)))
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_turned_picture_is_said_to_be_turned(portrait, turn):
+    turned = np.ascontiguousarray(np.rot90(portrait, -turn))
+    for shown, expected in ((turned, [f"after {TURNS[turn]}"]), (portrait, [])):
+        cropper = FaceCropper()
+        for at, frame in timed([shown] * 10):
+            cropper.push(at, frame)
+        said = cropper.remarks()
+        assert [remark.split("better ")[1].split(";")[0] for remark in said] == expected
+
+
+@pytest.fixture(scope="module")
+def beside_a_poster(portrait, moving_portrait):
+    """A still portrait, half as large again, and right of it one that moves."""
+    poster = cv2.resize(portrait, None, fx=1.5, fy=1.5)[:240, 100:420]
+    rng = np.random.default_rng(0)
+    noise = [rng.normal(0, 2, (240, 640, 3)) for _ in range(5)]
+    return [
+        np.clip(np.hstack([poster, person]) + noise[number % 5], 0, 255).astype(np.uint8)
+        for number, person in enumerate(moving_portrait(150))
+    ]
+
+
+def test_who_moves_is_preferred_to_a_poster(beside_a_poster):
+    cropper = FaceCropper()
+    with pytest.warns(UserWarning, match="2 faces; number 2 from the left is read"):
+        frames = list(cropper.crops(timed(beside_a_poster)))
+    xs = np.array([np.nan if frame.box is None else frame.box[0] + frame.box[2] / 2 for frame in frames])
+    assert xs[0] < 320 < xs[-1]
+    changed = np.flatnonzero(xs > 320)[0]
+    assert changed < 3 * FPS
+    assert (xs[changed:] > 320).all()
+    gap = frames[changed].seconds - frames[np.flatnonzero(xs < 320)[-1]].seconds
+    assert gap > MAX_GAP_SECONDS, "no wave spans both"
+
+
+@pytest.mark.parametrize("face", [1, 2])
+def test_a_face_is_chosen_by_its_number(beside_a_poster, face):
+    frames = list(FaceCropper(face=face).crops(timed(beside_a_poster[:60])))
+    assert {frame.box[0] + frame.box[2] / 2 > 320 for frame in frames} == {face == 2}
+
+
+def test_a_face_that_is_not_there_is_named(portrait):
+    with pytest.raises(InputError, match="no face"):
+        list(FaceCropper(face=2).crops(timed([portrait] * 10)))
+
+
+def test_another_person_elsewhere_begins_anew(portrait):
+    wide = cv2.copyMakeBorder(portrait, 0, 0, 0, 320, cv2.BORDER_REPLICATE)
+    cropper = FaceCropper()
+    frames = list(cropper.crops(timed([wide] * 30 + [np.ascontiguousarray(wide[:, ::-1])] * 80)))
+    there = [frame.seconds for frame in frames if frame.detected]
+    assert max(np.diff(there)) > MAX_GAP_SECONDS
+    assert there[-1] == frames[-1].seconds
+    assert any("another face takes the place 1 times" in remark for remark in cropper.remarks())
+
+
+def test_a_cut_to_another_picture_begins_anew(monkeypatch, portrait):
+    monkeypatch.setitem(FACE_DETECTORS, "here", lambda: lambda rgb: np.array([[113.0, 56.0, 58.0, 55.0]]))
+    frames = list(FaceCropper(detector="here").crops(timed([portrait] * 30 + [255 - portrait] * 30)))
+    missing = [number for number, frame in enumerate(frames) if frame.crop is None]
+    assert missing == list(range(30, 45)), "half a second, so that no wave spans the cut"
 
 
 def test_still_face_in_noise_has_a_still_box(portrait):
@@ -231,7 +319,7 @@ def test_real_videos_without_a_face(shared_data, name):
 def test_profile_faces_are_found_by_the_default_and_missed_by_haar(shared_data):
     rates = {}
     for detector in FACE_DETECTORS:
-        cropper = FaceCropper(detector=detector)
+        cropper = FaceCropper(detector=detector, policy="skip")
         for _ in cropper.crops(read_video(shared_data / "clips" / "headturn_half_faces.mp4")):
             pass
         rates[detector] = cropper.detection_rate

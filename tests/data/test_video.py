@@ -84,10 +84,13 @@ def test_b_frames_in_avi_keep_their_order(tmp_path, frames):
 
 
 @pytest.mark.parametrize(
-    ("matrix", "turns"),  # of the track header: a, b, c, d in 16.16; quarter turns counter-clockwise to show it
-    [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)],
+    ("matrix", "turns", "mirrored"),  # of the track header: a, b, c, d in 16.16; how it is shown: quarter turns
+    [  # counter-clockwise, after left and right were exchanged
+        *[((0, 1, -1, 0), -1, False), ((-1, 0, 0, -1), 2, False), ((0, -1, 1, 0), 1, False)],
+        *[((-1, 0, 0, 1), 0, True), ((1, 0, 0, -1), 2, True), ((0, 1, 1, 0), 1, True), ((0, -1, -1, 0), -1, True)],
+    ],
 )
-def test_rotation_by_metadata(tmp_path, frames, matrix, turns):
+def test_rotation_and_mirroring_by_metadata(tmp_path, frames, matrix, turns, mirrored):
     plain = write_video(tmp_path / "plain.mp4", frames, 30)
     data = bytearray(plain.read_bytes())
     header = data.index(b"tkhd")  # version 0: the matrix begins 44 bytes after the name
@@ -96,7 +99,7 @@ def test_rotation_by_metadata(tmp_path, frames, matrix, turns):
     rotated = tmp_path / "rotated.mp4"
     rotated.write_bytes(data)
     for (_, frame), (_, upright) in zip(read_video(rotated), read_video(plain), strict=True):
-        np.testing.assert_array_equal(frame, np.rot90(upright, turns))
+        np.testing.assert_array_equal(frame, np.rot90(upright[:, ::-1] if mirrored else upright, turns))
     info = probe(rotated)
     assert (info.width, info.height) == ((48, 64) if turns % 2 else (64, 48))
 
@@ -145,6 +148,68 @@ def test_change_of_aspect_ratio_is_refused(tmp_path, frames):
 @pytest.mark.parametrize("name", ["Ärger mit\nUmbruch.mp4", "a:b c%d.mp4", "-x.mp4", "file:a.mp4"])
 def test_any_file_name(tmp_path, frames, name):
     assert len(list(read_video(write_video(tmp_path / name, frames, 30)))) == 60
+
+
+@pytest.mark.parametrize(
+    ("size", "still", "read"),  # of the second stream; whether the first stands still; which is read
+    [((64, 48), True, 1), ((128, 96), False, 1), ((32, 24), False, 0)],
+)
+def test_the_stream_in_which_most_moves_is_read(tmp_path, frames, size, still, read):
+    path, rng = tmp_path / "two.mkv", np.random.default_rng(1)
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=30, options={"crf": "18"}) for _ in range(2)]
+        for stream, (width, height) in zip(streams, [(64, 48), size], strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(30):
+            noisy = np.clip(frames[number] + rng.normal(0, 8, (48, 64, 3)), 0, 255).astype(np.uint8)
+            for stream, shown in zip(streams, [frames[0] if still else noisy, cv2.resize(noisy, size)], strict=True):
+                picture = av.VideoFrame.from_ndarray(shown, format="rgb24")
+                picture.pts, picture.time_base = number, Fraction(1, 30)
+                container.mux(stream.encode(picture))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    with pytest.warns(UserWarning, match="2 video streams; the one in which most moves"):
+        shapes = [frame.shape for _, frame in read_video(path)]
+    width, height = [(64, 48), size][read]
+    assert shapes == [(height, width, 3)] * 30
+    assert probe(path).width == width
+
+
+def test_a_cover_is_no_video(shared_data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sum(1 for _ in read_video(shared_data / "disturbed" / "cover_picture_first.mp4")) == 270
+
+
+def test_a_wrong_clock_is_replaced(tmp_path, frames):
+    path = write_video(tmp_path / "a.mp4", frames, 15)
+    np.testing.assert_allclose([at for at, _ in read_video(path, fps=20)], np.arange(60) / 20)
+
+
+@pytest.mark.parametrize(("fps", "odd"), [(30, False), (29.03, False), (25, False), (17, True), (7, True), (999, True)])
+def test_an_odd_rate_is_remarked(tmp_path, frames, fps, odd):
+    path = write_video(tmp_path / "a.mp4", frames, fps)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        list(read_video(path))
+        list(read_video(path, fps=30))
+    said = f"{fps} frames a second, as its header says, is an odd rate"
+    assert [said in str(warning.message) for warning in caught] == [True] * odd
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("rtsp://host/stream", "an address.*save some of it"), ("-", "standard input"), ("/dev/null", "live --camera")],
+)
+def test_a_source_that_is_no_file_says_what_is_possible(source, message):
+    with pytest.raises(InputError, match=message):
+        probe(source)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="a pipe, which can be read only once"):
+        probe(tmp_path / "pipe")
 
 
 def test_probe(tmp_path, frames):

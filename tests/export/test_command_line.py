@@ -98,6 +98,21 @@ def test_a_full_network(name, size, file_format, as_checkpoint, tmp_path):
     assert_same_waves(run_as_user(file_format, out, video), model, video)
 
 
+@pytest.mark.slow
+def test_a_network_that_comes_trained_is_exported_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["export", "stgnet-small-synth", "--format", "exported"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["stgnet-small-synth.pt2"]
+    assert "(batch, 160): label wave, at 30 fps" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_refused_with_the_nearest(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["export", "stgnet-smal", "--format", "exported"]) == 2
+    assert "did you mean stgnet-small-synth" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def bad_checkpoint(kind: str, path: Path) -> None:
     if kind == "text":
         path.write_text("no checkpoint")
@@ -119,7 +134,7 @@ def test_files_that_are_no_checkpoint(kind, tmp_path, capsys):
     [
         (["--format", "onx"], ["onx", "did you mean onnx"]),
         (["--format", "exported", "--out", "nowhere/file.pt2"], ["nowhere", "does not exist"]),
-        (["--format", "exported", "--out", "best.pt"], ["best.pt", "the checkpoint itself"]),
+        (["--format", "exported", "--out", "best.pt"], ["best.pt", "is what is read"]),
         (["--format", "exported", "--video", "none.mp4"], ["none.mp4"]),
         (["--format", "exported", "--video", "short.mp4"], ["short.mp4"]),
     ],

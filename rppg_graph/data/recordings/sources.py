@@ -13,6 +13,7 @@ import numpy as np
 
 from rppg_graph.data.recordings.labels import make_reference
 from rppg_graph.data.video import read_video
+from rppg_graph.data.video_file import opened
 from rppg_graph.errors import InputError
 from rppg_graph.files import refuse_lfs_pointer
 
@@ -55,17 +56,15 @@ def video_seconds(path: Path) -> np.ndarray:
     Raises:
         InputError: not a video, or one without timestamps.
     """
-    refuse_lfs_pointer(path)
     try:
-        with av.open(f"file:{path}") as container:
-            stream = container.streams.video[0]
+        with opened(path) as (container, stream):
             base = float(stream.time_base)
             stamps = [
                 packet.pts if packet.pts is not None else packet.dts
                 for packet in container.demux(stream)
                 if packet.size
             ]
-    except (av.FFmpegError, IndexError, OSError) as error:
+    except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: no video can be read from it ({error}). Restore the file.") from error
     known = np.sort(np.array([stamp for stamp in stamps if stamp is not None], dtype=np.float64)) * base
     if not len(known):
