@@ -28,7 +28,7 @@ X265 = "bframes=0:pools=1:frame-threads=1:log-level=error"
 CODECS = {
     # With both switched on, libx264 gives other bytes now and then; video calls use neither.
     "h264": Codec("libx264", "yuv420p", {"preset": "veryfast", "x264-params": "bframes=0:mbtree=0"}),
-    "hevc": Codec("libx265", "yuv420p", {"preset": "superfast", "x265-params": X265}),
+    "hevc": Codec("libx265", "yuv420p", {"preset": "ultrafast", "x265-params": X265}),
     "vp9": Codec("libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
     "mpeg4": Codec("mpeg4", "yuv420p", {}),
     "mjpeg": Codec("mjpeg", "yuvj420p", {}),

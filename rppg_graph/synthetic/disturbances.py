@@ -21,6 +21,8 @@ class Disturbance(NamedTuple):
     ranges: dict[str, Any]
 
 
+# What a codec does shows best where nothing else changes: a camera that takes its own noise away, even light.
+QUIET_CAMERA = {"noise_levels": (0.0, 1.5), "light_drift": 0.0, "background_motion": 0.0, "auto_exposure": 0.0}
 TINT = {"flicker_red": (0.5, 1.5), "flicker_blue": (0.5, 1.5)}
 DISTURBANCES: dict[str, Disturbance] = {
     "nothing": Disturbance(None, None, {}),
@@ -57,12 +59,12 @@ DISTURBANCES: dict[str, Disturbance] = {
     "key frames": Disturbance(
         "kbit_per_second",
         "key_frame_every",
-        {"kbit_per_second": (60.0, 400.0), "key_frame_every": (15, 50), "codec": LOSSY_VIDEO},
+        {"kbit_per_second": (60.0, 800.0), "key_frame_every": (15, 50), "codec": LOSSY_VIDEO} | QUIET_CAMERA,
     ),
     "rate control": Disturbance(
         "kbit_per_second",
         "key_frame_every",
-        {"kbit_per_second": (40.0, 120.0), "key_frame_every": (51, 250), "codec": LOSSY_VIDEO},
+        {"kbit_per_second": (40.0, 120.0), "key_frame_every": (51, 250), "codec": LOSSY_VIDEO} | QUIET_CAMERA,
     ),
 }
 LAST_ALONE = ("swinging lamp", "car")
@@ -127,7 +129,7 @@ def draw_disturbance(
 def rate_hz(kind: str, p: dict[str, Any], fps: float) -> float | None:
     """How often a disturbance with these parameters comes, as a camera sees it; None where it has no rate."""
     name = DISTURBANCES[kind].rate
-    if name is None:
+    if name is None or p[name] is None:
         return None
     if name == "key_frame_every":
         return fps / p[name]

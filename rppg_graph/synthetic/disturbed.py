@@ -25,7 +25,6 @@ from rppg_graph.synthetic.dataset import appearing_folder, do_all, own_seed
 from rppg_graph.synthetic.disturbances import (
     DISTURBANCES,
     LAST_ALONE,
-    LOSSY_VIDEO,
     PERSON,
     SUBJECTS,
     draw,
@@ -43,7 +42,7 @@ APART_BPM = 10.0  # least distance of a pulse from the disturbance: else the wro
 
 # The camera of a case, and a scene in which nothing else is periodic; the disturbance is laid over it.
 _STEADY = {"flicker": 0.0, "screen": 0.0, "rhythm": 0.0, "spot": 0.0, "frame_jitter": 0.0, "dropped": 0.0,
-           "codec": ["none", "none", *LOSSY_VIDEO], "kbit_per_second": (1500.0, 4000.0),
+           "codec": ["none", "none", "none", "h264", "vp9", "mpeg4"], "kbit_per_second": (1500.0, 4000.0),
            "key_frame_every": (100, 250)}  # fmt: skip
 _RANGES = (list, tuple)
 
