@@ -12,7 +12,7 @@ import numpy as np
 
 from rppg_graph.synthetic.camera import expose, tone_curve
 from rppg_graph.synthetic.codec import bit_rate_of_part, through_codec
-from rppg_graph.synthetic.disturbances import DISTURBANCES, draw_disturbance, rate_hz
+from rppg_graph.synthetic.disturbances import DISTURBANCES, QUIET_CAMERA, draw_disturbance, rate_hz
 from rppg_graph.synthetic.light import flicker
 from rppg_graph.synthetic.parameters import Parameters, known_name
 from rppg_graph.synthetic.scene import exercise_phase, shaking, stride
@@ -46,7 +46,7 @@ def lay_over(
     """
     rng = np.random.default_rng(seed)
     _, drawn = draw_disturbance(known_name(kind, OVERLAYS, "disturbance to lay over"), rng, fps=fps, last=last)
-    drawn |= overrides
+    drawn = {name: value for name, value in drawn.items() if name not in QUIET_CAMERA} | overrides
     p, phase, key = Parameters(**drawn), rng.uniform(0, 2 * np.pi), int(rng.integers(2**63))
     row = {"kind": kind, "strength": drawn[DISTURBANCES[kind].strength], "rate_hz": rate_hz(kind, drawn, fps), **drawn}
     times: deque[float] = deque()
