@@ -14,7 +14,6 @@ SMALL = {"preset": "easy", "fps": 30.0, "seconds": 12.0, "size": (144, 192), "fa
          "codec": "h264", "kbit_per_second": 1500.0, "key_frame_every": 250, "gloss": 0.03}  # fmt: skip
 LAMP = {"kind": "lamp", "flicker": 0.02, "flicker_hz": 1.6}
 FLUORESCENT = {"kind": "mains", "flicker": 0.01, "flicker_hz": 120.0, "fps": 29.6, "flicker_blue": 1.3}
-MASK = {"subject": "mask", "pulse_strength": 0.0}  # who wears one of the whole face moves and has no pulse to see
 PHOTOGRAPH = {"subject": "photograph", "pulse_strength": 0.0, "head": "astronaut", "sway": 0.0}
 
 # name → what `synthetic.make_case` takes; "over" is laid over the frames of the case afterwards
