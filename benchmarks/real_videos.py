@@ -36,28 +36,36 @@ METHODS = {"no option": [], "pos": ["--method", "pos"]}  # to options of predict
 METHODS |= {DEFAULT_WEIGHTS: ["--weights", DEFAULT_WEIGHTS, "--views", VIEWS]}
 
 
-def reference_bpm(video: Path) -> float | None:
-    """Heart rate of the contact pulse beside the video, or the one in its name; None where neither is there."""
+def reference_bpm(video: Path, seconds: float = np.inf) -> float | None:
+    """Heart rate of the contact pulse beside the video, of its first seconds, or the one in its name; else None."""
     label = video.parent / "ground_truth.txt"
     if label.exists():
         recordings = find_recordings(video.parent.parent, "ubfc-rppg")
         reference = next(recording for recording in recordings if video in recording.files).reference()
-        _, pulse = resample(reference.seconds, reference.pulse, GRID_HZ)
+        inside = reference.seconds <= seconds
+        _, pulse = resample(reference.seconds[inside], reference.pulse[inside], GRID_HZ)
         return heart_rate(prepare_native(pulse, GRID_HZ), GRID_HZ, contact=True).bpm
     named = re.search(r"(\d+)bpm", video.name)
     return float(named[1]) if named else None
 
 
-def predict(video: Path, options: list[str]) -> dict[str, str]:
-    """The row of one video by one method."""
+def answer(video: Path, options: list[str]) -> tuple[dict, str]:
+    """What predict writes about a video, or an empty dict and the reason why it is refused."""
     with tempfile.TemporaryDirectory() as folder:
         result, errors = Path(folder) / "out.json", io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
             code = cli.main(["predict", str(video), "--json", str(result), *options])
         if code:
             reason = errors.getvalue().rsplit("error: ", 1)[-1].strip()
-            return {"refused": reason.replace(f"{video}: ", "").split(". ")[0].split(";")[0]}
-        found = json.loads(result.read_text())
+            return {}, reason.replace(f"{video}: ", "").split(". ")[0].split(";")[0]
+        return json.loads(result.read_text()), ""
+
+
+def predict(video: Path, options: list[str]) -> dict[str, str]:
+    """The row of one video by one method."""
+    found, reason = answer(video, options)
+    if reason:
+        return {"refused": reason}
     bpm, reference = found["bpm"], reference_bpm(video)
     return {
         "bpm": f"{bpm:.1f}" if bpm is not None else "",

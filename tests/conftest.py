@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from disturbed_rows import write_row
 from hypothesis import settings
 
 # The suite draws the same examples each time; HYPOTHESIS_PROFILE=default searches among others.
@@ -33,6 +35,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real recordings (../shared/data) is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def disturbed_row(tmp_path_factory):
+    """Function from a name of `disturbed_rows.ROWS` to its video and heart rate, None where nothing pulses."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    return functools.cache(lambda name: write_row(name, folder))
 
 
 GOLDEN = Path(__file__).resolve().parent / "golden"

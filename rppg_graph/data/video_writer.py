@@ -24,9 +24,12 @@ class Codec:
     options: dict[str, str]
 
 
+X265 = "bframes=0:pools=1:frame-threads=1:log-level=error"
 CODECS = {
     # With both switched on, libx264 gives other bytes now and then; video calls use neither.
     "h264": Codec("libx264", "yuv420p", {"preset": "veryfast", "x264-params": "bframes=0:mbtree=0"}),
+    "hevc": Codec("libx265", "yuv420p", {"preset": "ultrafast", "x265-params": X265}),
+    "vp9": Codec("libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
     "mpeg4": Codec("mpeg4", "yuv420p", {}),
     "mjpeg": Codec("mjpeg", "yuvj420p", {}),
     "ffv1": Codec("ffv1", "bgr0", {}),
@@ -44,15 +47,16 @@ def write_video(
     codec: str = "h264",
     crf: float | None = None,
     kbit_per_second: float | None = None,
+    key_frame_every: int | None = None,
     seconds: Iterable[float] | None = None,
 ) -> Path:
     """Write RGB uint8 (H, W, 3) frames to a video file; the suffix of `path` names the container.
 
     The file appears under its name only when it is whole: it is written beside it and moved into place. The same
     frames give the same bytes. `codec` is one of `CODECS`; "ffv1" and "rawvideo" are lossless. `crf` (h264; 23
-    by default) or `kbit_per_second` (h264, mpeg4, mjpeg; nearly no loss by default for the latter two) sets the
-    compression. `seconds`, rising from any start, gives each frame its
-    own timestamp (containers .mp4, .mov, .mkv).
+    by default) or `kbit_per_second` (not the lossless ones; nearly no loss by default for mpeg4 and mjpeg) sets the
+    compression. `key_frame_every` puts key frames at this distance in frames, and nowhere else. `seconds`, rising from
+    any start, gives each frame its own timestamp (containers .mp4, .mov, .mkv).
 
     Raises:
         InputError: the folder is missing, not writable or full.
@@ -67,7 +71,7 @@ def write_video(
         raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        _encode(partial, frames, fps, CODECS[codec], crf, kbit_per_second, seconds)
+        _encode(partial, frames, fps, CODECS[codec], (crf, kbit_per_second, key_frame_every), seconds)
         os.replace(partial, path)
     except (OSError, av.error.FFmpegError) as error:
         reason = error.strerror or error
@@ -77,7 +81,7 @@ def write_video(
     return path
 
 
-def _encode(partial: Path, frames, fps: float, codec: Codec, crf, kbit_per_second, seconds) -> None:
+def _encode(partial: Path, frames, fps: float, codec: Codec, quality: tuple, seconds) -> None:
     rate = Fraction(fps).limit_denominator(60000)
     clock = iter(seconds) if seconds is not None else None
     container = av.open(f"file:{partial}", "w", options={"fflags": "bitexact"})
@@ -86,7 +90,7 @@ def _encode(partial: Path, frames, fps: float, codec: Codec, crf, kbit_per_secon
         for number, rgb in enumerate(frames):
             if stream is None:
                 shape, variable = rgb.shape, clock is not None
-                stream = _new_stream(container, shape, rate, codec, crf, kbit_per_second, variable)
+                stream = _new_stream(container, shape, rate, codec, quality, variable)
             if rgb.shape != shape or rgb.dtype != np.uint8:
                 raise ValueError(f"frame {number} is {rgb.dtype} {rgb.shape}, wanted uint8 {shape}")
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
@@ -107,17 +111,34 @@ def _encode(partial: Path, frames, fps: float, codec: Codec, crf, kbit_per_secon
         raise
 
 
-def _new_stream(container, shape: tuple[int, ...], rate: Fraction, codec: Codec, crf, kbit_per_second, variable: bool):
+def _new_stream(container, shape: tuple[int, ...], rate: Fraction, codec: Codec, quality: tuple, variable: bool):
     if codec.pixel_format == "yuv420p" and (shape[0] % 2 or shape[1] % 2):
         raise ValueError(f"{codec.encoder} takes even widths and heights, not {shape[1]}×{shape[0]}")
-    options = dict(codec.options) | ({"crf": str(crf)} if crf is not None else {})
-    stream = container.add_stream(codec.encoder, rate=rate, options=options)
-    stream.height, stream.width = shape[:2]
-    stream.pix_fmt = codec.pixel_format
-    stream.codec_context.thread_count = 1  # with more, the bytes depend on the number of cores
+    stream = container.add_stream(codec.encoder, rate=rate)
+    set_up(stream.codec_context, codec, shape[:2], rate, *quality)
     stream.codec_context.time_base = Fraction(1, 90000) if variable else 1 / rate
-    if kbit_per_second is not None:
-        stream.bit_rate = round(kbit_per_second * 1000)
-    elif codec.encoder in ("mpeg4", "mjpeg"):
-        stream.bit_rate = round(FINE_BITS_PER_PIXEL * shape[0] * shape[1] * rate)
     return stream
+
+
+def set_up(
+    encoder: av.VideoCodecContext, codec: Codec, size: tuple[int, int], rate: Fraction,
+    crf: float | None, kbit_per_second: float | None, key_frame_every: int | None,
+) -> None:  # fmt: skip
+    """Give an encoder that is not open yet its picture format and quality; arguments as for `write_video`."""
+    encoder.height, encoder.width = size
+    encoder.pix_fmt = codec.pixel_format
+    encoder.thread_count = 1  # with more, the bytes depend on the number of cores
+    encoder.options = dict(codec.options) | ({"crf": str(crf)} if crf is not None else {})
+    if kbit_per_second is not None:
+        encoder.bit_rate = round(kbit_per_second * 1000)
+    elif codec.encoder in ("mpeg4", "mjpeg"):
+        encoder.bit_rate = round(FINE_BITS_PER_PIXEL * size[0] * size[1] * rate)
+    if key_frame_every is not None and codec.encoder in ("libx264", "libx265", "libvpx-vp9", "mpeg4"):
+        encoder.gop_size = key_frame_every
+        no_other = {
+            "libx264": {"sc_threshold": "0"},
+            "libx265": {"x265-params": f"{X265}:scenecut=0:open-gop=0"},
+            "libvpx-vp9": {"keyint_min": str(key_frame_every)},
+            "mpeg4": {"sc_threshold": "1000000000"},
+        }
+        encoder.options = encoder.options | no_other[codec.encoder]

@@ -9,14 +9,15 @@ import av
 import numpy as np
 
 from rppg_graph.data import video
+from rppg_graph.data.video_writer import set_up
 
-LOSSY = ("h264", "mpeg4", "mjpeg")  # of video.CODECS
+LOSSY = ("h264", "hevc", "vp9", "mpeg4", "mjpeg")  # of video.CODECS
 CODECS = ("none", *LOSSY)
 # Of a part's area share, for its share of the bit rate: between 0 (the rest costs nothing, as a still background at a
 # low rate) and 1 (noise costs the same everywhere, as at a high rate). At 0.85 the squared error of a face is within
 # a fifth of that in the whole frame, for H.264 at 150 to 4,000 kbit/s and MJPEG at 1,000 to 4,000, 320×240 pixels.
 PART_EXPONENT = 0.85
-FINE_CRF = 8.0  # of h264 where no bit rate is given
+FINE_CRF = 8.0  # of h264 and hevc where no bit rate is given
 FINE_KBIT_PER_PIXEL = 0.06  # of the others, a second
 
 
@@ -24,7 +25,9 @@ def quality_options(codec: str, kbit_per_second: float | None, size: tuple[int, 
     """The options of `video.write_video` for a bit rate, or for nearly no loss (None)."""
     if kbit_per_second is not None:
         return {"kbit_per_second": kbit_per_second}
-    return {"crf": FINE_CRF} if codec == "h264" else {"kbit_per_second": FINE_KBIT_PER_PIXEL * size[0] * size[1]}
+    if codec in ("h264", "hevc"):
+        return {"crf": FINE_CRF}
+    return {"kbit_per_second": FINE_KBIT_PER_PIXEL * size[0] * size[1]}
 
 
 def bit_rate_of_part(kbit_per_second: float, part: tuple[int, int], whole: tuple[int, int]) -> float:
@@ -33,7 +36,11 @@ def bit_rate_of_part(kbit_per_second: float, part: tuple[int, int], whole: tuple
 
 
 def through_codec(
-    frames: Iterable[np.ndarray], fps: float, codec: str, kbit_per_second: float | None
+    frames: Iterable[np.ndarray],
+    fps: float,
+    codec: str,
+    kbit_per_second: float | None,
+    key_frame_every: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Encode and decode frames as they come, with the encoder settings of `video.write_video`.
 
@@ -41,6 +48,7 @@ def through_codec(
         frames: RGB uint8 (H, W, 3), H and W even.
         codec: one of CODECS.
         kbit_per_second: bit rate; None is nearly lossless.
+        key_frame_every: distance of key frames; None: as the encoder likes.
 
     Yields:
         RGB uint8 (H, W, 3), as many as came in.
@@ -52,7 +60,7 @@ def through_codec(
     decoder.thread_count = 1
     encoder = None
     for index, frame in enumerate(frames):
-        encoder = encoder or _open_encoder(codec, frame.shape[:2], fps, kbit_per_second)
+        encoder = encoder or _open_encoder(codec, frame.shape[:2], fps, kbit_per_second, key_frame_every)
         picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
         picture.pts, picture.time_base = index, encoder.time_base
         for packet in encoder.encode(picture):
@@ -63,17 +71,14 @@ def through_codec(
         yield from _decoded(decoder, None)
 
 
-def _open_encoder(codec: str, size: tuple[int, int], fps: float, kbit_per_second: float | None) -> av.VideoCodecContext:
-    settings, quality = video.CODECS[codec], quality_options(codec, kbit_per_second, size)
-    encoder = av.CodecContext.create(settings.encoder, "w")
-    encoder.height, encoder.width = size
-    encoder.pix_fmt = settings.pixel_format
+def _open_encoder(
+    codec: str, size: tuple[int, int], fps: float, kbit_per_second: float | None, key_frame_every: int | None
+) -> av.VideoCodecContext:
+    encoder = av.CodecContext.create(video.CODECS[codec].encoder, "w")
     rate = Fraction(fps).limit_denominator(60000)
+    quality = {"crf": None, "kbit_per_second": None} | quality_options(codec, kbit_per_second, size)
+    set_up(encoder, video.CODECS[codec], size, rate, **quality, key_frame_every=key_frame_every)
     encoder.time_base, encoder.framerate = 1 / rate, rate
-    encoder.thread_count = 1  # with more, the bytes depend on the number of cores
-    encoder.options = dict(settings.options) | ({"crf": str(quality["crf"])} if "crf" in quality else {})
-    if "kbit_per_second" in quality:
-        encoder.bit_rate = round(quality["kbit_per_second"] * 1000)
     return encoder
 
 

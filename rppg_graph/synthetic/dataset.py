@@ -47,6 +47,7 @@ def _write_ubfc_rppg(root: Path, name: str, recording: SyntheticRecording) -> Pa
     if codec != "none":
         rate, size = recording.parameters["kbit_per_second"], recording.parameters["size"]
         options = {"video": "vid.mp4", "codec": codec} | quality_options(codec, rate, size)
+        options["key_frame_every"] = recording.parameters["key_frame_every"]
     reference = recording.reference(recording.seconds)
     return ubfc_rppg.write(root, name, recording.camera_frames(), recording.seconds, reference, **options)
 
@@ -137,8 +138,8 @@ def own_seed(seed: int, *numbers: int) -> int:
     return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])
 
 
-def do_all(work: Callable, jobs: list, workers: int) -> Iterator[None]:
-    """Do every job, in several processes, and yield as they are done; an error stops those that have not begun."""
+def do_all(work: Callable, jobs: list, workers: int) -> Iterator[Any]:
+    """Do every job, in several processes, and yield their results as they come; an error stops those not begun."""
     if workers == 1:
         yield from map(work, jobs)
         return

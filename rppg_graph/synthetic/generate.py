@@ -9,6 +9,7 @@ import numpy as np
 from rppg_graph.errors import InputError
 from rppg_graph.synthetic.backdrop import backdrop
 from rppg_graph.synthetic.cardiac import Heart, simulate_heart
+from rppg_graph.synthetic.head import hand_over_cheek, lit_in_part, printed
 from rppg_graph.synthetic.parameters import Parameters, draw_parameters
 from rppg_graph.synthetic.photo import photo_head
 from rppg_graph.synthetic.procedural import procedural_head
@@ -50,7 +51,12 @@ def generate(
     heart = _heart(p, seconds, np.random.default_rng(heart_seed))
     build = procedural_head if p.head == "procedural" else photo_head
     head = build(p, np.random.default_rng(person_seed))
-    scene = build_scene(p, times, size, heart, head.face_albedo(), scene_seed)
+    for wanted, change in ((p.printed, printed), (p.hand, hand_over_cheek)):
+        if wanted:
+            head = change(head, np.random.default_rng([person, 2]))
+    if p.spot:
+        head = lit_in_part(head, p.spot_on)
+    scene = build_scene(p, times, fps, size, heart, head.face_albedo(), scene_seed)
     return SyntheticRecording(
         parameters={
             "preset": preset,

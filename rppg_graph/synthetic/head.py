@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,8 +14,10 @@ from rppg_graph.synthetic.render import (
     DELAY,
     GLOSS,
     LID,
+    LID_OUTSIDE,
     NORMAL_X,
     NORMAL_Y,
+    SPOT,
     STRENGTH,
 )
 
@@ -151,3 +153,47 @@ def assemble(
     texture[..., LID] = lid
     texture[..., GLOSS] = gloss * skin
     return Head(texture, depth.astype(np.float32), np.asarray(lid_colour, np.float64))
+
+
+CARD = (1.9, -2.1, 2.6)  # half width, top and bottom of a picture's card, half face widths
+PRINT_LIGHT = np.array([0.35, -0.5, 0.79])  # towards the lamp under which a picture was taken
+
+
+def printed(head: Head, rng: np.random.Generator) -> Head:
+    """A picture of the head on a flat card: shaded once for all, without depth, lids and pulse."""
+    u, v = face_plane()
+    texture = np.zeros_like(head.texture)
+    normal = np.stack([*(head.texture[..., k] for k in (NORMAL_X, NORMAL_Y))], axis=-1)
+    upright = np.sqrt(np.clip(1 - np.square(normal).sum(axis=-1), 0.05, 1))
+    shade = 0.45 + 0.7 * np.clip(normal @ PRINT_LIGHT[:2] + upright * PRINT_LIGHT[2], 0, None)
+    alpha, paper = head.texture[..., ALPHA, None], rng.uniform(0.1, 0.7) * (1 + 0.1 * rng.standard_normal(3))
+    picture = alpha * shade[..., None] * head.texture[..., ALBEDO : ALBEDO + 3] + (1 - alpha) * paper
+    texture[..., ALBEDO : ALBEDO + 3] = np.clip(picture, 0, 1)
+    texture[..., ALPHA] = inside(np.maximum(np.abs(u) - CARD[0], np.maximum(CARD[1] - v, v - CARD[2])))
+    texture[..., LID] = LID_OUTSIDE
+    return replace(head, texture=texture, depth=np.zeros_like(head.depth))
+
+
+def hand_over_cheek(head: Head, rng: np.random.Generator) -> Head:
+    """The head with a hand on one cheek and the jaw below it: skin of its own, with the pulse of the back of a hand."""
+    u, v = face_plane()
+    side = rng.choice([-1, 1])
+    lean = side * u + 0.25 * (v - 0.5)
+    hand = inside(np.maximum(ellipse(lean, v, (0.78, 0.95), (0.46, 1.25)), 0.28 - lean), 0.05)
+    gaps = sum(np.exp(-(((lean - at) / 0.02) ** 2)) * (v < 0.75) for at in (0.5, 0.72, 0.94))
+    texture = head.texture.copy()
+    skin = head.lid_colour * rng.uniform(1.0, 1.3) * (1 - 0.45 * gaps[..., None])  # lids are a little darker than skin
+    texture[..., ALBEDO : ALBEDO + 3] += hand[..., None] * (skin - texture[..., ALBEDO : ALBEDO + 3])
+    texture[..., STRENGTH] += hand * (0.2 - texture[..., STRENGTH])
+    for channel, value in ((ALPHA, 1.0), (DELAY, 1.0), (NORMAL_X, 0.0), (NORMAL_Y, 0.0)):
+        texture[..., channel] += hand * (value - texture[..., channel])
+    texture[..., LID] = np.where(hand > 0.5, LID_OUTSIDE, texture[..., LID])
+    return replace(head, texture=texture)
+
+
+def lit_in_part(head: Head, part: str) -> Head:
+    """The head with a map of where a lamp of its own shines: on all of it, or on the left or right half."""
+    u, _ = face_plane()
+    texture = head.texture.copy()
+    texture[..., SPOT] = {"head": np.ones_like(u), "left": inside(u, 0.2), "right": inside(-u, 0.2)}[part]
+    return replace(head, texture=texture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +25,8 @@ class Parameters(BaseModel):
     beard: float = Field(0.0, ge=0, le=1)
     glasses: bool = False
     mask: bool = False
+    hand: bool = False  # over one cheek
+    printed: bool = False  # the head is a picture on a flat card
     makeup: float = Field(0.0, ge=0, le=1)  # share of the pulse it hides
     # heart
     bpm: float = Field(72.0, ge=40, le=180)
@@ -48,6 +50,10 @@ class Parameters(BaseModel):
     looks_per_minute: float = Field(0.0, ge=0, le=60)  # looking aside
     rhythm: float = Field(0.0, ge=0, le=1)  # deviation of a periodic motion, as on an exercise machine
     rhythm_hz: float = Field(1.2, gt=0, le=5)
+    nod_degrees: float = Field(0.0, ge=0, le=15)  # deviation of a pitch at rhythm_hz
+    chewing: float = Field(0.0, ge=0, le=1)  # opening of the jaw at rhythm_hz
+    shake: float = Field(0.0, ge=0, le=1)  # deviation of a vehicle's shaking
+    shake_hz: float = Field(1.5, gt=0, le=10)
     ballistic: float = Field(0.004, ge=0, le=0.1)  # nodding with each beat, peak to peak
     breathing: float = Field(0.01, ge=0, le=0.3)
     blinks_per_minute: float = Field(12.0, ge=0, le=90)
@@ -61,8 +67,17 @@ class Parameters(BaseModel):
     ambient: float = Field(0.5, ge=0, le=1)  # share
     light_drift: float = Field(0.01, ge=0, le=0.5)  # deviation
     flicker: float = Field(0.0, ge=0, le=0.5)  # amplitude
-    flicker_hz: float = Field(4.0, gt=0, le=60)  # as the camera sees it
+    flicker_hz: float = Field(4.0, gt=0, le=1000)  # of the lamp; the frame rate aliases it
+    flicker_harmonic: float = Field(0.0, ge=0, le=1)  # amplitude at twice flicker_hz, over flicker
+    flicker_red: float = Field(1.0, ge=0, le=3)  # amplitude of red over that of green, of flicker and spot
+    flicker_blue: float = Field(1.0, ge=0, le=3)
+    light_swing: float = Field(0.0, ge=0, le=60)  # degrees that the lamp swings to either side at flicker_hz
+    spot: float = Field(0.0, ge=0, le=0.5)  # amplitude of a light that falls on spot_on alone, not on the background
+    spot_hz: float = Field(1.5, gt=0, le=1000)
+    spot_on: Literal["head", "left", "right"] = "head"  # in the picture, of a face that looks straight ahead
     screen: float = Field(0.0, ge=0, le=1)  # light of a screen that changes its colour, over the main light
+    cuts_per_minute: float = Field(20.0, gt=0, le=300)  # of the screen's picture
+    regular_cuts: bool = False
     shadows_per_minute: float = Field(0.0, ge=0, le=60)
     shadow_depth: float = Field(0.3, ge=0, le=1)
     gloss: float = Field(0.03, ge=0, le=0.5)
@@ -74,12 +89,14 @@ class Parameters(BaseModel):
     background_motion: float = Field(0.0, ge=0, le=1)
     blur_pixels: float = Field(0.5, ge=0, le=10)
     shutter: float = Field(0.0, ge=0, le=1)  # share of the frame interval that it is open, and the head smears
+    readout: float = Field(0.0, ge=0, le=1)  # share of the frame interval from first to last row: a rolling shutter
     noise_levels: float = Field(1.0, ge=0, le=60)
     gamma: float = Field(2.4, ge=1, le=3)
     frame_jitter: float = Field(0.0, ge=0, le=0.45)  # deviation, of the frame interval
     dropped: float = Field(0.0, ge=0, le=0.5)  # share of frames
     codec: str = "none"
     kbit_per_second: float | None = Field(None, gt=0)  # at the recording's own size; None: nearly lossless
+    key_frame_every: int | None = Field(None, ge=1, le=1000)  # frames; None: as the encoder likes
     # detector
     box_jitter: float = Field(0.001, ge=0, le=0.3)  # deviation, of the box's size, as of `data.face.FaceCropper`
 

@@ -157,4 +157,18 @@ PRESETS: dict[str, dict[str, Range]] = {
         "box_jitter": (0.0005, 0.002),
         "kbit_per_second": (90.0, 260.0),
     },
+    # One half of the face disturbed, the other not: a lamp that flickers or swings at one side, a hand, glasses.
+    "local": OFFICE
+    | {
+        "flicker": 0.0,
+        "flicker_hz": (0.7, 3.0),
+        "light_swing": [0.0, 0.0, 3.0],
+        "spot": (0.005, 0.06),
+        "spot_hz": (0.7, 3.0),
+        "spot_on": ["left", "right"],
+        "flicker_red": (0.7, 1.3),
+        "flicker_blue": (0.7, 1.3),
+        "hand": [False, False, True],
+        "glasses": [False, True],
+    },
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,8 +52,11 @@ class SyntheticRecording:
 
     def frames(self) -> Iterator[np.ndarray]:
         """The frames as the codec leaves them, one by one: RGB uint8 (H, W, 3)."""
-        settings = self._settings
-        return through_codec(self.camera_frames(), self.parameters["fps"], settings.codec, settings.kbit_per_second)
+        return self._coded(self.camera_frames(), self._settings.kbit_per_second)
+
+    def _coded(self, frames: Iterator[np.ndarray], kbit_per_second: float | None) -> Iterator[np.ndarray]:
+        settings, fps = self._settings, self.parameters["fps"]
+        return through_codec(frames, fps, settings.codec, kbit_per_second, settings.key_frame_every)
 
     def crops(self, size: int = 64) -> Iterator[np.ndarray]:
         """Face crops rendered directly, without the frame and the codec: RGB uint8 (size, size, 3), one by one.
@@ -83,9 +86,7 @@ class SyntheticRecording:
         part = (bottom - top, right - left)
         rate = settings.kbit_per_second and bit_rate_of_part(settings.kbit_per_second, part, self._size)
         frames = self.camera_frames((left, top), part)
-        for frame, (x, y, side) in zip(
-            through_codec(frames, self.parameters["fps"], settings.codec, rate), boxes, strict=True
-        ):
+        for frame, (x, y, side) in zip(self._coded(frames, rate), boxes, strict=True):
             yield crop_square(frame, (x - left, y - top, side, side), size)
 
     def crop_boxes(self) -> np.ndarray:
@@ -129,15 +130,19 @@ class SyntheticRecording:
             yield np.where(out[..., 1] < FAINTEST, 0.0, out[..., 1])
 
     def camera_frames(
-        self, corner: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
+        self,
+        corner: tuple[int, int] = (0, 0),
+        size: tuple[int, int] | None = None,
+        order: Iterable[int] | None = None,
     ) -> Iterator[np.ndarray]:
         """The frames before the codec, one by one: RGB uint8 (H, W, 3).
 
         Args:
             corner, size: left, top, and height, width in pixels of the part of the frame that is wanted; all of it.
+            order: numbers of the frames that are wanted; all, as they were filmed.
         """
         linear = np.empty((*(size or self._size), 3), np.float32)
-        for frame in range(len(self.seconds)):
+        for frame in range(len(self.seconds)) if order is None else order:
             self._render(frame, (*corner, 1.0), linear)
             yield self._expose(frame, linear, self._settings.noise_levels)
 
@@ -146,6 +151,10 @@ class SyntheticRecording:
         head, instant, (left, top, step) = self._head, self._scene.instant(frame), window
         window, width = np.array([left, top, step, step], np.float64), float(self._size[1])
         render(head.texture, head.depth, head.layout, head.lid_colour, self._background, instant, window, width, out)
+        bands = self._scene.bands[frame]
+        if len(bands) > 1:
+            rows = (top + step * (np.arange(len(out)) + 0.5)).astype(int)
+            out *= bands[np.clip(rows, 0, len(bands) - 1), None]
         ellipse = np.append(instant.pose[:2] - (left, top), instant.pose[2] * HEAD_HALF_AXES) / step
         motion_blur(out, self._shift[frame] / step, ellipse)
         blur = self._settings.blur_pixels / step

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 
 # Channels of Head.texture
-ALBEDO, ALPHA, STRENGTH, DELAY, NORMAL_X, NORMAL_Y, LID, GLOSS = 0, 3, 4, 5, 6, 7, 8, 9
-CHANNELS = 10
+ALBEDO, ALPHA, STRENGTH, DELAY, NORMAL_X, NORMAL_Y, LID, GLOSS, SPOT = 0, 3, 4, 5, 6, 7, 8, 9, 10
+CHANNELS = 11
 LID_OUTSIDE = 2.0  # value of the LID channel outside the eyes; inside it runs from 0 (upper lid) to 1 (lower lid)
 
 DELAY_STEPS = 4  # the pulse is given at this many evenly spaced delays and interpolated in between
@@ -37,6 +37,7 @@ class Instant(NamedTuple):
     brow: float  # 0 at rest, 1 raised
     gaze: float  # to the right
     backdrop: np.ndarray  # (2,) shift of the background in pixels of its texture
+    spot: np.ndarray  # (3,) relative change of the light where the head's SPOT channel is 1
 
 
 @numba.njit(cache=True, inline="always")
@@ -242,6 +243,7 @@ def render(texture, depth, layout, lid_colour, background, instant, window, fram
                 _shade(texel, lights, instant.ambient, colour)
                 _absorb(texel, instant.absorption, colour)
                 for c in range(3):
+                    colour[c] *= 1.0 + texel[SPOT] * instant.spot[c]
                     colour[c] += cavity * (CAVITY[c] * light[c] - colour[c])
             if alpha < SOLID:
                 _put_before(background, x, y, instant.backdrop, spread, light, alpha, back, colour)

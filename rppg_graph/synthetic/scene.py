@@ -8,9 +8,12 @@ import numpy as np
 
 from rppg_graph.synthetic.cardiac import Heart, smooth_noise
 from rppg_graph.synthetic.head import FACE_BOX
+from rppg_graph.synthetic.light import event_times, light_course, rolling_bands, shadows
 from rppg_graph.synthetic.parameters import Parameters
 from rppg_graph.synthetic.render import DELAY_STEPS, Instant
 from rppg_graph.synthetic.skin import pulse_colour, pulse_visibility
+
+BACKDROP_SHAKEN = 0.3  # share of a vehicle's shaking: the camera is fixed in it, the head is not
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Scene:
     brow: np.ndarray
     gaze: np.ndarray
     backdrop: np.ndarray
+    spot: np.ndarray
     gain: np.ndarray  # (T, 3) of the camera: exposure and white balance
+    bands: np.ndarray  # see `light.rolling_bands`
 
     def instant(self, frame: int) -> Instant:
         return Instant(*(getattr(self, name)[frame] for name in Instant._fields))
@@ -37,6 +42,7 @@ class Scene:
 def build_scene(
     parameters: Parameters,
     seconds: np.ndarray,
+    fps: float,
     size: tuple[int, int],
     heart: Heart,
     albedo: float,
@@ -45,27 +51,33 @@ def build_scene(
     """Draw the course of everything from the parameters.
 
     Args:
-        seconds: (T,) of the frames; size: (H, W) of the frame.
+        seconds: (T,) of the frames; fps: nominal; size: (H, W) of the frame.
         albedo: linear green of the face, by which the camera is exposed.
     """
-    motion, light, camera, skin, face = (np.random.default_rng(child) for child in seed.spawn(5))
-    ambient, lights, brightness = _light(parameters, seconds, light)
+    motion, light, camera, skin, face, extra = (np.random.default_rng(child) for child in seed.spawn(6))
+    ambient, lights, brightness, phase = light_course(parameters, seconds, light)
     smile, brow = _expressions(parameters, seconds, face)
+    pose = _pose(parameters, seconds, size, heart, motion)
+    shake = parameters.face_size * size[0] * shaking(parameters, seconds, extra)
+    pose[:, :2] += shake
     return Scene(
-        pose=_pose(parameters, seconds, size, heart, motion),
+        pose=pose,
         absorption=_absorption(parameters, seconds, heart, skin),
         ambient=ambient,
         lights=lights,
-        shadow=_shadows(parameters, seconds, light),
+        shadow=shadows(parameters, seconds, light),
         eyelid=_blinks(parameters, seconds, motion),
-        mouth=_speech(parameters, seconds, motion),
+        mouth=_speech(parameters, seconds, motion) + _chewing(parameters, seconds, extra),
         smile=smile,
         brow=brow,
         gaze=_gaze(parameters, seconds, face),
         backdrop=20
         * parameters.background_motion
-        * np.stack([smooth_noise(seconds, (0.05, 0.8), camera) for _ in "xy"], 1),
+        * np.stack([smooth_noise(seconds, (0.05, 0.8), camera) for _ in "xy"], 1)
+        - BACKDROP_SHAKEN * shake,
+        spot=_spot(parameters, seconds, extra),
         gain=_camera_gain(parameters, seconds, albedo, brightness, camera),
+        bands=rolling_bands(parameters, seconds, size[0], fps, phase),
     )
 
 
@@ -74,10 +86,6 @@ def _pulses(seconds: np.ndarray, times: np.ndarray, width: float) -> np.ndarray:
     if len(times) == 0:
         return np.zeros(len(seconds))
     return np.exp(-0.5 * ((seconds[:, None] - times) / width) ** 2).max(axis=1)
-
-
-def _event_times(per_minute: float, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return np.sort(rng.uniform(seconds[0], seconds[-1], rng.poisson(per_minute * np.ptp(seconds) / 60)))
 
 
 def _pose(
@@ -91,25 +99,20 @@ def _pose(
         return deviation * smooth_noise(seconds, (0.05, max(p.motion_hz, 0.06)), rng)
 
     looks = np.zeros(len(seconds))
-    for time in _event_times(p.looks_per_minute, seconds, rng):
+    for time in event_times(p.looks_per_minute, seconds, rng):
         hold = rng.uniform(0.4, 2.0)
         looks += rng.choice([-1, 1]) * rng.uniform(8, 20) * _hold(seconds, time, hold, 0.3)
-    exercise = 2 * np.pi * p.rhythm_hz * seconds + rng.uniform(0, 2 * np.pi) + smooth_noise(seconds, (0.02, 0.2), rng)
+    exercise = exercise_phase(p, seconds, rng)
+    aside, up = stride(p, exercise)
     # the head nods back as the aorta fills: the second derivative of the pulse, scaled to its peak
     recoil = np.gradient(np.gradient(heart.pulse(heart.grid + 0.1), heart.grid), heart.grid)
     recoil = np.interp(seconds, heart.grid, recoil / max(np.ptp(recoil), 1e-9))
     breath = heart.breath(seconds)
-    x = wander(p.sway) + p.rhythm * 0.5 * np.sqrt(2) * np.sin(exercise / 2)
-    y = (
-        wander(0.6 * p.sway)
-        + p.rhythm * np.sqrt(2) * np.sin(exercise)
-        + p.ballistic * recoil
-        - 0.5 * p.breathing * breath
-    )
+    x = wander(p.sway) + aside
+    y = wander(0.6 * p.sway) + up + p.ballistic * recoil - 0.5 * p.breathing * breath
     yaw = np.clip(wander(p.turn_degrees) + looks, -28, 28)
-    pitch = np.clip(
-        wander(0.5 * p.turn_degrees) + 0.3 * p.rhythm * 20 * np.sin(exercise) + 0.15 * np.abs(looks), -20, 20
-    )
+    pitch = wander(0.5 * p.turn_degrees) + 0.3 * p.rhythm * 20 * np.sin(exercise) + 0.15 * np.abs(looks)
+    pitch = np.clip(pitch + p.nod_degrees * np.sqrt(2) * np.sin(exercise), -20, 20)
     roll = wander(0.5 * p.turn_degrees)
     return np.stack(
         [
@@ -120,6 +123,33 @@ def _pose(
         ],
         axis=1,
     )
+
+
+def exercise_phase(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Phase (T,) of steps or nods: the pace wanders by a radian or so, as no person keeps time."""
+    return 2 * np.pi * p.rhythm_hz * seconds + rng.uniform(0, 2 * np.pi) + smooth_noise(seconds, (0.02, 0.2), rng)
+
+
+def stride(p: Parameters, exercise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Motion in x, from foot to foot, and y, with every step, in half face widths: two (T,)."""
+    return p.rhythm * 0.5 * np.sqrt(2) * np.sin(exercise / 2), p.rhythm * np.sqrt(2) * np.sin(exercise)
+
+
+def shaking(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A vehicle's shaking, narrow in frequency, in half face widths: (T, 2)."""
+    band = (0.9 * p.shake_hz, 1.1 * p.shake_hz)
+    return p.shake * np.stack([share * smooth_noise(seconds, band, rng) for share in (0.5, 1.0)], axis=1)
+
+
+def _chewing(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Opening of the jaw with every bite: (T,)."""
+    return 0.08 * p.chewing * (1 + np.sin(exercise_phase(p, seconds, rng)))
+
+
+def _spot(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Relative change of R, G, B of the light that falls on a part of the face alone: (T, 3)."""
+    wave = p.spot * np.sin(2 * np.pi * p.spot_hz * seconds + rng.uniform(0, 2 * np.pi))
+    return wave[:, None] * (p.flicker_red, 1.0, p.flicker_blue)
 
 
 def _hold(seconds: np.ndarray, start: float, hold: float, ramp: float) -> np.ndarray:
@@ -139,7 +169,7 @@ def _absorption(p: Parameters, seconds: np.ndarray, heart: Heart, rng: np.random
 
 
 def _blinks(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return np.minimum(1.0, 1.15 * _pulses(seconds, _event_times(p.blinks_per_minute, seconds, rng), 0.07))
+    return np.minimum(1.0, 1.15 * _pulses(seconds, event_times(p.blinks_per_minute, seconds, rng), 0.07))
 
 
 def _speech(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -153,7 +183,7 @@ def _speech(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.
 def _expressions(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Smiles and raised brows that come, stay for some seconds and go, 0 to 1: two (T,)."""
     tracks = np.zeros((2, len(seconds)))
-    for time in _event_times(p.expressions_per_minute, seconds, rng):
+    for time in event_times(p.expressions_per_minute, seconds, rng):
         which, height, hold = int(rng.random() < 0.4), rng.uniform(0.3, 1.0), rng.uniform(0.5, 4.0)
         tracks[which] += height * _hold(seconds, time, hold, 0.4)
     return tuple(np.clip(tracks, 0, 1))
@@ -161,66 +191,12 @@ def _expressions(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -
 
 def _gaze(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Where the eyes look, as a shift of the iris: rests between saccades, half of them at the camera: (T,)."""
-    times = _event_times(p.saccades_per_minute, seconds, rng)
+    times = event_times(p.saccades_per_minute, seconds, rng)
     aims = rng.uniform(-0.09, 0.09, len(times)) * (rng.random(len(times)) < 0.5)
     gaze = np.zeros(len(seconds))
     for time, step in zip(times, np.diff(aims, prepend=0.0), strict=True):
         gaze += step * (0.5 + 0.5 * np.tanh((seconds - time) / 0.02))
     return gaze
-
-
-def kelvin_colour(kelvin: float) -> np.ndarray:
-    """Colour of a black body as the camera sees it after a white balance for 5000 K done half: (3,), green 1."""
-    red = (5000 / kelvin) ** 0.3
-    return np.array([red, 1.0, 1 / red**1.2])
-
-
-def _light(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ambient (T, 3), lights (T, 2, 6), overall brightness (T,)."""
-    colour = kelvin_colour(p.light_kelvin)
-    azimuth = np.radians(p.light_azimuth + 8 * smooth_noise(seconds, (0.01, 0.1), rng) * min(p.light_drift * 20, 1))
-    elevation = np.radians(p.light_elevation)
-    main = np.stack(
-        [
-            np.sin(azimuth) * np.cos(elevation),
-            np.full(len(seconds), -np.sin(elevation)),
-            np.cos(azimuth) * np.cos(elevation),
-        ],
-        1,
-    )
-    flicker = p.flicker * np.sin(2 * np.pi * p.flicker_hz * seconds + rng.uniform(0, 2 * np.pi))
-    level = np.clip(1 + p.light_drift * smooth_noise(seconds, (0.01, 0.25), rng) + flicker, 0.05, None)
-    # a screen changes its picture now and then, at once; its light comes from below
-    scenes = np.searchsorted(_event_times(20, seconds, rng), seconds)
-    pictures = np.clip(
-        rng.uniform(0.2, 1.0, (scenes.max() + 1, 1)) * (1 + 0.3 * rng.standard_normal((scenes.max() + 1, 3))), 0, 2
-    )
-    screen = (
-        p.screen * pictures[scenes] * (0.8, 0.95, 1.2) * (1 + 0.1 * smooth_noise(seconds, (0.3, 3.0), rng)[:, None])
-    )
-    ambient = p.ambient * level[:, None] * colour * (0.95, 1.0, 1.05)
-    lights = np.zeros((len(seconds), 2, 6))
-    lights[:, 0, :3], lights[:, 0, 3:] = main, (1 - p.ambient) * level[:, None] * colour
-    lights[:, 1, :3], lights[:, 1, 3:] = np.array([0.1, 0.35, 0.93]), screen
-    return ambient, lights, level * (1 + screen.mean(axis=1))
-
-
-def _shadows(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bands of shadow that pass over the frame one after the other: (T, 5)."""
-    shadow = np.zeros((len(seconds), 5))
-    shadow[:, 0], shadow[:, 2], shadow[:, 3] = 1.0, 10.0, 1.0
-    for time in _event_times(p.shadows_per_minute, seconds, rng):
-        tilt, lasting = rng.uniform(-0.5, 0.5), rng.uniform(1.0, 4.0)
-        progress = (seconds - time) / lasting
-        during = (progress >= 0) & (progress <= 1)
-        band = np.stack(
-            np.broadcast_arrays(
-                np.cos(tilt), np.sin(tilt), 3.0 * progress - 1.0, rng.uniform(0.1, 0.3), p.shadow_depth
-            ),
-            1,
-        )
-        shadow[during] = band[during]
-    return shadow
 
 
 def _camera_gain(
@@ -238,7 +214,7 @@ def _camera_gain(
         level += (1 - lag[frame]) * (value - level)
         seen[frame] = level
     gain *= ((seen / brightness.mean()) ** -p.auto_exposure)[:, None]
-    for time in _event_times(p.camera_steps_per_minute, seconds, rng):
+    for time in event_times(p.camera_steps_per_minute, seconds, rng):
         step = p.camera_step * (rng.standard_normal() + 0.4 * rng.standard_normal(3))
         gain *= 1 + np.clip(step, -0.4, 0.4) * (0.5 + 0.5 * np.tanh((seconds - time)[:, None] / 0.15))
     return gain

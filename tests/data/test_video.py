@@ -39,10 +39,11 @@ def pictures_of(frames) -> list[av.VideoFrame]:
     [
         *[("ffv1", ".mkv"), ("ffv1", ".avi"), ("rawvideo", ".avi"), ("mjpeg", ".avi"), ("mjpeg", ".mov")],
         *[("mpeg4", ".avi"), ("mpeg4", ".mp4"), ("h264", ".mp4"), ("h264", ".mkv"), ("h264", ".avi")],
+        *[("hevc", ".mp4"), ("vp9", ".mkv")],
     ],
 )
 def test_round_trip(tmp_path, frames, codec, suffix):
-    path = write_video(tmp_path / f"a{suffix}", frames, FPS, codec=codec)
+    path = write_video(tmp_path / f"a{suffix}", frames, FPS, codec=codec, crf=12 if codec == "hevc" else None)
     seconds, read = zip(*read_video(path), strict=True)
     assert len(read) == 60
     resolution = 1e-3 if suffix == ".mkv" else 1e-6  # Matroska counts in milliseconds
@@ -65,6 +66,16 @@ def test_compression_is_controlled(tmp_path, frames):
     assert size[40] < size[10] / 3
     at_rate = write_video(tmp_path / "rate.mp4", noisy, 30, kbit_per_second=150).stat().st_size
     assert 0.5 < at_rate * 8 / 2.0 / 150e3 < 1.5  # two seconds
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "mpeg4"])
+def test_key_frames_lie_at_the_distance_that_is_asked_for_and_nowhere_else(tmp_path, frames, codec):
+    noise = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3)).astype(np.uint8)
+    cut = [*frames[:30], *noise, *frames[30:58]]  # a change of scene asks for a key frame of its own
+    path = write_video(tmp_path / "a.mp4", cut, FPS, codec=codec, kbit_per_second=100, key_frame_every=17)
+    with av.open(str(path)) as container:
+        keys = [number for number, frame in enumerate(container.decode(video=0)) if frame.key_frame]
+    assert keys == [0, 17, 34, 51]
 
 
 @pytest.mark.parametrize(("suffix", "resolution"), [(".mp4", 2e-5), (".mov", 2e-5), (".mkv", 1e-3)])
@@ -273,7 +284,7 @@ def test_no_read_permission(tmp_path, frames):
     [("h264", ".mp4"), ("mjpeg", ".mov"), ("ffv1", ".mkv"), ("mjpeg", ".avi"), ("mpeg4", ".avi"), ("rawvideo", ".avi")],
 )
 def test_truncated_files_are_refused(tmp_path, frames, codec, suffix):
-    path = write_video(tmp_path / f"a{suffix}", frames, FPS, codec=codec)
+    path = write_video(tmp_path / f"a{suffix}", frames, FPS, codec=codec, crf=12 if codec == "hevc" else None)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"a\.\w+: (not a readable video|.* s of the video are missing)"):
         list(read_video(path))

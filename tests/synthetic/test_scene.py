@@ -34,6 +34,9 @@ def test_without_pulse_and_disturbance_nothing_changes(still):
         {"turn_degrees": 5.0},
         {"looks_per_minute": 60.0},
         {"rhythm": 0.1},
+        {"nod_degrees": 5.0},
+        {"chewing": 1.0},
+        {"shake": 0.1},
         {"ballistic": 0.1},
         {"breathing": 0.2},
         {"blinks_per_minute": 90.0},
@@ -42,6 +45,9 @@ def test_without_pulse_and_disturbance_nothing_changes(still):
         {"saccades_per_minute": 240.0},
         {"light_drift": 0.1},
         {"flicker": 0.1},
+        {"flicker": 0.1, "readout": 0.9, "flicker_hz": 100.0},
+        {"light_swing": 10.0, "flicker_hz": 1.5},
+        {"spot": 0.1},
         {"screen": 0.5},
         {"shadows_per_minute": 60.0},
         {"camera_steps_per_minute": 60.0},
@@ -49,13 +55,15 @@ def test_without_pulse_and_disturbance_nothing_changes(still):
         {"noise_levels": 2.0},
         {"pulse_strength": 0.2},
     ],
-    ids=lambda cause: next(iter(cause)),
+    ids=lambda cause: "-".join(cause),
 )
 def test_each_disturbance_shows(still, cause):
     assert changes(stack(recording(still, **cause))).max() >= 3
 
 
-@pytest.mark.parametrize("cover", [{"mask": True}, {"beard": 1.0}, {"makeup": 0.8}, {"glasses": True}], ids=str)
+@pytest.mark.parametrize(
+    "cover", [{"mask": True}, {"hand": True}, {"beard": 1.0}, {"makeup": 0.8}, {"glasses": True}], ids=str
+)
 def test_what_covers_the_skin_hides_its_pulse(still, cover):
     bare = {"beard": 0.0, "glasses": False}
     open_skin, covered = (next(recording(still, **bare | what).skin_maps()).sum() for what in ({}, cover))
@@ -145,3 +153,41 @@ def test_frames_are_dropped_and_late_as_asked(still, fps):
     assert (steps > 0).all()
     assert steps[steps < 1.5].std() == pytest.approx(0.1 * np.sqrt(2), rel=0.2)
     assert (steps > 1.5).mean() == pytest.approx(0.1, abs=0.05)
+
+
+def test_mains_light_comes_at_its_alias_and_in_bands_where_rows_are_read_one_after_the_other(still):
+    def green(readout: float) -> np.ndarray:
+        lit = recording(still, flicker=0.2, flicker_hz=120.0, readout=readout, gamma=1.0, fps=29.5, seconds=8.0)
+        frames = stack(lit)[..., 1]
+        return centred(frames[:, :, frames.mean(axis=(0, 1)).argmax()])  # (T, H), one column
+
+    def at_alias(wave: np.ndarray) -> complex:
+        return wave.T @ np.exp(-2j * np.pi * 2.0 * np.arange(len(wave)) / 29.5)  # 120 = 4 · 29.5 + 2
+
+    at_once, rolling = at_alias(green(0.0)), at_alias(green(0.9))
+    assert np.abs(np.angle(at_once / at_once.mean()))[np.abs(at_once) > 0.3 * np.abs(at_once).max()].max() < 0.3
+    turns = np.unwrap(np.angle(rolling))[[0, -1]]
+    assert np.ptp(turns) / (2 * np.pi) == pytest.approx(120 * 0.9 / 29.5, rel=0.05)
+
+
+def centred(values: np.ndarray) -> np.ndarray:
+    return values - values.mean(axis=0)
+
+
+def test_a_light_on_one_half_of_the_face_leaves_the_other_and_the_background_alone(still):
+    half = recording(still, spot=0.2, spot_on="left", gloss=0.0)
+    changed, middle = changes(stack(half)) > 2, int(half._scene.pose[0, 0])
+    skin = next(half.skin_maps()) > 0.3
+    assert changed[:, : middle - 4][skin[:, : middle - 4]].mean() > 0.9
+    assert not changed[:, middle + 4 :].any()
+    assert not changed[:, : int(half.boxes[0, 0] - half.boxes[0, 2])].any()
+
+
+def test_a_printed_head_is_flat_and_has_neither_pulse_nor_lids(still):
+    alive = {"pulse_strength": 0.3, "blinks_per_minute": 90.0}
+    card = recording(still, printed=True, **alive)
+    assert changes(stack(card)).max() == 0
+    assert next(card.skin_maps()).max() == 0
+    head, card = next(recording(still).frames()).astype(float), next(card.frames()).astype(float)
+    face = (slice(40, 55), slice(58, 70))
+    assert np.corrcoef(head[face].ravel(), card[face].ravel())[0, 1] > 0.8  # of the same person
