@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rppg_graph.errors import InputError
 from rppg_graph.files import keep_apart
+from rppg_graph.registry import choose
 from rppg_graph.synthetic import LAYOUTS, PRESETS, show_presets, write_dataset, write_disturbed
 from rppg_graph.synthetic.disturbed import CASES_FILE, TRUTH_FILE
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         files = show_presets(args.out, seed=args.seed, portraits=args.portraits)
         print(f"{args.out}: {', '.join(file.name for file in files)}")
         return
-    choose("synthetic preset", {**PRESETS, DISTURBED: None}, args.preset)
+    choose("synthetic preset", (*PRESETS, DISTURBED), args.preset)
     if args.preset == DISTURBED:
         for name in ("layout", "fps", "portraits"):
             if getattr(args, name) is not None:

@@ -16,6 +16,7 @@ from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evaluation import evaluate_waves
 
 FPS, SECONDS, SIZE = 30.0, 20.0, 8
+ENLARGED = 8
 PROMISED_BPM = (*range(36, 60, 2), 41, *range(60, 217, 6))
 SKIN = np.array([150.0, 110.0, 90.0])
 ABSORBED = 0.05 * np.array([0.33, 0.78, 0.53])  # by the blood of a beat, in red, green and blue
@@ -74,7 +75,8 @@ def by_eval(method, frames: np.ndarray, wave: np.ndarray) -> float | None:
 
 def by_stream(method, frames: np.ndarray, wave: np.ndarray) -> float | None:
     stream = Stream(method, FPS, detector="everything", real_time=False, step_seconds=4.0)
-    found = [stream.push(t, rgb) for t, rgb in zip(seconds_of(frames).tolist(), frames, strict=True)]
+    large = frames.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)  # a face that is large enough
+    found = [stream.push(t, rgb) for t, rgb in zip(seconds_of(frames).tolist(), large, strict=True)]
     return [update for update in found if update is not None][-1].bpm
 
 
@@ -90,6 +92,6 @@ def test_the_heart_rate_is_right(name, read, every):
 @pytest.mark.parametrize("bpm", [36, 41, 216])
 def test_a_stream_reads_the_same(name, bpm, monkeypatch):
     method, overtone = METHODS[name]
-    whole = np.array([[0.0, 0.0, SIZE, SIZE]])
+    whole = np.array([[0.0, 0.0, SIZE, SIZE]]) * ENLARGED
     monkeypatch.setitem(FACE_DETECTORS, "everything", lambda: lambda rgb: whole)
     assert by_stream(method, crops(bpm, overtone), pulse(bpm, overtone)) == pytest.approx(bpm, abs=1.5)

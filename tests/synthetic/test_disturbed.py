@@ -258,7 +258,7 @@ def test_mains_alias_to_a_pulse_at_any_frame_rate(film):
 
 
 def test_a_disturbance_that_cannot_be_laid_over_is_refused(film):
-    with pytest.raises(InputError, match="did you mean 'jogging'"):
+    with pytest.raises(InputError, match="did you mean jogging"):
         synthetic.lay_over(film, 30.0, "joging", 1)
     with pytest.raises(InputError, match="chewing"):
         synthetic.lay_over(film, 30.0, "chewing", 1)
