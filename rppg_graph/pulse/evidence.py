@@ -1,0 +1,405 @@
+"""Evidence beside a wave: what else a window of face traces says about a candidate heart rate.
+
+A periodic wave is not yet a pulse: lamps, heads and codecs are periodic too. Each member of EVIDENCE looks at one
+window of about ten seconds and a candidate rate, and gives one number, or NaN where its input is missing. None depends
+on the brightness of the video. `judgement` turns the numbers into one probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from rppg_graph.errors import InputError
+from rppg_graph.pulse.classical import PBV_SIGNATURE, pos
+from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps
+from rppg_graph.pulse.heart_rate import heart_rate
+
+AGREE_BPM = 3.0  # two rates this close are one
+LEAST_SECONDS = 4.0  # of a window: below, two rates in the band cannot be told apart
+_GREY = np.ones(3)
+_AROUND_HZ = np.r_[-0.75:-0.2:0.1, 0.25:0.8:0.1]  # from a line to where its noise is measured
+_SKIN_CHROMA = 0.2  # how far red / green and blue / green of a patch may be from the skin's, as a logarithm
+_LEAST_BLOCKS = 3
+_TREMBLE = 1e-3  # of a face box, as a share of its side: less is the detector's own noise
+_MOST_DB, _LEAST_DB = 30.0, -20.0
+
+
+class Traces(Protocol):
+    """What is read of `data.traces.FaceTraces`."""
+
+    seconds: np.ndarray
+    masks: Mapping[str, np.ndarray]
+    patches: np.ndarray
+    background: np.ndarray | None
+    boxes: np.ndarray | None
+    key_frames: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """Traces of one window on an even clock, with the rates that methods read from it.
+
+    Args:
+        fps: samples per second.
+        skin: (T, 3) mean colour of the skin, above zero.
+        patches: (T, P, 3) of a square grid of patches of the face crop, row by row.
+        background: (T, Q, 3) of blocks outside of the face; None where there are none.
+        boxes: (T, 4) x, y, width and height of the face; None likewise.
+        key_frames: (T,) whether the codec coded the frame by itself; None likewise.
+        members: rate of this window in bpm by method; NaN or None where a method has none.
+        neighbours: rates in bpm that were read from the windows five seconds before and after.
+
+    Raises:
+        InputError: a shape that does not fit, under four seconds, a colour that is not finite or not above zero.
+    """
+
+    fps: float
+    skin: np.ndarray
+    patches: np.ndarray
+    background: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+    key_frames: np.ndarray | None = None
+    members: Mapping[str, float] = field(default_factory=dict)
+    neighbours: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        frames = len(self.skin)
+        if frames < LEAST_SECONDS * check_fps(self.fps):
+            raise InputError(f"the window has {frames / self.fps:.1f} s: evidence needs {LEAST_SECONDS:g} s or more")
+        shapes = {"skin": (3,), "patches": (None, 3), "background": (None, 3), "boxes": (4,), "key_frames": ()}
+        for name, tail in shapes.items():
+            values = getattr(self, name)
+            if values is None:
+                continue
+            fits = values.ndim == 1 + len(tail) and len(values) == frames
+            if not fits or any(want not in (None, got) for want, got in zip(tail, values.shape[1:], strict=True)):
+                raise InputError(f"{name} of the window has shape {values.shape}, beside {frames} frames of skin")
+        for name in ("skin", "patches", "background"):
+            values = getattr(self, name)
+            if values is not None and not (np.isfinite(values).all() and (values > 0).all()):
+                raise InputError(f"{name} of the window holds a colour that is not finite or not above zero")
+
+    @cached_property
+    def on_skin(self) -> np.ndarray:
+        """(T, P', 3) the patches whose colour is about the skin's; all where that leaves fewer than eight."""
+        means = np.log(self.patches.mean(axis=0))  # (P, 3)
+        skin = np.log(self.skin.mean(axis=0))
+        off = (means - means[:, 1:2]) - (skin - skin[1])
+        alike = (np.abs(off) < _SKIN_CHROMA).all(axis=1) & (np.abs(means - skin)[:, 1] < np.log(2))
+        return self.patches[:, alike] if alike.sum() >= 8 else self.patches
+
+    @cached_property
+    def pos_spectrum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frequencies in Hz (k,) and the power (k,) of POS there."""
+        frequencies = np.arange(PULSE_BAND_HZ[0], min(2 * PULSE_BAND_HZ[1], 0.45 * self.fps), 0.025)
+        return frequencies, np.abs(amplitudes(_without_parabola(pos(self.skin, self.fps)), self.fps, frequencies)) ** 2
+
+    @cached_property
+    def looks(self) -> dict[str, float]:
+        """Rate by POS of the left, right, upper and lower half of the patches on the skin; NaN where it has none."""
+        side = int(np.sqrt(self.patches.shape[1]))
+        grid = self.patches.reshape(len(self.patches), side, -1, 3)
+        half, middle = side // 2, slice(side // 4, side - side // 4)
+        parts = {
+            "left": grid[:, :, :half],
+            "right": grid[:, :, half:],
+            "top": grid[:, :half, middle],
+            "bottom": grid[:, half:, middle],
+        }
+        rates = {name: heart_rate(pos(part.mean(axis=(1, 2)), self.fps), self.fps).bpm for name, part in parts.items()}
+        return {name: np.nan if bpm is None else bpm for name, bpm in rates.items()}
+
+
+def cut_window(
+    traces: Traces,
+    start: float,
+    seconds: float,
+    fps: float,
+    *,
+    mask: str = "skin",
+    members: Mapping[str, float] | None = None,
+    neighbours: Sequence[float] = (),
+) -> Window:
+    """One window of traces on an even clock.
+
+    Frames without the mask are bridged; so are blocks of the background that the face covers for a moment. Those that
+    it covers for over a fifth of the window are left out, and fewer than three blocks are no background.
+
+    Args:
+        traces: of a recording, any clock.
+        start, seconds: of the window on that clock.
+        mask: whose mean colour is the skin's.
+
+    Raises:
+        InputError: no such mask, fewer than half of the window's frames have a face, or as `Window`.
+    """
+    if mask not in traces.masks:
+        raise InputError(f"the traces have no mask {mask!r}; they have {', '.join(traces.masks)}")
+    grid = start + np.arange(int(seconds * check_fps(fps) + 1e-6)) / fps
+    inside = (traces.seconds >= start - 0.5) & (traces.seconds <= start + seconds + 0.5)
+    clock = np.asarray(traces.seconds, dtype=np.float64)[inside]
+    skin = np.asarray(traces.masks[mask], dtype=np.float64)[inside]
+    skin[(skin <= 0).any(axis=1)] = np.nan  # a frame that lacks a colour shows no skin
+    there = np.isfinite(skin).all(axis=1) & (clock >= start) & (clock < start + seconds)
+    if there.sum() < 0.5 * min(len(grid), max(len(clock), 1)) or there.sum() < 2:
+        raise InputError(f"the window at {start:.1f} s: {there.sum()} of {len(grid)} frames have a face, too few")
+    background = None
+    if traces.background is not None:
+        blocks = np.asarray(traces.background, dtype=np.float64)[inside]
+        free = np.isfinite(blocks).all(axis=2).mean(axis=0) >= 0.8
+        free &= np.nanmin(np.where(free[:, None], blocks, 1.0), axis=(0, 2)) > 0
+        if free.sum() >= _LEAST_BLOCKS:
+            background = _resampled(clock, blocks[:, free], grid)
+    keys = None
+    if traces.key_frames is not None:
+        keys = np.zeros(len(grid), dtype=bool)
+        at = np.rint((clock[np.asarray(traces.key_frames)[inside]] - start) * fps).astype(int)
+        keys[at[(at >= 0) & (at < len(grid))]] = True
+    boxes = None if traces.boxes is None else _resampled(clock, np.asarray(traces.boxes, np.float64)[inside], grid)
+    return Window(
+        float(fps),
+        _resampled(clock, skin, grid),
+        np.maximum(_resampled(clock, np.asarray(traces.patches, np.float64)[inside], grid), 1e-3),
+        background,
+        boxes,
+        keys,
+        members or {},
+        tuple(neighbours),
+    )
+
+
+def _resampled(clock: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Values (S, …) on another clock (T,), linearly; what is not finite is bridged."""
+    columns = values.reshape(len(values), -1)
+    finite = np.isfinite(columns)
+    whole = finite.all(axis=0)
+    after = np.clip(np.searchsorted(clock, grid), 1, len(clock) - 1)
+    weight = np.clip((grid - clock[after - 1]) / (clock[after] - clock[after - 1]), 0, 1)[:, None]
+    out = columns[after - 1] * (1 - weight) + columns[after] * weight
+    for column in np.flatnonzero(~whole):
+        kept = finite[:, column]
+        out[:, column] = np.interp(grid, clock[kept], columns[kept, column]) if kept.any() else np.nan
+    return out.reshape(len(grid), *values.shape[1:])
+
+
+def relative(traces: np.ndarray) -> np.ndarray:
+    """Relative changes (T, …) of traces (T, …): c / mean − 1, without a parabola through them (light, posture)."""
+    values = traces / traces.mean(axis=0) - 1
+    return _without_parabola(values)
+
+
+def _without_parabola(values: np.ndarray) -> np.ndarray:
+    base = np.linalg.qr(np.vander(np.linspace(-1, 1, len(values)), 3))[0]
+    columns = values.reshape(len(values), -1)
+    return (columns - base @ (base.T @ columns)).reshape(values.shape)
+
+
+def amplitudes(changes: np.ndarray, fps: float, hz: np.ndarray) -> np.ndarray:
+    """Complex amplitudes (k, …) of changes (T, …) at frequencies (k,): a of a·cos, by a Hann-weighted projection.
+
+    It is the least-squares fit of sine and cosine with Hann's weights: a = 2·Σ w(t)·x(t)·exp(−2πift) / Σ w(t).
+    """
+    seconds = np.arange(len(changes)) / fps
+    taper = np.hanning(len(changes) + 2)[1:-1]
+    waves = np.exp(-2j * np.pi * np.outer(hz, seconds)) * (2 * taper / taper.sum())
+    return (waves @ changes.reshape(len(changes), -1)).reshape(len(hz), *changes.shape[1:])
+
+
+def _line(changes: np.ndarray, fps: float, hz: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Amplitude (…) at a frequency, noise power (…) there, and the amplitudes (k, …) around that it is taken from.
+
+    The noise is the median of the power 0.25 to 0.75 Hz away, over ln 2, which is its mean where it is even.
+    """
+    around = hz + _AROUND_HZ
+    around = around[(around > 0.3) & (around < 0.5 * fps)]
+    found = amplitudes(changes, fps, np.r_[hz, around])
+    return found[0], np.median(np.abs(found[1:]) ** 2, axis=0) / np.log(2), found[1:]
+
+
+def _db(ratio: float) -> float:
+    return float(np.clip(10 * np.log10(max(ratio, 1e-12)), _LEAST_DB, _MOST_DB))
+
+
+def _mixture(window: Window, hz: float) -> tuple[np.ndarray, float, np.ndarray]:
+    """Blood and grey light (2,) complex in the skin's colour, the noise power of blood, and its weights (3,)."""
+    amplitude, _, around = _line(relative(window.skin), window.fps, hz)
+    noise = (around.T @ around.conj()).real / len(around)  # (3, 3)
+    noise += (1e-3 * np.trace(noise) / 3 + 1e-18) * np.eye(3)
+    parts = np.stack([PBV_SIGNATURE, _GREY], axis=1)  # (3, 2)
+    whitened = np.linalg.solve(noise, parts)
+    covariance = np.linalg.inv(parts.T @ whitened)
+    weights = covariance @ whitened.T  # (2, 3)
+    return weights @ amplitude, float(covariance[0, 0]), weights[0]
+
+
+def blood_share(window: Window, bpm: float) -> float:
+    """|x| / (|x| + √3·|y|) of the colour x·p + y·g at f: blood p = (0.33, 0.78, 0.53) against grey light g.
+
+    Blood takes most from green and least from red; a lamp, a shadow and exposure change all three alike. x and y are
+    least squares over the noise of the three colours 0.25 to 0.75 Hz away.
+    """
+    (blood, grey), _, _ = _mixture(window, bpm / 60)
+    return float(abs(blood) / (abs(blood) + np.sqrt(3) * abs(grey) + 1e-18))
+
+
+def blood_snr(window: Window, bpm: float) -> float:
+    """10·log10(|x|² / σ²) of blood's part x of the colour at f over its noise: no blood, no pulse."""
+    (blood, _), noise, _ = _mixture(window, bpm / 60)
+    return _db(abs(blood) ** 2 / noise)
+
+
+def background(window: Window, bpm: float) -> float:
+    """√(B / S): what is periodic at f outside of the face, relative to the skin; 0 for a pulse, 1 for a lamp.
+
+    S is the power of the skin's luminance at f, B the upper quartile over the blocks of theirs, each less three times
+    its noise (5 % of noise is more), so that a neck or a hand does not speak for the whole room.
+    """
+    if window.background is None:
+        return np.nan
+    found, noise, _ = _line(relative(window.background.mean(axis=2)), window.fps, bpm / 60)
+    blocks = np.maximum(np.abs(found) ** 2 - 3 * noise, 0)
+    skin, skin_noise, _ = _line(relative(window.skin.mean(axis=1)), window.fps, bpm / 60)
+    return float(min(np.sqrt(np.percentile(blocks, 75) / (np.abs(skin) ** 2 + skin_noise)), 10.0))
+
+
+def box_motion(window: Window, bpm: float) -> float:
+    """10·log10 of what moves at f or f / 2 in x, y or size of the face's box, over its noise: steps and nods.
+
+    A step moves the head up at f and sideways at f / 2. Less than 0.1 % of the box is the detector's tremble, and
+    counts as noise.
+    """
+    if window.boxes is None:
+        return np.nan
+    side = window.boxes[:, 2].mean()
+    middle = window.boxes[:, :2] + window.boxes[:, 2:] / 2
+    track = _without_parabola(np.c_[middle, window.boxes[:, 2:3]] / side)  # (T, 3)
+    ratios = [
+        np.abs(found) ** 2 / (noise + _TREMBLE**2)
+        for found, noise, _ in (_line(track, window.fps, hz) for hz in (bpm / 60, bpm / 120))
+    ]
+    return _db(float(np.max(ratios)))
+
+
+def key_distance(window: Window, bpm: float) -> float:
+    """|f − k·60 / P| in bpm, k = 1, 2, 3: how far f is from the rate of the file's key frames, P seconds apart.
+
+    Each key frame draws the picture anew, so all colours jump at its rate. NaN where they come under four times, or
+    at no even distance.
+    """
+    period = key_period(window.key_frames)
+    if period is None or period * 4 > len(window.skin):
+        return np.nan
+    rate = 60 * window.fps / period
+    return float(min(min(abs(bpm - k * rate) for k in (1, 2, 3)), 30.0))
+
+
+def key_period(key_frames: np.ndarray | None) -> float | None:
+    """Frames from one key frame to the next; None where there are fewer than three or they come unevenly."""
+    steps = np.diff(np.flatnonzero(key_frames)) if key_frames is not None else np.empty(0)
+    if len(steps) < 2 or np.median(steps) < 2:  # every frame is a key frame where nothing is predicted, as in MJPEG
+        return None
+    even = np.abs(steps - np.median(steps)) <= 1
+    return float(steps[even].mean()) if even.mean() > 0.8 else None
+
+
+def jumps(window: Window, bpm: float) -> float:
+    """Least over h = 1, 3, 5 of the dB over noise of e(t) = Σ|c(t) − c(t−1)| at h·f: a codec jumps, a pulse glides.
+
+    Sums over all patches. An even train of jumps has all its overtones equally strong; what swings to and fro has even
+    ones. It needs no flags, so it sees a video that was coded twice.
+    """
+    steps = np.abs(np.diff(window.patches.mean(axis=2), axis=0))
+    energy = (steps / window.patches.mean(axis=(0, 2))).mean(axis=1)
+    energy = _without_parabola(np.minimum(energy, 5 * np.median(energy) + 1e-12))
+    harmonics = np.array([1, 3, 5]) * bpm / 60
+    lines = [_line(energy, window.fps, hz)[:2] for hz in harmonics if hz < 0.45 * window.fps]
+    return min(_db(abs(found) ** 2 / (noise + 1e-18)) for found, noise in lines)
+
+
+def phase(window: Window, bpm: float) -> float:
+    """|Σ a| / Σ|a| of the blood's amplitude a at f in the patches on the skin: a pulse has nearly one phase.
+
+    An edge that moves brightens one side and darkens another: both signs. The weights of the three colours are those
+    of `blood_share`. 1 is one phase; noise of P patches gives about 1 / √P.
+    """
+    _, _, weights = _mixture(window, bpm / 60)
+    found = amplitudes(relative(window.on_skin) @ weights, window.fps, np.array([bpm / 60]))[0]
+    return float(abs(found.sum()) / max(np.abs(found).sum(), 1e-18))
+
+
+def agreement(window: Window, bpm: float) -> float:
+    """Share of the methods whose rate is within 3 bpm of f; NaN below two methods.
+
+    They fail differently: a lamp fools GREEN and not POS, a moving head a network and not PBV.
+    """
+    rates = np.array([np.nan if rate is None else rate for rate in window.members.values()], dtype=float)
+    return float(np.mean(np.abs(rates - bpm) <= AGREE_BPM)) if len(rates) > 1 else np.nan
+
+
+def halves(window: Window, bpm: float) -> float:
+    """Share of the left, right, upper and lower half of the face whose own POS has its rate within 3 bpm of f."""
+    return float(np.mean([abs(rate - bpm) <= AGREE_BPM for rate in window.looks.values()]))
+
+
+def steadiness(window: Window, bpm: float) -> float:
+    """Median of |f − rate| in bpm over the neighbouring windows: a heart changes its rate little in seconds."""
+    rates = np.array([np.nan if rate is None else rate for rate in window.neighbours], dtype=float)
+    rates = rates[np.isfinite(rates)]
+    return float(min(np.median(np.abs(rates - bpm)), 30.0)) if len(rates) else np.nan
+
+
+def snr(window: Window, bpm: float) -> float:
+    """10·log10 of POS's power at f and 2f over its mean power between 0.6 and 3.6 Hz elsewhere."""
+    power, near, double = _pos_power(window, bpm)
+    rest = power[~near & ~double]
+    return _db((power[near].max() + power[double].max(initial=0)) / max(rest.mean(), 1e-30))
+
+
+def rival(window: Window, bpm: float) -> float:
+    """10·log10 of POS's power at f over the strongest elsewhere but at 2f: how clearly this rate was chosen."""
+    power, near, double = _pos_power(window, bpm)
+    return _db(power[near].max() / max(power[~near & ~double].max(), 1e-30))
+
+
+def _pos_power(window: Window, bpm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Power (k,) of POS in the band, and what of it is f's and 2f's own main lobe."""
+    frequencies, power = window.pos_spectrum
+    lobe = 2 * window.fps / len(window.skin)
+    near, double = (np.abs(frequencies - k * bpm / 60) <= lobe for k in (1, 2))
+    near[np.argmin(np.abs(frequencies - bpm / 60))] = True
+    in_band = (frequencies <= PULSE_BAND_HZ[1]) | near | double
+    return power[in_band], near[in_band], double[in_band]
+
+
+EVIDENCE: dict[str, Callable[[Window, float], float]] = {
+    "blood_share": blood_share,
+    "blood_snr": blood_snr,
+    "background": background,
+    "box_motion": box_motion,
+    "key_distance": key_distance,
+    "jumps": jumps,
+    "phase": phase,
+    "agreement": agreement,
+    "halves": halves,
+    "steadiness": steadiness,
+    "snr": snr,
+    "rival": rival,
+}
+"""Name → evidence (window, candidate rate in bpm) → a number, NaN where its input is missing."""
+
+
+def collect(window: Window, bpm: float) -> dict[str, float]:
+    """All evidence about a candidate rate.
+
+    Raises:
+        InputError: a rate that is not within 20 to 300 bpm, or that the window's frame rate cannot carry.
+    """
+    highest = min(300.0, 27 * window.fps)
+    if not 20 <= bpm <= highest:
+        raise InputError(f"a candidate rate of {bpm} bpm: it must lie between 20 and {highest:g} bpm")
+    return {name: evidence(window, bpm) for name, evidence in EVIDENCE.items()}
