@@ -183,7 +183,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> float | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("fit", "report"))
-    parser.add_argument("--recordings", type=int, default=600, help="simulated ones")
+    parser.add_argument("--recordings", type=int, default=420, help="simulated ones")
     parser.add_argument("--seed", type=int, default=None, help="of the simulation: 0 to fit, 1 to report")
     parser.add_argument("--stored", type=Path, nargs="*", default=[], help="folders of .npz files to add")
     parser.add_argument("--trust", type=float, default=None)

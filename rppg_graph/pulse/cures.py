@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.signal import coherence
 
-from rppg_graph.pulse.evidence import Traces, key_period
+from rppg_graph.pulse.evidence import Traces, amplitudes, key_period
 from rppg_graph.pulse.filters import detrend, smoothness_for
 
 T = TypeVar("T", bound=Traces)
@@ -17,12 +17,13 @@ T = TypeVar("T", bound=Traces)
 _SLOW_HZ = 0.4  # slower is no matter of a pulse, and stays
 _FAST_HZ = 5.0
 _LAG_SECONDS = 0.2  # rolling shutters, exposure control and codecs delay a light by no more
-_SEGMENT_SECONDS = 5.0  # of the coherence: lines 0.4 Hz apart are two
+_SEGMENT_SECONDS = 5.0  # of the coherence: lines 0.4 Hz apart are two; a third of what is there where that is less
 _BLOCK_SECONDS = 10.0  # in which a light's share in a colour is constant
-_CHANCE = 1e-3  # that a frequency without any common light counts as coherent
-_LEAST_SEGMENTS = 4
+_CHANCE = 1e-4  # that a frequency without any common light counts as coherent
+_LEAST_SECONDS = 9.5
 _REFERENCES = 2  # a light that a rolling shutter delays from row to row is a sum of two
 _SKIN_CHROMA = 0.12
+_LEAST_PERIODS = 12  # a mean over fewer holds too much of the pulse itself
 _LOCKED_SHARE = 0.1  # of the patches' colours: a codec draws the whole picture anew
 
 
@@ -31,12 +32,12 @@ def without_background(traces: T, mask: str = "skin") -> T:
 
     The reference is the luminance of the blocks outside of the face, its first two principal components; blocks of the
     skin's own colour (a neck, a hand) are no background. Only frequencies at which skin and reference are coherent
-    (Welch, 5-s segments; chance 0.1 %) stay in it, so that a background that shares nothing changes nothing: least
+    (Welch, 5-s segments; chance 0.01 %) stay in it, so that a background that shares nothing changes nothing: least
     squares on noise would add noise. Each colour of each mask and patch then loses its least squares on the reference
     at delays of −0.2 to 0.2 s, in blocks of ten seconds that overlap by half.
 
     Returns:
-        The same object where there is no background, under 12.5 s, or nothing coherent.
+        The same object where there is no background, under 9.5 s, or nothing coherent.
     """
     if traces.background is None or len(traces.seconds) < 16:
         return traces
@@ -46,7 +47,7 @@ def without_background(traces: T, mask: str = "skin") -> T:
     grid = np.arange(clock[0], clock[-1] + step / 2, step)
     skin = _changes(clock, np.asarray(traces.masks[mask], np.float64), grid, fps)
     luminance = _free_blocks(traces, mask)
-    if skin is None or luminance is None or len(grid) < _SEGMENT_SECONDS * fps * (_LEAST_SEGMENTS + 1) / 2:
+    if skin is None or luminance is None or len(grid) < _LEAST_SECONDS * fps:
         return traces
     blocks = _changes(clock, luminance, grid, fps)  # (T, Q)
     units = blocks / np.maximum(np.median(np.abs(blocks), axis=0), 1e-9)
@@ -68,7 +69,7 @@ def without_key_frames(traces: T, bpm: float | None = None) -> T:
         bpm: a pulse that is known; one at the key frames' rate or twice that would be taken out with them.
 
     Returns:
-        The same object where no flags are known, the key frames come unevenly or under five times, the pulse is at
+        The same object where no flags are known, the key frames come unevenly or under twelve times, the pulse is at
         their rate, or under a tenth of the patches' colours is locked to them by more than chance.
     """
     if traces.key_frames is None:
@@ -76,7 +77,7 @@ def without_key_frames(traces: T, bpm: float | None = None) -> T:
     keys = np.asarray(traces.key_frames, dtype=bool)
     period = key_period(keys)
     clock = np.asarray(traces.seconds, dtype=np.float64)
-    if period is None or len(keys) < 5 * period:
+    if period is None or len(keys) < _LEAST_PERIODS * period:
         return traces
     fps = 1 / float(np.median(np.diff(clock)))
     rate = 60 * fps / period
@@ -103,6 +104,21 @@ def without_key_frames(traces: T, bpm: float | None = None) -> T:
     if np.mean(between > 2 * within) < _LOCKED_SHARE:
         return traces
     return _less(traces, locked, grid, fps)
+
+
+def taken_out(traces: Traces, cured: Traces, mask: str = "skin") -> float | None:
+    """The rate in bpm of the strongest that a cure took out of the skin's green; None where it took nothing."""
+    if cured is traces:
+        return None
+    clock = np.asarray(traces.seconds, dtype=np.float64)
+    fps = 1 / float(np.median(np.diff(clock)))
+    ratio = np.asarray(traces.masks[mask], np.float64)[:, 1] / np.asarray(cured.masks[mask], np.float64)[:, 1]
+    finite = np.isfinite(ratio)
+    if not finite.any():
+        return None
+    even = np.interp(np.arange(clock[0], clock[-1], 1 / fps), clock[finite], ratio[finite])
+    hz = np.arange(_SLOW_HZ, min(_FAST_HZ, 0.45 * fps), 0.5 / max(clock[-1] - clock[0], 1))
+    return float(60 * hz[np.argmax(np.abs(amplitudes(even - even.mean(), fps, hz)))])
 
 
 def _less(traces: T, explained: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, fps: float) -> T:
@@ -156,7 +172,7 @@ def _free_blocks(traces: Traces, mask: str) -> np.ndarray | None:
 
 def _coherent_part(reference: np.ndarray, skin: np.ndarray, fps: float) -> np.ndarray:
     """What of a reference (T,) lies at frequencies where it is coherent with a colour of the skin (T, 3)."""
-    segment = int(_SEGMENT_SECONDS * fps)
+    segment = min(int(_SEGMENT_SECONDS * fps), len(reference) // 3)
     frequencies, shared = coherence(reference[:, None], skin, fps, nperseg=segment, axis=0)
     segments = (2 * len(reference)) // segment - 1
     independent = max(0.75 * segments, 2)  # Hann's segments overlap by half

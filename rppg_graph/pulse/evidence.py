@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.classical import PBV_SIGNATURE, pos
@@ -25,6 +26,8 @@ _GREY = np.ones(3)
 _AROUND_HZ = np.r_[-0.75:-0.2:0.1, 0.25:0.8:0.1]  # from a line to where its noise is measured
 _SKIN_CHROMA = 0.2  # how far red / green and blue / green of a patch may be from the skin's, as a logarithm
 _LEAST_BLOCKS = 3
+_SEGMENT_SECONDS = 4.0  # of a coherence within a window
+_CHANCE_COHERENCE = 0.6
 _TREMBLE = 1e-3  # of a face box, as a share of its side: less is the detector's own noise
 _MOST_DB, _LEAST_DB = 30.0, -20.0
 
@@ -254,17 +257,22 @@ def blood_snr(window: Window, bpm: float) -> float:
 
 
 def background(window: Window, bpm: float) -> float:
-    """√(B / S): what is periodic at f outside of the face, relative to the skin; 0 for a pulse, 1 for a lamp.
+    """√(B·c / S): what is periodic at f outside of the face and in step with the skin; 0 for a pulse, 1 for a lamp.
 
-    S is the power of the skin's luminance at f, B the upper quartile over the blocks of theirs, each less three times
-    its noise (5 % of noise is more), so that a neck or a hand does not speak for the whole room.
+    S is the mean power of the skin's luminance at f in segments of four seconds, B that of a block outside. c is how
+    far their coherence γ² = |Σ s̄·b|² / (Σ|s|²·Σ|b|²) over the segments exceeds what chance gives: (γ² − 0.6) / 0.4,
+    from 0 to 1. The upper quartile over the blocks counts, so that a neck or a hand does not speak for the whole room.
     """
     if window.background is None:
         return np.nan
-    found, noise, _ = _line(relative(window.background.mean(axis=2)), window.fps, bpm / 60)
-    blocks = np.maximum(np.abs(found) ** 2 - 3 * noise, 0)
-    skin, skin_noise, _ = _line(relative(window.skin.mean(axis=1)), window.fps, bpm / 60)
-    return float(min(np.sqrt(np.percentile(blocks, 75) / (np.abs(skin) ** 2 + skin_noise)), 10.0))
+    length = round(_SEGMENT_SECONDS * window.fps)
+    changes = relative(np.c_[window.skin.mean(axis=1), window.background.mean(axis=2)])  # (T, 1 + Q)
+    turned = changes * np.exp(-2j * np.pi * bpm / 60 * np.arange(len(changes)) / window.fps)[:, None]
+    parts = sliding_window_view(turned, length, axis=0)[:: max(1, length // 4)] @ np.hanning(length)  # (n, 1 + Q)
+    power = (np.abs(parts) ** 2).mean(axis=0) + 1e-18
+    shared = np.abs((parts[:, :1].conj() * parts[:, 1:]).mean(axis=0)) ** 2 / (power[0] * power[1:])
+    in_step = power[1:] * np.clip((shared - _CHANCE_COHERENCE) / (1 - _CHANCE_COHERENCE), 0, 1)
+    return float(min(np.sqrt(np.percentile(in_step, 75) / power[0]), 10.0))
 
 
 def box_motion(window: Window, bpm: float) -> float:
@@ -322,14 +330,16 @@ def jumps(window: Window, bpm: float) -> float:
 
 
 def phase(window: Window, bpm: float) -> float:
-    """|Σ a| / Σ|a| of the blood's amplitude a at f in the patches on the skin: a pulse has nearly one phase.
+    """(|Σ a|² / Σ|a|² − 1) / (P − 1) of the blood's amplitude a at f in the P patches on the skin, not below 0.
 
-    An edge that moves brightens one side and darkens another: both signs. The weights of the three colours are those
-    of `blood_share`. 1 is one phase; noise of P patches gives about 1 / √P.
+    It is the mean of Re(a·ā′) over all pairs, relative to the mean power: 1 for one phase everywhere, as a pulse has
+    nearly, about 0 for noise and for an edge that moves, which brightens one side and darkens the other. The weights of
+    the three colours are those of `blood_share`.
     """
     _, _, weights = _mixture(window, bpm / 60)
     found = amplitudes(relative(window.on_skin) @ weights, window.fps, np.array([bpm / 60]))[0]
-    return float(abs(found.sum()) / max(np.abs(found).sum(), 1e-18))
+    alike = abs(found.sum()) ** 2 / max(float((np.abs(found) ** 2).sum()), 1e-30)
+    return float(max(alike - 1, 0) / (len(found) - 1))
 
 
 def agreement(window: Window, bpm: float) -> float:

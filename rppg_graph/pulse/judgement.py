@@ -35,7 +35,7 @@ KNOTS: dict[str, tuple[float, ...]] = {
     "box_motion": (20, 14, 8, 2),
     "key_distance": (1.5, 3, 6, 10),
     "jumps": (16, 10, 5, 0),
-    "phase": (0.15, 0.3, 0.5, 0.7, 0.9),
+    "phase": (0, 0.05, 0.12, 0.25, 0.5, 0.8),
     "agreement": (0.2, 0.4, 0.6, 0.8, 1),
     "halves": (0, 0.25, 0.5, 0.75, 1),
     "steadiness": (20, 12, 6, 3),
@@ -57,6 +57,9 @@ SENTENCES: dict[str, str] = {
     "snr": "the wave is hardly stronger than noise at this rate",
     "rival": "another rate is as strong in the wave",
 }
+
+
+CAUSES = ("background", "box_motion", "key_distance", "jumps")
 
 
 @dataclass(frozen=True)
@@ -220,11 +223,14 @@ def evidence_of(window: Window, rates: Sequence[float]) -> list[tuple[float, dic
 
 
 def explain(window: Window, bpm: float, evidence: Mapping[str, float], penalties: Mapping[str, float]) -> str | None:
-    """One clause: the evidence at hand that speaks loudest against a rate; None where none does."""
+    """One clause: the evidence at hand that speaks loudest against a rate; None where none does.
+
+    What names a cause counts twice, since it says what the rate is, and not alone that it is no pulse.
+    """
     spoke = {name: cost for name, cost in penalties.items() if np.isfinite(evidence.get(name, np.nan)) and cost > 0.05}
     if not spoke:
         return None
-    name = max(spoke, key=spoke.get)
+    name = max(spoke, key=lambda own: spoke[own] * (2 if own in CAUSES else 1))
     others = {
         "agreement": candidates(window.members),
         "steadiness": candidates(dict(enumerate(window.neighbours))),

@@ -126,6 +126,7 @@ def test_explanations_name_what_speaks_loudest(face):
     quiet = dict.fromkeys(EVIDENCE, 0.0)
     assert explain(window, 96.2, seen, quiet) is None
     assert explain(window, 96.2, seen, quiet | {"background": 2.0, "snr": 1.0}) == SENTENCES["background"]
+    assert explain(window, 96.2, seen, quiet | {"background": 0.6, "snr": 1.0}) == SENTENCES["background"], "a cause"
     assert explain(window, 96.2, seen, quiet | {"agreement": 1.0}) == "the methods disagree: 96 against 72 bpm"
     assert explain(window, 96.2, seen | {"background": np.nan}, quiet | {"background": 2.0}) is None
     assert explain(window, 96.2, seen, quiet | {"steadiness": 1.0}).endswith("96 against 72 bpm")
