@@ -23,11 +23,13 @@ from rppg_graph.data.traces import FaceTraces
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.cures import without_background, without_key_frames
-from rppg_graph.pulse.evidence import Window, amplitudes, cut_window, key_period, relative
+from rppg_graph.pulse.evidence import key_period
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, heart_rate
-from rppg_graph.pulse.judgement import Judge, Row, candidates, chosen_rows, evidence_of, fit_judge
+from rppg_graph.pulse.judgement import Judge, candidates, evidence_of
+from rppg_graph.pulse.judgement_fit import Row, chosen_rows, fit_judge
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import area_under, risk_coverage
+from rppg_graph.pulse.window import Window, amplitudes, cut_window, relative
 
 Source = Iterable[tuple[FaceTraces, np.ndarray | float | None, str, str]]
 FILE = Path(package.__file__).with_suffix(".json")

@@ -9,8 +9,9 @@ from typing import TypeVar
 import numpy as np
 from scipy.signal import coherence
 
-from rppg_graph.pulse.evidence import Traces, amplitudes, key_period
+from rppg_graph.pulse.evidence import key_period
 from rppg_graph.pulse.filters import detrend, smoothness_for
+from rppg_graph.pulse.window import Traces, amplitudes
 
 T = TypeVar("T", bound=Traces)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rppg_graph.pulse.evidence import EVIDENCE
-from rppg_graph.pulse.judgement import Curve, Judge, Row
+from rppg_graph.pulse.judgement import Curve, Judge
+from rppg_graph.pulse.judgement_fit import Row
 
 
 @pytest.fixture

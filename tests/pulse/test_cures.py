@@ -9,9 +9,9 @@ import pytest
 
 from rppg_graph.pulse.classical import green
 from rppg_graph.pulse.cures import taken_out, without_background, without_key_frames
-from rppg_graph.pulse.evidence import amplitudes, relative
 from rppg_graph.pulse.filters import bandpass
 from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.window import amplitudes, relative
 
 
 def strength(traces, bpm: float) -> float:

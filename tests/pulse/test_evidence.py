@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rppg_graph.errors import InputError
-from rppg_graph.pulse.evidence import EVIDENCE, Window, amplitudes, collect, cut_window, key_period
+from rppg_graph.pulse.evidence import EVIDENCE, collect, key_period
+from rppg_graph.pulse.window import Window, amplitudes, cut_window
 
 RATES = {"pos": 72.0, "chrom": 72.5, "green": 96.0, "ica": np.nan}
 

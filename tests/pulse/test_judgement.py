@@ -10,17 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rppg_graph.errors import InputError
-from rppg_graph.pulse.evidence import EVIDENCE, cut_window
-from rppg_graph.pulse.judgement import (
-    KNOTS,
-    SENTENCES,
-    Judge,
-    Row,
-    candidates,
-    explain,
-    fit_judge,
-    shipped,
-)
+from rppg_graph.pulse.evidence import EVIDENCE
+from rppg_graph.pulse.judgement import KNOTS, SENTENCES, Judge, candidates, explain, shipped
+from rppg_graph.pulse.judgement_fit import Row, fit_judge
+from rppg_graph.pulse.window import cut_window
 
 SIGNS = {name: np.sign(knots[-1] - knots[0]) for name, knots in KNOTS.items()}
 VALUES = dict.fromkeys(("blood_snr", "box_motion", "jumps", "snr", "rival"), (-20.0, 30.0)) | {
