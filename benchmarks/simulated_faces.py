@@ -139,7 +139,7 @@ def _face(rng: np.random.Generator, tone: dict, alive: bool, kind: str) -> tuple
     grey = face_light.mean(axis=2, keepdims=True)
     face_light = grey + rng.choice([1.0, rng.uniform(0.3, 1)]) * (face_light - grey)  # a codec thins out colour
     colours = base * np.maximum(face_light, 0.05) ** gamma
-    coding = rng.choice([0.0, np.exp(rng.uniform(np.log(0.05), np.log(0.8)))])  # levels, of each patch by itself
+    coding = rng.choice([0.0, np.exp(rng.uniform(np.log(0.05), np.log(2.0)))])  # levels, of each patch by itself
     colours += coding * _smooth(rng, frames, fps, 0.2, 6, patches * 3).reshape(colours.shape)
     colours = _coded(rng, colours + noise * rng.standard_normal(colours.shape), keys, hold, jump)
     walls = wall * np.maximum(wall_light, 0.05) ** gamma

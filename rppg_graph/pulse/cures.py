@@ -66,8 +66,10 @@ def without_background(traces: T, mask: str = "skin") -> T:
 def without_key_frames(traces: T, bpm: float | None = None) -> T:
     """The traces less what comes anew with every key frame: the Hann-weighted mean at each frame between two of them.
 
+    A codec's rate control may also repeat itself every second or third key frame; that goes likewise.
+
     Args:
-        bpm: a pulse that is known; one at the key frames' rate or twice that would be taken out with them.
+        bpm: a pulse that is known; one at a rate that would be taken out is spared.
 
     Returns:
         The same object where no flags are known, the key frames come unevenly or under twelve times, the pulse is at
@@ -77,15 +79,23 @@ def without_key_frames(traces: T, bpm: float | None = None) -> T:
         return traces
     keys = np.asarray(traces.key_frames, dtype=bool)
     period = key_period(keys)
+    if period is None:
+        return traces
     clock = np.asarray(traces.seconds, dtype=np.float64)
-    if period is None or len(keys) < _LEAST_PERIODS * period:
-        return traces
     fps = 1 / float(np.median(np.diff(clock)))
-    rate = 60 * fps / period
-    if bpm is not None and min(abs(bpm - k * rate) for k in (1, 2)) <= 3:
-        return traces
-    grid = np.arange(clock[0], clock[-1] + 0.5 / fps, 1 / fps)
     at = np.rint((clock[keys] - clock[0]) * fps).astype(int)
+    for every in (1, 2, 3):
+        rate = 60 * fps / (every * period)
+        spared = bpm is not None and min(abs(bpm - k * rate) for k in range(1, 2 * every + 1)) <= 3
+        if len(keys) >= _LEAST_PERIODS * every * period and not spared:
+            traces = _without_rhythm(traces, at[::every], every * period, fps)
+    return traces
+
+
+def _without_rhythm(traces: T, at: np.ndarray, period: float, fps: float) -> T:
+    """The traces less what repeats itself from each of the frames `at`, some `period` frames apart, to the next."""
+    clock = np.asarray(traces.seconds, dtype=np.float64)
+    grid = np.arange(clock[0], clock[-1] + 0.5 / fps, 1 / fps)
     since = np.arange(len(grid)) - at[np.maximum(np.searchsorted(at, np.arange(len(grid)), side="right") - 1, 0)]
     phases = np.where((since >= 0) & (since < np.ceil(period)), since, -1)
     kept = phases >= 0

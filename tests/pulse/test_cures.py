@@ -84,6 +84,14 @@ def test_what_comes_with_the_key_frames_is_taken_out_and_the_pulse_stays(face):
     assert strength(cured, 100) == pytest.approx(strength(coded, 100), rel=0.1)
 
 
+def test_a_rhythm_of_every_third_key_frame_goes_too(face):
+    coded = face(bpm=100.0, period=48, jump=0.03, seconds=25)
+    flags = np.arange(len(coded.seconds)) % 16 == 0  # 112.5 a minute, the jumps 37.5
+    cured = without_key_frames(replace(coded, key_frames=flags))
+    assert strength(cured, 75) < 0.1 * strength(coded, 75)
+    assert strength(cured, 100) == pytest.approx(strength(coded, 100), rel=0.1)
+
+
 def test_a_pulse_at_the_key_frames_rate_is_spared(face):
     coded = face(bpm=72.0, period=25, jump=0.002)
     assert without_key_frames(coded, bpm=72.0) is coded
