@@ -22,7 +22,7 @@ _BLOCK_SAMPLES = 1 << 18  # of the windows treated at once: bounds the memory of
 # Light and posture below, noise above: wider than the band of the pulse, which the reader of the wave filters once. A
 # formula that cut at the same edges would halve the slowest pulses a second time, and their overtones would win.
 _OWN_BAND_HZ = (PULSE_BAND_HZ[0] / 2, PULSE_BAND_HZ[1] * 1.2)
-_PBV_SIGNATURE = np.array([0.33, 0.78, 0.53])  # of R, G, B; de Haan and van Leest 2014, for a webcam-like camera
+PBV_SIGNATURE = np.array([0.33, 0.78, 0.53])  # of R, G, B; de Haan and van Leest 2014, for a webcam-like camera
 
 
 def _colours(rgb: ArrayLike, fps: float, window_seconds: float) -> tuple[np.ndarray, int]:
@@ -195,9 +195,9 @@ def pbv(rgb: ArrayLike, fps: float) -> np.ndarray:
         covariance = colours.transpose(0, 2, 1) @ colours  # (n, 3, 3)
         ridge = 1e-9 * np.trace(covariance, axis1=1, axis2=2)[:, None, None] + 1e-30
         weights = np.linalg.solve(
-            covariance + ridge * np.eye(3), np.broadcast_to(_PBV_SIGNATURE[:, None], (len(colours), 3, 1))
+            covariance + ridge * np.eye(3), np.broadcast_to(PBV_SIGNATURE[:, None], (len(colours), 3, 1))
         )
-        return -(colours @ weights)[..., 0] / (_PBV_SIGNATURE @ weights)
+        return -(colours @ weights)[..., 0] / (PBV_SIGNATURE @ weights)
 
     return _by_windows(changes, length, max(1, length // 4), project, tapered=True)
 
