@@ -57,8 +57,12 @@ class Target(NamedTuple):
         return f"target {self.name} ({figures}): " + ("reached" if short <= 0 else f"missed by {short:.3g}{self.unit}")
 
 
-def arguments(description: str) -> argparse.Namespace:
+def arguments(
+    description: str, more: Callable[[argparse.ArgumentParser], object] = lambda parser: None
+) -> argparse.Namespace:
+    """The options that all benchmarks have, and what `more` adds to the parser."""
     parser = argparse.ArgumentParser(description=description)
+    more(parser)
     parser.add_argument("--quick", action="store_true", help="small shapes, one round: shows that everything runs")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

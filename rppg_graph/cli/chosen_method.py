@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.crop_views import VIEWS
-from rppg_graph.inference.methods import ClassicalMethod, Method, MonteCarlo, Reading
+from rppg_graph.inference.methods import UNTRAINED, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.registry import choose
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a network that comes trained (without any of these three: {DEFAULT_WEIGHTS} with --views "
         f"{DEFAULT_READING.views} --beside {DEFAULT_READING.beside})",
     )
-    which.add_argument("--method", help=f"a classical method: {', '.join(CLASSICAL)}")
+    which.add_argument("--method", help=f"a method without training: {', '.join(UNTRAINED)}")
     add_reading(parser)
 
 
@@ -80,10 +80,10 @@ def chosen_method(
 ) -> tuple[Method, dict[str, Any], Calibration | None]:
     """The method asked for, how faces are found for it (detector, policy), and what is known about its uncertainty."""
     if args.method:
-        choose("classical method", CLASSICAL, args.method)
+        choose("method", UNTRAINED, args.method)
         network = "name a network with --checkpoint or --weights"
-        refuse_for_formulas(args, mc, f"{args.method} is a formula", network)
-        return ClassicalMethod(args.method), {}, None
+        refuse_for_formulas(args, mc, f"{args.method} is of formulas", network)
+        return UNTRAINED[args.method](), {}, None
     read = reading(args, mc, _by_default(args))
     checkpoint = _trained(args)
     crop = checkpoint.config["data"]["crop"]
@@ -105,7 +105,7 @@ def _trained(args: argparse.Namespace) -> Checkpoint:
 def origin(name: str, args: argparse.Namespace) -> str:
     """What a pulse was read by, for the screen."""
     if args.method:
-        return f"classical method {name}, no training"
+        return f"{'classical ' * (name in CLASSICAL)}method {name}, no training"
     read = reading(args, by_default=_by_default(args))
     network = f"{name} from {args.checkpoint}" if args.checkpoint else args.weights or DEFAULT_WEIGHTS
     views = "" if read.views == "whole" else f", views: {read.views}"

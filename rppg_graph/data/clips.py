@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rppg_graph.data.face import MAX_GAP_SECONDS, FaceFrame
+from rppg_graph.data.face import FaceFrame
+from rppg_graph.data.traces import MAX_GAP_SECONDS
 
 if TYPE_CHECKING:
     from rppg_graph.data.augment import Augment

@@ -14,6 +14,7 @@ import numpy as np
 from rppg_graph.data.face_detectors import FACE_DETECTORS, TURNS, TurnVote
 from rppg_graph.data.face_track import Square, Track
 from rppg_graph.data.skin import colour_fault
+from rppg_graph.data.traces import MAX_GAP_SECONDS
 from rppg_graph.errors import InputError
 from rppg_graph.registry import choose
 
@@ -22,7 +23,6 @@ Box = tuple[float, float, float, float]
 POLICIES = ("fail", "skip", "full-frame")
 DEFAULT_DETECTOR = "ultra-light"
 LEAST_DETECTION_RATE = 0.5
-MAX_GAP_SECONDS = 0.5  # a longer hole in the face frames ends a wave; a shorter one is interpolated over
 MOST_OVERSAMPLING = 8
 # From brow to chin. In H.264 videos shrunk step by step, faces of 40 pixels and less gave any number (137 for 72 bpm);
 # of 48, half of the windows were right; of 64 and more, nearly all.
@@ -37,6 +37,8 @@ FAULTS = {
     "white": "the video is saturated: light the face less, or lower the exposure",
     "grey": "the video is grey, and a pulse is a change of colour; record in colour",
 }
+BACKGROUND_BLOCKS = (4, 6)  # rows and columns that a frame is divided into
+BACKGROUND_SAMPLES = 120  # along the shorter side of a frame: what a mean of a block needs
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class FaceFrame:
     crop: np.ndarray | None
     box: Box | None
     detected: bool
+    background: np.ndarray | None = None
+    key_frame: bool | None = None
 
 
 class FaceCropper:
@@ -108,38 +112,42 @@ class FaceCropper:
             said.append(f"another face takes the place {self._track.swaps + self._cuts} times; the wave begins anew")
         return said + ([self.obstacle] if self.obstacle else [])
 
-    def crops(self, frames: Iterable[tuple[float, np.ndarray]], source: str = "the video") -> Iterator[FaceFrame]:
-        """Yield one FaceFrame for each (seconds, RGB uint8 (H, W, 3)); at most six frames wait in memory.
+    def crops(self, frames: Iterable[tuple], source: str = "the video") -> Iterator[FaceFrame]:
+        """Yield one FaceFrame for each (seconds, RGB uint8 (H, W, 3)), where known with whether it is a key frame.
+
+        At most six frames wait in memory.
 
         Raises:
             InputError: after the last frame, naming `source` and the share: policy "fail", and a usable face in under
                 half of the frames; policy "skip", and one in none. Warns of `remarks` otherwise.
         """
         self._begin()
-        for seconds, rgb in frames:
-            yield from self.push(seconds, rgb)
+        for seconds, rgb, *key_frame in frames:
+            yield from self.push(seconds, rgb, *key_frame)
         if self._waiting:
             yield from self._placed()
         self._check(source)
 
-    def push(self, seconds: float, rgb: np.ndarray) -> list[FaceFrame]:
+    def push(self, seconds: float, rgb: np.ndarray, key_frame: bool | None = None) -> list[FaceFrame]:
         """The FaceFrames that are certain with this frame, whose own may wait for one of the five that follow."""
-        self._waiting.append((seconds, rgb))
+        self._waiting.append((seconds, rgb, key_frame))
         return list(self._placed()) if self._track.needs_detection(seconds, len(self._waiting)) else []
 
     def _placed(self) -> Iterator[FaceFrame]:
         """Detect in the last of the waiting frames, and cut all of them."""
         waiting, self._waiting = self._waiting, []
-        self._turns.look(*waiting[-1])
+        self._turns.look(*waiting[-1][:2])
         swaps = self._track.swaps
-        squares = self._track.advance(self._detect(waiting[-1][1]), [at for at, _ in waiting], waiting[-1][1])
+        squares = self._track.advance(self._detect(waiting[-1][1]), [at for at, *_ in waiting], waiting[-1][1])
         if self._track.swaps > swaps:
             self._resumes, self._look = waiting[-1][0] + MAX_GAP_SECONDS, None
-        for (at, frame), (square, detected) in zip(waiting, squares, strict=True):
+        for (at, frame, key_frame), (square, detected) in zip(waiting, squares, strict=True):
             self.frames += 1
-            yield self._cut(at, frame, square, detected)
+            yield self._cut(at, frame, key_frame, square, detected)
 
-    def _cut(self, at: float, frame: np.ndarray, square: Square | None, detected: bool) -> FaceFrame:
+    def _cut(
+        self, at: float, frame: np.ndarray, key_frame: bool | None, square: Square | None, detected: bool
+    ) -> FaceFrame:
         if square is None and self.policy == "full-frame":
             box = _inside((frame.shape[1] / 2, frame.shape[0] / 2, float(min(frame.shape[:2]))), frame.shape)
         elif square is None:
@@ -159,7 +167,7 @@ class FaceCropper:
         self.detected += detected
         if at < self._resumes:
             return FaceFrame(at, None, None, False)
-        return FaceFrame(at, crop, box, detected)
+        return FaceFrame(at, crop, box, detected, background(frame, box), key_frame)
 
     def _is_cut(self, crop: np.ndarray) -> bool:
         """Whether the face looks so unlike that of the frame before that it is another picture."""
@@ -197,6 +205,23 @@ def _inside(square: Square, shape: tuple[int, ...]) -> Box:
     x = min(max(square[0] - side / 2, 0.0), width - side)
     y = min(max(square[1] - side / 2, 0.0), height - side)
     return (float(x), float(y), float(side), float(side))
+
+
+def background(rgb: np.ndarray, box: Box) -> np.ndarray:
+    """Mean colours (24, 3) float32 of 4 × 6 blocks of a frame (H, W, 3), row by row, by one pixel in a few of them.
+
+    A block that the face's box, widened by half, reaches into is NaN: its colour would change with the head's place.
+    """
+    height, width = rgb.shape[:2]
+    step = max(1, min(height, width) // BACKGROUND_SAMPLES)
+    rows, columns = BACKGROUND_BLOCKS
+    few = cv2.resize(rgb, (width // step, height // step), interpolation=cv2.INTER_NEAREST).astype(np.float32)
+    colours = cv2.resize(few, (columns, rows), interpolation=cv2.INTER_AREA)
+    x, y, side = box[0] - box[2] / 4, box[1] - box[3] / 4, 1.5 * box[2]
+    top, bottom = np.floor(y * rows / height), np.ceil((y + side) * rows / height)
+    left, right = np.floor(x * columns / width), np.ceil((x + side) * columns / width)
+    colours[int(max(top, 0)) : int(bottom), int(max(left, 0)) : int(right)] = np.nan
+    return colours.reshape(-1, 3)
 
 
 def crop_square(rgb: np.ndarray, box: Box, size: int) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+SKIN_CROP = 128  # pixels of the crops whose skin is looked for: it is told from hair and beard more finely than at 64
+
 # Middle of the crop (rows, columns) that cheeks, nose and lips fill; its median is taken for the skin's colour.
 CENTRE = (slice(3, 8), slice(3, 7))  # tenths of the side
 CHROMA_TOLERANCE = 14.0
@@ -37,11 +39,13 @@ def mean_rgb(crop: np.ndarray, skin: bool = True) -> np.ndarray:
     brightness, so that the rule is the same for every tone of skin and colour of light. Where under a tenth of the
     crop is skin by this rule, the mean is over all pixels.
     """
-    if skin:
-        mask = skin_mask(crop)
-        if np.count_nonzero(mask) >= LEAST_SKIN_SHARE * mask.size:
-            return np.array(cv2.mean(crop, mask)[:3])
-    return np.array(cv2.mean(crop)[:3])
+    return np.array(cv2.mean(crop, skin_or_all(crop) if skin else None)[:3])
+
+
+def skin_or_all(crop: np.ndarray) -> np.ndarray:
+    """`skin_mask`, or a mask of all pixels where under a tenth of the crop is skin."""
+    mask = skin_mask(crop)
+    return mask if np.count_nonzero(mask) >= LEAST_SKIN_SHARE * mask.size else np.full_like(mask, 255)
 
 
 def skin_mask(crop: np.ndarray) -> np.ndarray:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
+from rppg_graph.data.masks import MASKS
+from rppg_graph.data.skin import skin_or_all
+
+if TYPE_CHECKING:
+    from rppg_graph.data.face import FaceFrame
+
+MAX_GAP_SECONDS = 0.5  # a longer hole in the face frames ends a segment; a shorter one is interpolated over
 GRID = 8  # patches along a side of the crop; a grid of four is the mean of two by two of these
 
 
@@ -16,9 +26,11 @@ class FaceTraces:
 
     Args:
         seconds: (F,) times of the frames, rising.
-        masks: (F, 3) by name of the mask that says which pixels of the crop count; NaN where it holds none.
+        masks: (F, 3) by name of the mask that says which pixels of the crop count; all of them
+            where too few are skin.
         patches: (F, GRID², 3) of the crop's patches, row by row from the top left.
-        background: (F, Q, 3) of blocks of the frame outside of the face; None where only crops are there.
+        background: (F, Q, 3) of blocks of the frame, NaN where the face is in or near one, see `face.background`;
+            None where only crops are there.
         boxes: (F, 4) x, y, width and height of the face's square in pixels of the upright frame; None likewise.
         key_frames: (F,) whether the codec coded the frame by itself; None where that is not known.
     """
@@ -29,3 +41,86 @@ class FaceTraces:
     background: np.ndarray | None = None
     boxes: np.ndarray | None = None
     key_frames: np.ndarray | None = None
+
+    def between(self, first: float, last: float) -> FaceTraces:
+        """The frames from one time to another, both included."""
+        return self.part(slice(*np.searchsorted(self.seconds, (first, np.nextafter(last, np.inf)))))
+
+    def part(self, part: slice) -> FaceTraces:
+        """Some of the frames."""
+        optional = (None if v is None else v[part] for v in (self.background, self.boxes, self.key_frames))
+        masks = {name: colours[part] for name, colours in self.masks.items()}
+        return FaceTraces(self.seconds[part], masks, self.patches[part], *optional)
+
+    def runs(self) -> list[slice]:
+        """Stretches of frames without a hole of more than ``MAX_GAP_SECONDS``."""
+        cuts = np.flatnonzero(np.diff(self.seconds) > MAX_GAP_SECONDS) + 1
+        return [slice(a, b) for a, b in pairwise([0, *cuts.tolist(), len(self.seconds)]) if b > a]
+
+
+class TraceReader:
+    """Reads the mean colours of face frames as they come; what is not forgotten is kept, about a kilobyte a frame."""
+
+    def __init__(self) -> None:
+        self._masks = {name: make() for name, make in MASKS.items()}
+        self._colours: dict[str, list[np.ndarray]] = {name: [] for name in MASKS}  # shorter where frames wait
+        self._frames: list[FaceFrame] = []  # without their crops
+        self._patches: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def push(self, frame: FaceFrame) -> None:
+        """Take the next frame; one without a crop is passed over."""
+        if frame.crop is None:
+            return
+        if self._frames and frame.seconds - self._frames[-1].seconds > MAX_GAP_SECONDS:
+            for name, mask in self._masks.items():
+                self._colours[name] += mask.finish()
+        skin = skin_or_all(frame.crop)
+        for name, mask in self._masks.items():
+            self._colours[name] += mask.push(frame.seconds, frame.crop, skin)
+        self._patches.append(patch_colours(frame.crop))
+        self._frames.append(replace(frame, crop=None))
+
+    def result(self) -> FaceTraces:
+        """What is known so far: the newest frames' steady colours are by the masks that there are."""
+        frames = self._frames
+        masks = {name: _rows(self._colours[name] + self._masks[name].waiting(), 3) for name in MASKS}
+        return FaceTraces(
+            np.array([frame.seconds for frame in frames], np.float64),
+            masks,
+            np.array(self._patches, np.float32).reshape(len(frames), GRID**2, 3),
+            _known([frame.background for frame in frames]),
+            _known([frame.box for frame in frames]),
+            _known([frame.key_frame for frame in frames]),
+        )
+
+    def forget(self, before_seconds: float) -> None:
+        """Give up the frames before a time, but for those whose colours are not certain yet."""
+        old = next((i for i, frame in enumerate(self._frames) if frame.seconds >= before_seconds), len(self._frames))
+        old = min(old, *(len(colours) for colours in self._colours.values()))
+        for values in (*self._colours.values(), self._frames, self._patches):
+            del values[:old]
+
+
+def face_traces(face_frames: Iterable[FaceFrame]) -> FaceTraces:
+    """The traces of all frames."""
+    reader = TraceReader()
+    for frame in face_frames:
+        reader.push(frame)
+    return reader.result()
+
+
+def patch_colours(crop: np.ndarray) -> np.ndarray:
+    """Mean colours (GRID², 3) float32 of the patches of a crop (S, S, 3) uint8."""
+    return cv2.resize(crop.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+
+
+def _rows(values: list[np.ndarray], width: int) -> np.ndarray:
+    return np.array(values, np.float32).reshape(len(values), width)
+
+
+def _known(values: list) -> np.ndarray | None:
+    """The values of all frames as one array; None where one of them is not known."""
+    return None if not values or any(value is None for value in values) else np.array(values)

@@ -52,7 +52,12 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 def read_video(path: str | Path, fps: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield `(seconds since the first frame, RGB uint8 (H, W, 3))` of each frame, one frame in memory at a time.
+    """`read_coded` without the key frames."""
+    return ((seconds, rgb) for seconds, rgb, _ in read_coded(path, fps))
+
+
+def read_coded(path: str | Path, fps: float | None = None) -> Iterator[tuple[float, np.ndarray, bool]]:
+    """Yield `(seconds since the first frame, RGB uint8 (H, W, 3), key frame or not)` of each, one in memory at a time.
 
     The seconds are the file's own timestamps, so a variable rate is kept. Rotation and mirroring by metadata are
     applied; every pixel format (grey, 10 and 16 bit, with alpha) becomes RGB uint8. When the resolution changes within
@@ -91,7 +96,7 @@ def read_video(path: str | Path, fps: float | None = None) -> Iterator[tuple[flo
             size = size or (rgb.shape[1], rgb.shape[0])
             if (rgb.shape[1], rgb.shape[0]) != size:
                 rgb, scaled = _rescaled(rgb, size, f"{path}, frame {frames} ({seconds:.2f} s)"), scaled + 1
-            yield seconds if fps is None else frames / fps, rgb
+            yield seconds if fps is None else frames / fps, rgb, bool(frame.key_frame)
             frames += 1
         if scaled:
             warnings.warn(f"{path}: the resolution changes; {scaled} frames were scaled to {size}", stacklevel=2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 
 from rppg_graph.data.clips import ClipCutter, clip_tensor
 from rppg_graph.data.face import FaceFrame
+from rppg_graph.data.skin import SKIN_CROP
 from rppg_graph.errors import InputError
 from rppg_graph.inference.crop_views import VIEWS, seen
+from rppg_graph.inference.ensemble import Ensemble
 from rppg_graph.inference.wave_stream import (
     LEAST_SECONDS,
     ClassicalStream,
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 
 SAME_RATE = 0.1  # a video whose frame rate is within this of the network's is not resampled
 MOST_FPS = 120.0  # of a formula's wave: a header may say 1,000, and a pulse has nothing above 20 Hz
-SKIN_CROP = 128  # pixels of a classical method's crops: skin is told from hair and beard more finely than at 64
 
 
 class Method(Protocol):
@@ -273,6 +275,13 @@ class Reading:
     def around(self, network: NetworkMethod) -> NetworkMethod | JoinedMethod:
         """The same of a network that is read with these views and samples."""
         return network if self.beside is None else JoinedMethod(network, ClassicalMethod(self.beside))
+
+
+UNTRAINED: dict[str, Callable[[], Method]] = {
+    **{name: partial(ClassicalMethod, name) for name in CLASSICAL},
+    "ensemble": Ensemble,
+}
+"""Name → method that needs no training; crops of ``SKIN_CROP`` pixels."""
 
 
 def network_of(method: Method) -> NetworkMethod | None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
-from rppg_graph.data.video import probe, read_video
+from rppg_graph.data.video import probe, read_coded, read_video
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod, network_of
@@ -23,6 +23,7 @@ from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.uncertainty import Calibration, deviation_bpm
+from rppg_graph.pulse.votes import PooledSpectra
 
 if TYPE_CHECKING:
     from rppg_graph.data.cache import CachedRecording
@@ -109,7 +110,7 @@ def predict_video(
         warnings.warn(f"{path}: {end} is read wrongly", stacklevel=2)
     cropper = FaceCropper(method.crop_size, detector, policy, face)
     tally = Tally()
-    with tqdm(read_video(path, fps), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
+    with tqdm(read_coded(path, fps), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
         raw = method.wave(tally.count(cropper.crops(frames, str(path))), video_fps)
     return summarise(method.name, raw, tally, str(path))
 
@@ -160,7 +161,7 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
             f"{source}: {tally.seconds:.1f} s with a face in {tally.frames_with_face} of {tally.frames} frames are too "
             f"short for {method}; it needs an unbroken stretch of face, so film for longer or hold the head stiller"
         )
-    wave, rate, track = _read(raw.bvp, raw.fps, raw.contact)
+    wave, rate, track = _read(raw.bvp, raw.fps, raw.contact, raw.spectra)
     scatter = None
     if raw.samples is not None:
         read = [_read(sample, raw.fps, raw.contact) for sample in raw.samples]
@@ -171,9 +172,13 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
     return Prediction(method, raw.fps, wave, rate, track, tally.frames, tally.frames_with_face, scatter)
 
 
-def _read(bvp: np.ndarray, fps: float, contact: bool) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
+def _read(
+    bvp: np.ndarray, fps: float, contact: bool, spectra: PooledSpectra | None = None
+) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
     """The filtered wave (T,) of a raw one, its heart rate and its track."""
     wave = filtered(bvp, fps)
+    if spectra is not None:
+        return wave, spectra.heart_rate(), spectra.track()
     return wave, heart_rate_of(wave, fps, contact), track_of(wave, fps, contact)
 
 
@@ -200,8 +205,9 @@ def judge(prediction: Prediction, calibration: Calibration) -> Prediction:
 
 def face_frames(recording: CachedRecording) -> Iterator[FaceFrame]:
     """The frames of a cached recording as the methods take them."""
-    faces = zip(recording.seconds, recording.frames, recording.face, strict=True)
-    return (FaceFrame(float(t), crop if face else None, None, bool(face)) for t, crop, face in faces)
+    faces = zip(recording.seconds, recording.frames, recording.boxes, recording.face, strict=True)
+    for seconds, crop, box, face in faces:
+        yield FaceFrame(float(seconds), *((crop, tuple(box)) if face else (None, None)), bool(face))
 
 
 NetworkWaves = dict[tuple[NetworkMethod, str], RawWave]  # by network and name of the recording
@@ -217,14 +223,18 @@ def recording_wave(recording: CachedRecording, method: Method, known: NetworkWav
     Raises:
         InputError: there is no such stretch.
     """
-    raw = _raw_wave(recording, method, {} if known is None else known)
+    return wave_beside(recording, _raw_wave(recording, method, {} if known is None else known), method.name)
+
+
+def wave_beside(recording: CachedRecording, raw: RawWave, method: str) -> Wave:
+    """A raw wave by a method of that name beside the reference, as `recording_wave` has it."""
     seconds = np.arange(len(raw.bvp)) / raw.fps
     label, label_bpm = (_on_grid(seconds, recording.seconds, values) for values in (recording.pulse, recording.bpm))
     both = raw.bvp if label is None else raw.bvp + label
     runs = finite_runs(both)
     if not runs:
         raise InputError(
-            f"{recording.name}: no stretch has both a wave by {method.name} and a reference; leave the recording out, "
+            f"{recording.name}: no stretch has both a wave by {method} and a reference; leave the recording out, "
             "or look at its face crops with run.py preprocess"
         )
     part = max(runs, key=lambda run: run.stop - run.start)
@@ -239,6 +249,7 @@ def recording_wave(recording: CachedRecording, method: Method, known: NetworkWav
         label_bpm=cut[1],
         samples=samples,
         contact=raw.contact,
+        spectra=raw.spectra and raw.spectra.between(part.start / raw.fps, part.stop / raw.fps),
     )
 
 

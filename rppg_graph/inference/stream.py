@@ -209,6 +209,8 @@ class Stream:
                 return *nothing, HeartRate(None, reason=self._too_short(now))
             wave = filtered(raw.bvp[run], raw.fps)[-length:]
             seconds = (raw.start + np.arange(run.stop - length, run.stop)) / raw.fps
+            if raw.spectra is not None:
+                return wave, seconds, raw.spectra.heart_rate(seconds[0], seconds[-1])
             return wave, seconds, heart_rate_of(wave, raw.fps, raw.contact)
         except InputError as error:  # such as a colour of zero, which would stay in the way as long as it is kept
             self._restart(now)

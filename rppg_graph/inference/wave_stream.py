@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from rppg_graph.data.skin import mean_rgb
 from rppg_graph.pulse.combine import mixed, weight_at, weights
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, resample
 from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
+from rppg_graph.pulse.votes import PooledSpectra
+
+if TYPE_CHECKING:
+    from rppg_graph.inference.ensemble_stream import WindowReading
 
 LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
 
@@ -30,6 +34,8 @@ class RawWave:
         variance: (T,) unbiased, over the samples of every clip, where ``bvp`` has a deviation of 1; None likewise.
         start: grid point of the first sample; above 0 only where a stream forgot what was before.
         contact: it is like a contact sensor's wave, as a network's is, and its heart rate is to be read so.
+        spectra: where the heart rates are read, if not in the wave's own spectrum.
+        windows: what an ensemble's members say of each window; empty for others.
     """
 
     bvp: np.ndarray
@@ -38,6 +44,8 @@ class RawWave:
     variance: np.ndarray | None = None
     start: int = 0
     contact: bool = False
+    spectra: PooledSpectra | None = None
+    windows: tuple[WindowReading, ...] = ()
 
     def waves(self) -> dict[str, np.ndarray]:
         """What there is over time, (…, T), by name."""

@@ -17,7 +17,7 @@ WINDOW_SECONDS = 10.0
 _BLOCK_SAMPLES = 1 << 21  # zero-padded samples transformed at once: bounds the memory of long recordings
 _OVERTONE_REACH_HZ = 0.05
 _OVERTONE_SHARE = 0.4  # of the chosen peak: less is noise at a half or a third of a clean pulse's rate
-_NEIGHBOURHOOD_HZ = 0.1  # 6 bpm either side of a harmonic count as pulse, as in the field's SNR
+NEIGHBOURHOOD_HZ = 0.1  # 6 bpm either side of a harmonic count as pulse, as in the field's SNR
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ def heart_rate(
     band = usable_band(band_hz, fps)
     length = min(len(signal), frames_in(WINDOW_SECONDS, fps))
     windows = cut_windows(signal, length, max(1, round(fps)))
-    frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * _NEIGHBOURHOOD_HZ)
+    frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * NEIGHBOURHOOD_HZ)
     inside = (frequencies >= band[0]) & (frequencies <= band[1])
     in_band = power[:, inside].sum(axis=1, keepdims=True)
     moving = in_band[:, 0] > 1e-12 * in_band.max()
     if not moving.any():
         return HeartRate(None, reason=f"nothing moves in the band {band[0]:g}–{band[1]:g} Hz")
     weights = 1 / (in_band[moving, 0] * moving.sum())
-    return _pick(frequencies, weights @ power[moving], weights @ total[moving], length / fps, band, contact)
+    return pick_peak(frequencies, weights @ power[moving], weights @ total[moving], length / fps, band, contact)
 
 
 def heart_rate_track(
@@ -140,9 +140,9 @@ def heart_rate_track(
     if length > len(signal):
         return HeartRateTrack(*np.empty((4, 0)), np.empty(0, dtype=bool))
     windows = cut_windows(signal, length, step)
-    frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * _NEIGHBOURHOOD_HZ)
+    frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * NEIGHBOURHOOD_HZ)
     rates = [
-        HeartRate(None) if is_constant(window) else _pick(frequencies, row, whole, length / fps, band, contact)
+        HeartRate(None) if is_constant(window) else pick_peak(frequencies, row, whole, length / fps, band, contact)
         for window, row, whole in zip(windows, power, total, strict=True)
     ]
     return HeartRateTrack(
@@ -179,7 +179,7 @@ def _signal_or_reason(wave: ArrayLike, fps: float, band_hz: tuple[float, float])
     return signal, "the wave is constant" if is_constant(signal) else None
 
 
-def _pick(
+def pick_peak(
     frequencies: np.ndarray,
     power: np.ndarray,
     total: float,
@@ -238,7 +238,7 @@ def _peak_share(
     frequencies: np.ndarray, power: np.ndarray, peak_hz: float, seconds: float, band_hz: tuple[float, float]
 ) -> tuple[float, float]:
     """Quality (0–1) and signal-to-noise ratio from the first two harmonics' share of the power."""
-    reach_hz = max(_NEIGHBOURHOOD_HZ, 2 / seconds)  # never less than the main lobe of the Hann taper
+    reach_hz = max(NEIGHBOURHOOD_HZ, 2 / seconds)  # never less than the main lobe of the Hann taper
     counted = (frequencies >= band_hz[0]) & (frequencies <= band_hz[1])
     pulse = np.abs(frequencies - peak_hz) <= reach_hz
     pulse |= np.abs(frequencies - 2 * peak_hz) <= reach_hz

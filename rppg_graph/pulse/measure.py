@@ -13,6 +13,7 @@ from rppg_graph.pulse.heart_rate import HeartRate
 from rppg_graph.pulse.metrics import Sample
 from rppg_graph.pulse.protocols import Protocol, macc
 from rppg_graph.pulse.uncertainty import deviation_bpm
+from rppg_graph.pulse.votes import PooledSpectra
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Wave:
     `prediction` (T,); `label` (T,), the reference pulse, None where there is none; `label_bpm` (T,), a device's heart
     rate (NaN where it has none), used only without a label; `differenced`: prediction and label are frame differences;
     `samples` (S, T), predictions by Monte-Carlo dropout, None without it; `contact`: the prediction is to be read as a
-    contact sensor's wave, see `heart_rate`.
+    contact sensor's wave, see `heart_rate`; `spectra`: where the predicted heart rates are read, by the protocol
+    `native` and its `fft`, if not in the prediction's own spectrum.
 
     Raises:
         InputError: lengths differ, a shape is not (T,), or fps is not above zero.
@@ -37,6 +39,7 @@ class Wave:
     label_bpm: np.ndarray | None = None
     samples: np.ndarray | None = None
     contact: bool = False
+    spectra: PooledSpectra | None = None
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
@@ -115,10 +118,17 @@ def measure(
     for start, end in _spans(len(wave.prediction), length, step, protocol, window_seconds is None):
         parts = [side if side.wave is None else _Side(side.wave[start:end]) for side in whole]
         prediction, label, *drawn = [part if first else _filtered(part, protocol, wave.fps) for part in parts]
-        row = _row(wave, protocol, rate, reference_rate, start, end, prediction, label)
+        own = rate
+        if wave.spectra is not None and (protocol.name, method) == ("native", "fft"):
+            own = _pooled(wave.spectra, start / wave.fps, end / wave.fps)
+        row = _row(wave, protocol, own, reference_rate, start, end, prediction, label)
         rates = [rate(side.wave, wave.fps).bpm for side in drawn if side.wave is not None]
         rows.append(replace(row, mc_sd_bpm=deviation_bpm(rates)))
     return rows
+
+
+def _pooled(spectra: PooledSpectra, start: float, stop: float) -> Callable[[np.ndarray, float], HeartRate]:
+    return lambda wave, fps: spectra.heart_rate(start, stop)
 
 
 def _spans(frames: int, length: int, step: int, protocol: Protocol, whole: bool) -> Iterator[tuple[int, int]]:

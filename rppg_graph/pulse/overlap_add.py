@@ -103,6 +103,11 @@ class OverlapAdd:
         agreement = np.dot(hann_taper(len(clip)) * clip, self._mean.sum_at(start_frame, len(clip)))
         self._mean.add(start_frame, -clip if agreement < 0 else clip)
 
+    @property
+    def first_frame(self) -> int:
+        """The first that is kept."""
+        return self._mean.first_frame
+
     def result(self) -> np.ndarray:
         """Return the merged wave (frames,) so far, NaN where no clip was; it begins with the first frame kept."""
         return self._mean.result()

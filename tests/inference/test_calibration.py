@@ -34,7 +34,7 @@ def recording(name: str, seconds: float) -> SimpleNamespace:
     crops = 120 + 8 * pulse[:, None, None, None] + rng.normal(0, 3, (frames, SIZE, SIZE, 3))
     return SimpleNamespace(
         name=name, subject=name, frames=crops.astype(np.uint8), seconds=np.arange(frames) / FPS, fps=FPS,
-        face=np.ones(frames, bool), pulse=pulse, bpm=None,
+        face=np.ones(frames, bool), boxes=np.zeros((frames, 4)), pulse=pulse, bpm=None,
     )  # fmt: skip
 
 

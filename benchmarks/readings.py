@@ -1,0 +1,187 @@
+"""Which formula on which pixels, and which of them together: every reading of the same faces, side by side.
+
+    python benchmarks/readings.py --people 60                       # generated people
+    python benchmarks/readings.py ../shared/data/ubfc_rppg_mp4      # ROOT: real ones, and their compressed copies
+
+Formulas of CLASSICAL on the masks of MASKS, each alone as an ensemble of one; the ensemble, with equal votes and with
+votes by agreement; and both with a map network, where one is named. On generated people of every preset, straight to
+crops of 128 px, on ROOT (recordings with references), and on ROOT once more, strongly compressed: coded again as MPEG-4
+at 20 frames a second with a key frame every 30. Choices are made on the generated people; ROOT confirms them.
+
+Writes results/readings_generated_DEVICE.csv and .json, or readings_real: for each set and reading the mean absolute
+error and the share within 5 bpm, of windows of ten seconds side by side and of whole recordings, with intervals of 95 %
+by bootstrap over people.
+Caches people, copies and traces under runs/readings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from harness import arguments, show, write
+
+from rppg_graph.config import CropConfig
+from rppg_graph.data.cache import CachedRecording
+from rppg_graph.data.masks import MASKS
+from rppg_graph.data.prepared import cached_recordings, other_dataset
+from rppg_graph.data.recordings import find_recordings, ubfc_rppg
+from rppg_graph.data.traces import FaceTraces, face_traces
+from rppg_graph.data.video import probe
+from rppg_graph.inference.ensemble import Ensemble
+from rppg_graph.inference.methods import SKIN_CROP
+from rppg_graph.inference.predict import face_frames, wave_beside
+from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.measure import measure
+from rppg_graph.pulse.protocols import PROTOCOLS
+from rppg_graph.synthetic.rendered import render_people
+
+WORK = Path("runs/readings")
+SECONDS, SIZE = 20.0, (480, 640)
+SEEDS = {"motion": 4100, "compressed": 4101, "still": 4102, "dark": 4103, "hard": 4104, "office": 4105, "easy": 4106}
+CODED = ("compressed", "still", "hard")  # whose codec takes something of the pulse
+COPY_FPS, COPY_KBIT, COPY_KEY_FRAMES = 20, 250, 30
+SPANS = {"windows": 10.0, "recordings": None}  # seconds
+CLOSE_BPM, DRAWS = 5.0, 2000
+
+
+class Person(NamedTuple):
+    """A recording, with the colours of its face."""
+
+    recording: CachedRecording
+    traces: FaceTraces
+
+
+def generated(preset: str, people: int) -> list[CachedRecording]:
+    """New people of one preset."""
+    part = {"preset": preset, "subjects": people, "seed": SEEDS[preset], "seconds": SECONDS, "size": SIZE}
+    return render_people(WORK / "people", [part | {"coded": preset in CODED}], crop=SKIN_CROP, workers=1)
+
+
+def compressed(root: Path, kbit: int) -> Path:
+    """A copy of every recording of ROOT as a strongly compressing webcam would have left it, at the frames' own index.
+
+    Labels are of the frames that are kept: sample i of a reference belongs to frame i.
+    """
+    out = WORK / f"{root.name}-mpeg4-{kbit}"
+    for recording in find_recordings(root, "ubfc-rppg"):
+        folder = out / recording.name
+        video = next(file for file in recording.files if file.suffix != ".txt")
+        if (folder / ubfc_rppg.LABELS).exists():
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = _recode(video, folder / "vid.mp4", kbit)
+        rows = np.loadtxt(video.parent / ubfc_rppg.LABELS)
+        np.savetxt(folder / ubfc_rppg.LABELS, rows[:, kept[kept < rows.shape[1]]], fmt="%16.7e")
+    return out
+
+
+def _recode(video: Path, out: Path, kbit: int) -> np.ndarray:
+    """Numbers of the frames that were kept."""
+    fps, kept = probe(video).fps, []
+    with av.open(str(video)) as source, av.open(str(out), "w") as target:
+        stream = target.add_stream("mpeg4", rate=COPY_FPS)
+        first = source.streams.video[0]
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
+        stream.bit_rate, stream.gop_size = 1000 * kbit, COPY_KEY_FRAMES
+        for number, frame in enumerate(source.decode(video=0)):
+            if number / fps < len(kept) / COPY_FPS - 1e-6:
+                continue
+            coded = frame.reformat(format="yuv420p")
+            coded.pts, coded.time_base, coded.pict_type = len(kept), Fraction(1, COPY_FPS), 0
+            kept.append(number)
+            target.mux(stream.encode(coded))
+        target.mux(stream.encode(None))
+    return np.array(kept)
+
+
+def people_of(name: str, recordings: list[CachedRecording]) -> list[Person]:
+    """With the traces of each, from the cache."""
+    people = []
+    for recording in recordings:
+        path = WORK / "traces" / f"{name}-{recording.name}.pickle"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(pickle.dumps(face_traces(face_frames(recording))))
+        people.append(Person(recording, pickle.loads(path.read_bytes())))
+    return people
+
+
+def readings(network=None) -> dict[str, Ensemble]:
+    """Every reading by name."""
+    alone = {f"{formula}, {mask}": Ensemble(((formula, mask),)) for mask in MASKS for formula in CLASSICAL}
+    together = {"ensemble, equal votes": Ensemble(sharpness=0.0), "ensemble": Ensemble()}
+    if network is None:
+        return alone | together
+    both = {"ensemble with network, equal votes": Ensemble(network=network, sharpness=0.0)}
+    both |= {"ensemble with network": Ensemble(network=network)}
+    return alone | {"network": Ensemble((), network)} | together | both
+
+
+def errors(reading: Ensemble, person: Person) -> dict[str, list[float]]:
+    """Absolute errors in bpm of windows and of the whole; what has no number errs by the whole rate."""
+    wave = wave_beside(person.recording, reading.read(person.traces), reading.name)
+    rows = {span: measure(wave, PROTOCOLS["native"], "fft", window) for span, window in SPANS.items()}
+    return {
+        span: [abs((row.bpm or 0.0) - row.reference_bpm) for row in found if row.reference_bpm is not None]
+        for span, found in rows.items()
+    }
+
+
+def table(name: str, people: list[Person], methods: Mapping[str, Ensemble]) -> Iterator[dict]:
+    """One row a reading and span."""
+    for method, reading in methods.items():
+        found = [errors(reading, person) for person in people]
+        for span in SPANS:
+            yield {"set": name, "reading": method, "span": span, **summary([each[span] for each in found])}
+
+
+def summary(found: list[list[float]], seed: int = 0) -> dict[str, float]:
+    """MAE and share within 5 bpm of all errors, with the interval over draws of people."""
+    rows = {"mae_bpm": found, "within_5_percent": [[100.0 * (e <= CLOSE_BPM) for e in errors] for errors in found]}
+    drawn = np.random.default_rng(seed).integers(len(found), size=(DRAWS, len(found)))
+    numbers: dict[str, float] = {}
+    for name, values in rows.items():
+        sums, counts = np.array([sum(v) for v in values]), np.array([len(v) for v in values])
+        low, high = np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (0.025, 0.975))
+        numbers |= {name: sums.sum() / counts.sum(), f"{name}_low": low, f"{name}_high": high}
+    return numbers | {"n": sum(map(len, found)), "people": len(found)}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("real", type=Path, nargs="?", help="ROOT of recordings with references, in place of generated")
+    parser.add_argument("--people", type=int, default=10, help="generated ones of each preset")
+    parser.add_argument("--network", type=Path, help="a trained map network")
+    parser.add_argument("--kbit", type=int, default=COPY_KBIT, help="a second, of the compressed copies")
+
+
+def main() -> None:
+    options = arguments(__doc__.splitlines()[0], add_options)
+    network = None
+    if options.network:
+        from rppg_graph.models.checkpoint import load
+
+        network = load(options.network).model.eval()
+    crop = CropConfig(size=SKIN_CROP, policy="skip")
+    if options.real:
+        roots = {options.real.name: options.real}
+        roots[f"{options.real.name}, MPEG-4 of {options.kbit} kbit"] = compressed(options.real, options.kbit)
+        sets = {name: cached_recordings(other_dataset(root, None, crop)) for name, root in roots.items()}
+    else:
+        sets = {preset: generated(preset, options.people) for preset in SEEDS}
+    rows = []
+    for name, recordings in sets.items():
+        new = list(table(name, people_of(name, recordings), readings(network)))
+        show(new, ["set", "reading", "span", "mae_bpm", "within_5_percent", "n"])
+        rows += new
+    write(f"readings_{'real' if options.real else 'generated'}", options, rows, [])
+
+
+if __name__ == "__main__":
+    main()

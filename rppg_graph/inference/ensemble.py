@@ -1,0 +1,126 @@
+"""Unlike readings of unlike pixels in one: formulas and a map network, each on the colours of its own mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import nn
+
+from rppg_graph.data.face import FaceFrame
+from rppg_graph.data.skin import SKIN_CROP
+from rppg_graph.data.traces import FaceTraces
+from rppg_graph.errors import InputError
+from rppg_graph.inference.ensemble_stream import FPS, FRAMES, EnsembleStream, Evidence, read_traces
+from rppg_graph.inference.wave_stream import LEAST_SECONDS, RawWave, whole_wave
+from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.protocols import prepare_native
+from rppg_graph.pulse.votes import SHARPNESS
+
+STILL = 1e-6  # of a mean colour: what moves less is rounding
+
+# Formula and mask. Chosen on generated people, see benchmarks/readings.py.
+MEMBERS = (
+    ("pbv", "skin"),
+    ("pos", "skin"),
+    ("ica", "steady"),
+    ("green", "steady"),
+    ("pos", "steady"),
+    ("pbv", "steady"),
+    ("chrom", "skin"),
+)
+# How unlike two members are by formula and by mask: those that share one share its faults.
+LIKE_FORMULA, LIKE_MASK = 0.5, 0.7
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The mean spectrum of many readings, each weighted by how many unlike ones agree with it.
+
+    Args:
+        members: formulas of ``pulse.classical.CLASSICAL`` with masks of ``data.masks.MASKS``.
+        network: reads the crop's patches by ``from_map``, mean colours (B, 3, T, GRID²) of any unit → (B, T), at FPS.
+        sharpness: how fast a vote loses weight with its agreement, see ``count_votes``; 0: equal votes.
+        evidence: is asked about every window, with its traces; None: nothing.
+    """
+
+    members: tuple[tuple[str, str], ...] = MEMBERS
+    network: nn.Module | None = None
+    sharpness: float = SHARPNESS
+    evidence: Evidence | None = None
+    name: str = "ensemble"
+
+    @property
+    def crop_size(self) -> int:
+        return SKIN_CROP
+
+    @property
+    def least_seconds(self) -> float:
+        return LEAST_SECONDS
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of the members, in the order of the votes."""
+        return [f"{formula} on {mask}" for formula, mask in self.members] + ["network"] * (self.network is not None)
+
+    @cached_property
+    def upright(self) -> np.ndarray:
+        """(M,) whether a member's wave rises where a contact pulse does: a formula's; a network's may be late."""
+        return np.array([name != "network" for name in self.names])
+
+    @cached_property
+    def unlike(self) -> np.ndarray:
+        """(M, M) for ``count_votes``; a network is unlike every formula."""
+        own = [*self.members, *([(None, None)] if self.network is not None else [])]
+        like = [[(LIKE_FORMULA if a[0] == b[0] else 1) * (LIKE_MASK if a[1] == b[1] else 1) for b in own] for a in own]
+        return np.array(like, np.float64) * (1 - np.eye(len(own)))
+
+    def stream(self, video_fps: float, step_seconds: float | None = None) -> EnsembleStream:
+        return EnsembleStream(self, step_seconds)
+
+    def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
+        return whole_wave(self.stream(video_fps), face_frames)
+
+    def read(self, traces: FaceTraces) -> RawWave:
+        """The wave of traces that were read before: the same as that of their frames."""
+        return read_traces(self, traces)
+
+    def waves(self, colours: Mapping[str, np.ndarray], patches: np.ndarray) -> np.ndarray:
+        """Filtered waves (n, M, T) of the members in n windows; NaN where one has none.
+
+        Args:
+            colours: (n, T, 3) by mask.
+            patches: (n, T, GRID², 3).
+        """
+        n, length = patches.shape[:2]
+        waves = np.full((n, len(self.names), length), np.nan)
+        for place, (formula, mask) in enumerate(self.members):
+            for window, trace in enumerate(colours[mask]):
+                waves[window, place] = _formula_wave(CLASSICAL[formula], trace)
+        if self.network is not None and length == FRAMES:
+            waves[:, -1] = self._network_waves(patches)
+        flat = waves.reshape(-1, length)
+        there = np.isfinite(flat).all(axis=1)
+        if there.any():
+            flat[there] = prepare_native(flat[there].T, FPS).T
+        return waves
+
+    @torch.inference_mode()
+    def _network_waves(self, patches: np.ndarray) -> np.ndarray:
+        moves = (patches.std(axis=1) > STILL * patches.mean(axis=1)).any(axis=(1, 2))
+        colours = torch.as_tensor(patches, dtype=torch.float32).permute(0, 3, 1, 2)
+        device = next(self.network.parameters()).device
+        waves = self.network.from_map(colours.to(device)).double().cpu().numpy()
+        return np.where(moves[:, None], waves, np.nan)
+
+def _formula_wave(formula: Callable[[np.ndarray, float], np.ndarray], colours: np.ndarray) -> np.ndarray | float:
+    """The raw wave (T,) of mean colours (T, 3); NaN where they stand still, or are black for a moment."""
+    if not (colours.min() > 0 and (colours.std(axis=0) > STILL * colours.mean(axis=0)).any()):
+        return np.nan
+    try:
+        return formula(colours, FPS)
+    except InputError:
+        return np.nan

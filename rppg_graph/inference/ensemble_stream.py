@@ -1,0 +1,242 @@
+"""Windows of ten seconds of a face, read by an ensemble one by one as they complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from rppg_graph.data.clips import ON_GRID
+from rppg_graph.data.face import FaceFrame
+from rppg_graph.data.masks import STEADY_SECONDS
+from rppg_graph.data.traces import MAX_GAP_SECONDS, FaceTraces, TraceReader
+from rppg_graph.inference.wave_stream import LEAST_SECONDS, RawWave
+from rppg_graph.pulse.filters import PULSE_BAND_HZ
+from rppg_graph.pulse.heart_rate import NEIGHBOURHOOD_HZ, WINDOW_SECONDS, spectrum
+from rppg_graph.pulse.overlap_add import OverlapAdd
+from rppg_graph.pulse.votes import PooledSpectra, common_wave, count_votes
+
+if TYPE_CHECKING:
+    from rppg_graph.inference.ensemble import Ensemble
+
+FPS = 30.0  # every member reads colours at this rate
+FRAMES = round(WINDOW_SECONDS * FPS)
+STRIDE = round(FPS)  # from a window to the next
+AT_ONCE = 8  # windows read together where nobody waits for them
+SAME_RATE_BPM = 3.0
+FREQUENCIES = spectrum(np.zeros((1, FRAMES)), FPS, 2 * PULSE_BAND_HZ[1] + 2 * NEIGHBOURHOOD_HZ)[0]  # of the results
+
+
+@dataclass(frozen=True)
+class WindowReading:
+    """What the members say of one window.
+
+    Args:
+        start: seconds at which it begins.
+        bpm: of all together.
+        members: rate in bpm by member, NaN where it has none.
+        weights: by member, of sum 1.
+        agreement: of the members' spectra, 0 to 1.
+        evidence: what the method's `evidence` says of the window's traces.
+    """
+
+    start: float
+    bpm: float
+    members: Mapping[str, float]
+    weights: Mapping[str, float]
+    agreement: float
+    evidence: Mapping[str, float] = field(default_factory=dict)
+
+
+Evidence = Callable[[FaceTraces, WindowReading], Mapping[str, float]]
+
+
+class EnsembleStream:
+    """Reads a window of ten seconds every second; one is certain 2.5 s after its end, when its steady colours are.
+
+    A stretch of face that is shorter than a window, but of ``LEAST_SECONDS``, is one window.
+    """
+
+    def __init__(self, ensemble: Ensemble, step_seconds: float | None) -> None:
+        self.ensemble, self.step_seconds = ensemble, step_seconds
+        self._start, self._stepped = 0, -np.inf
+        self._done, self._waiting = _Reading(ensemble), []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._reader = TraceReader()
+        self._first = self._next = self._newest = None  # grid point of the run and of the next window, latest seconds
+
+    @property
+    def windows(self) -> list[WindowReading]:
+        """Of the windows that are certain."""
+        return self._done.windows
+
+    def push(self, frame: FaceFrame, skip: bool = False) -> bool:
+        if frame.crop is None:
+            return False
+        if self._newest is not None and frame.seconds - self._newest > MAX_GAP_SECONDS:
+            self.finish()
+        self._newest = frame.seconds
+        if self._next is None:
+            self._first = self._next = int(np.ceil(frame.seconds * FPS - ON_GRID))
+        self._reader.push(frame)
+        if frame.seconds > (self._next + FRAMES) / FPS + STEADY_SECONDS:
+            if not skip:
+                self._waiting.append(_Cut.of(self._reader.result(), self._next, FRAMES))
+            self._next += STRIDE
+            self._reader.forget((self._next - 1) / FPS)
+            if len(self._waiting) >= (AT_ONCE if self.step_seconds is None else 1):
+                self._read_waiting()
+        stepped = self.step_seconds is not None and frame.seconds - self._stepped >= self.step_seconds
+        if stepped:
+            self._stepped = frame.seconds
+        return stepped
+
+    def finish(self) -> None:
+        """The stretch of face ends here; the next frame begins another."""
+        self._waiting += self._rest()
+        self._read_waiting()
+        self._begin()
+
+    def result(self) -> RawWave:
+        """The wave so far; windows that are not certain yet are read by what is known of them."""
+        done = deepcopy(self._done)
+        done.add([*self._waiting, *self._rest()])
+        return done.result().since(self._start)
+
+    def forget(self, before_seconds: float) -> None:
+        self._start = max(self._start, int(np.floor(before_seconds * FPS)))
+        kept = [cut.start for cut in self._waiting[:1]] + [self._next] * (self._next is not None)
+        self._done.forget(min(self._start, *kept) if kept else self._start)
+
+    def _read_waiting(self) -> None:
+        self._done.add(self._waiting)
+        self._waiting = []
+
+    def _rest(self) -> list[_Cut]:
+        """The windows of the stretch that are not certain yet."""
+        if self._newest is None:
+            return []
+        starts, length = _windows(self._first, self._next, self._newest)
+        traces = self._reader.result()
+        return [_Cut.of(traces, start, length) for start in starts]
+
+
+def read_traces(ensemble: Ensemble, traces: FaceTraces) -> RawWave:
+    """The wave of traces that were read before."""
+    done = _Reading(ensemble)
+    for run in traces.runs():
+        first, newest = int(np.ceil(traces.seconds[run.start] * FPS - ON_GRID)), traces.seconds[run.stop - 1]
+        starts, length = _windows(first, first, newest)
+        for i in range(0, len(starts), AT_ONCE):
+            done.add([_Cut.of(traces.part(run), start, length) for start in starts[i : i + AT_ONCE]])
+    return done.result()
+
+
+def _windows(first: int, following: int, newest: float) -> tuple[list[int], int]:
+    """Starts of the windows of a stretch of face from one of them on, and their length; the last ends with it.
+
+    Args:
+        first: grid point at which the stretch begins.
+        following: that of the first window wanted.
+        newest: seconds of its last frame.
+    """
+    end = int(np.floor(newest * FPS + ON_GRID)) + 1
+    length = min(FRAMES, end - first)
+    if length < LEAST_SECONDS * FPS:
+        return [], length
+    starts = list(range(following, end - length + 1, STRIDE))
+    if not starts or starts[-1] + length < end:
+        starts.append(end - length)
+    return starts, length
+
+
+class _Cut(NamedTuple):
+    """A window: first grid point, colours (T, 3) by mask and patches (T, GRID², 3) on the grid, traces as they came."""
+
+    start: int
+    colours: dict[str, np.ndarray]
+    patches: np.ndarray
+    traces: FaceTraces
+
+    @classmethod
+    def of(cls, traces: FaceTraces, start: int, length: int) -> _Cut:
+        """Cut from a stretch of face."""
+        grid = (start + np.arange(length)) / FPS
+        colours = {name: _at(grid, traces.seconds, values) for name, values in traces.masks.items()}
+        own = traces.between(grid[0] - ON_GRID / FPS, grid[-1] + ON_GRID / FPS)
+        return cls(start, colours, _at(grid, traces.seconds, traces.patches), own)
+
+
+class _Reading:
+    """What was read so far: the windows, their pooled spectra, and the wave."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self.ensemble = ensemble
+        self.windows: list[WindowReading] = []
+        self._spectra: list[tuple[int, np.ndarray, float]] = []  # start, power (F,), total
+        self._wave = OverlapAdd()
+
+    def __deepcopy__(self, memo: dict) -> _Reading:
+        """A copy that may be added to; the network and the windows are shared."""
+        copy = _Reading(self.ensemble)
+        copy.windows, copy._spectra, copy._wave = [*self.windows], [*self._spectra], deepcopy(self._wave)
+        return copy
+
+    def add(self, cuts: list[_Cut]) -> None:
+        """Read windows of one length."""
+        if not cuts:
+            return
+        colours = {name: np.stack([cut.colours[name] for cut in cuts]) for name in cuts[0].colours}
+        waves = self.ensemble.waves(colours, np.stack([cut.patches for cut in cuts]))  # (n, M, T)
+        votes = count_votes(waves, FPS, self.ensemble.unlike, self.ensemble.sharpness)
+        pooled = zip(*votes.pooled(), strict=True)
+        for cut, (power, total), own, weights, agreement, per_member, totals in zip(
+            cuts, pooled, waves, votes.weights, votes.agreement, votes.power, votes.total, strict=True
+        ):
+            if not weights.any():
+                continue
+            one = PooledSpectra(np.zeros(1), votes.frequencies, power[None], np.array([total]), own.shape[1] / FPS)
+            rates = replace(one, starts=np.zeros(len(per_member)), power=per_member, total=totals).track().bpm
+            bpm = one.heart_rate().bpm
+            if bpm is None:
+                continue
+            self._add_wave(cut.start, own, weights, rates, bpm)
+            self._spectra.append((cut.start, np.interp(FREQUENCIES, votes.frequencies, power), float(total)))
+            self._add_window(cut, WindowReading(cut.start / FPS, bpm, *(
+                dict(zip(self.ensemble.names, values.tolist(), strict=True)) for values in (rates, weights)
+            ), float(agreement)))  # fmt: skip
+
+    def _add_wave(self, start: int, waves: np.ndarray, weights: np.ndarray, rates: np.ndarray, bpm: float) -> None:
+        agrees = np.abs(np.nan_to_num(rates) - bpm) <= SAME_RATE_BPM
+        counted = weights * agrees if (weights * agrees).any() else weights
+        self._wave.add(start, common_wave(waves, counted, FPS, bpm / 60, self.ensemble.upright))
+
+    def _add_window(self, cut: _Cut, window: WindowReading) -> None:
+        if self.ensemble.evidence is not None:
+            window = replace(window, evidence=self.ensemble.evidence(cut.traces, window))
+        self.windows.append(window)
+
+    def forget(self, before: int) -> None:
+        self._wave.forget(before)
+        self._spectra = [row for row in self._spectra if row[0] >= before]
+        self.windows = [window for window in self.windows if round(window.start * FPS) >= before]
+
+    def result(self) -> RawWave:
+        starts, power, total = zip(*self._spectra, strict=True) if self._spectra else ((), (), ())
+        spectra = PooledSpectra(
+            np.array(starts) / FPS, FREQUENCIES, np.array(power).reshape(-1, len(FREQUENCIES)), np.array(total)
+        )
+        wave = self._wave
+        return RawWave(wave.result(), FPS, start=wave.first_frame, spectra=spectra, windows=tuple(self.windows))
+
+def _at(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values (F, …) at the times of a grid (T,), linearly between the two frames around each."""
+    after = np.clip(np.searchsorted(seconds, grid), 1, len(seconds) - 1)
+    weight = np.clip((grid - seconds[after - 1]) / (seconds[after] - seconds[after - 1]), 0, 1)
+    weight = weight.reshape(-1, *[1] * (values.ndim - 1))
+    return (1 - weight) * values[after - 1] + weight * values[after]
