@@ -65,6 +65,6 @@ def _ms(part: Part, train: bool) -> float:
     if not train:
         with torch.no_grad():
             return median_ms(lambda: run(*inputs), REPEATS)
-    inputs = tuple(x if x.dim() == 5 and x.shape[1] == 3 else x.clone().requires_grad_() for x in inputs)  # a video needs no gradient
+    inputs = tuple(x if x.dim() == 5 and x.shape[1] == 3 else x.clone().requires_grad_() for x in inputs)  # no video
     gradient = torch.randn_like(run(*inputs))
     return median_ms(lambda: run(*inputs).backward(gradient), REPEATS)

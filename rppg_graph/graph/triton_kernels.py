@@ -6,16 +6,17 @@ The readable references are ``knn.comparable``, ``knn.reference`` and ``aggregat
 
 from __future__ import annotations
 
+import os
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-INTERPRETED = triton.knobs.runtime.interpret if hasattr(triton, "knobs") else False
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 SEGMENT = 4096  # values of a row that one program holds in registers
 MOST_SEGMENTS = 64
-MOST_K = 512
 MOST_CHANNELS = 256
 PARTS = 64  # sums of a graph's features that one program adds up
 
@@ -187,8 +188,9 @@ def comparable(x: Tensor, cosine: bool, shortest: float) -> tuple[Tensor, Tensor
 def fits(x: Tensor, k: int) -> bool:
     """Whether :func:`nearest` can search features x (B, N, C)."""
     segments = triton.cdiv(x.shape[1], SEGMENT)
-    short = k <= MOST_K and segments <= MOST_SEGMENTS and segments * k <= SEGMENT and x.shape[1] // segments - segments >= k
-    return x.dtype == torch.float32 and x.shape[2] <= MOST_CHANNELS and (segments == 1 or short)
+    offered = x.shape[1] // segments - segments  # by the shortest segment, at least
+    in_two_steps = segments <= MOST_SEGMENTS and segments * k <= SEGMENT and k <= offered
+    return x.dtype == torch.float32 and x.shape[2] <= MOST_CHANNELS and (segments == 1 or in_two_steps)
 
 
 def nearest(x: Tensor, k: int, loop: bool, most_values: int) -> Tensor:

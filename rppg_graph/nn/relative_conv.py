@@ -61,8 +61,9 @@ class RelativeConv(MessagePassing):
             reduced = AGGREGATIONS[self.reduce](x, edge_index)
         else:
             sources, x = (x, x) if isinstance(x, Tensor) else x
-            edges = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index  # may lack its last node
-            reduced = self.propagate(edges, x=(sources, x), size=(len(sources), len(x)))
+            if isinstance(edge_index, EdgeIndex):
+                edge_index = edge_index.as_tensor()  # its pointers may lack the last nodes
+            reduced = self.propagate(edge_index, x=(sources, x), size=(len(sources), len(x)))
         return F.linear(torch.cat((x, reduced - x), dim=-1), self.matrix(), self.bias)
 
     def matrix(self) -> Tensor:
