@@ -166,7 +166,7 @@ def _in_every_clip(neighbours: Tensor, x: Tensor) -> Tensor:
 def _by_distance(points: Tensor, start: int, neighbours: Tensor) -> Tensor:
     """Neighbours (B, rows, K) of the nodes from ``start`` on, by rising distance."""
     nodes = points[:, start : start + neighbours.shape[1], None]  # (B, rows, 1, C)
-    order = (gathered(points, neighbours) - nodes).square().sum(-1).argsort(dim=-1, stable=True)  # (B, rows, K)
+    order = (gathered(points, neighbours) - nodes).square().sum(-1).argsort(dim=-1)  # (B, rows, K)
     return neighbours.gather(2, order)
 
 
