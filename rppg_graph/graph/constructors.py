@@ -171,9 +171,8 @@ def _by_distance(points: Tensor, start: int, neighbours: Tensor) -> Tensor:
 
 
 def _constant(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Cache a function that no feature goes into: made once on a device, and a constant where it is traced."""
-    kept = lru_cache(maxsize=32)(torch.inference_mode(False)(function))  # what predicting caches must serve training
-    return torch.compiler.assume_constant_result(kept)
+    """Cache a function that no feature goes into: made once on a device, whoever asks."""
+    return lru_cache(maxsize=32)(torch.inference_mode(False)(function))  # what predicting caches must serve training
 
 
 @_constant

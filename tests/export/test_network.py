@@ -83,3 +83,17 @@ def test_the_network_is_left_as_it_was(tiny_network):
 def test_other_convolutions_are_refused(conv, tiny_network):
     with pytest.raises(InputError, match=r"\(option conv\).*average_relative and max_relative"):
         inference_form(tiny_network("stgnet_small", conv=conv))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stgnet_small", "stream_net"])
+def test_torch_compile_takes_the_whole_network_and_its_gradient(name, tiny_network, clips):
+    model, video = tiny_network(name).double(), clips[:2].double()
+    results = []
+    for run in (model, torch.compile(model, fullgraph=True, backend="aot_eager")):
+        model.zero_grad()
+        wave = run(video)
+        wave.square().sum().backward()
+        results.append((wave, *(parameter.grad for parameter in model.parameters() if parameter.grad is not None)))
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)
