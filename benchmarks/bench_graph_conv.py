@@ -2,8 +2,8 @@
 
 ``python benchmarks/bench_graph_conv.py [--quick] [--device cuda]``
 
-Modes: ``forward`` and ``backward`` on a graph that is there; ``full`` is what a training step of one block pays: from
-the neighbours (N, K) through every index that the provider needs, forward and backward.
+Modes: ``forward`` and ``backward`` (on a CPU) on a graph that is there; ``full`` is what a training step of one block
+pays: from the neighbours (N, K) through every index that the provider needs, forward and backward.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from torch_geometric.utils import scatter
 
 from rppg_graph.graph.aggregate import AGGREGATIONS
 from rppg_graph.graph.edges import neighbours_to_edge_index
+from rppg_graph.graph.knn import to_global
 
-COLUMNS = ["reduce", "nodes", "k", "mode", "provider", "median_ms", "p20_ms", "p80_ms", "gb_per_s"]
+COLUMNS = ["reduce", "clips", "nodes", "k", "mode", "provider", "median_ms", "p20_ms", "p80_ms", "gb_per_s"]
 Aggregate = Callable[[Tensor], Tensor]
 REDUCED = {"mean": lambda values: values.mean(1), "max": lambda values: values.amax(1)}
 
@@ -69,8 +70,8 @@ def dense_mask(neighbours: Tensor, reduce: str) -> Aggregate:
 
 
 def ours(neighbours: Tensor, reduce: str) -> Aggregate:
-    edges = neighbours_to_edge_index(neighbours)
-    return lambda x: AGGREGATIONS[reduce](x, edges)
+    """The one that takes lists (B, N, K), counted within each clip."""
+    return lambda x: AGGREGATIONS[reduce](x.view(*neighbours.shape[:2], -1), neighbours).view(x.shape)
 
 
 MEAN = {
@@ -80,15 +81,18 @@ MEAN = {
 }  # fmt: skip
 PROVIDERS = {"mean": MEAN, "max": {name: MEAN[name] for name in (
     "gather", "PyG scatter", "torch_scatter segment_csr", "embedding_bag", "rppg_graph")}}  # fmt: skip
+ON_CUDA = ("gather", "PyG scatter", "embedding_bag", "dense mask", "rppg_graph")
+MASKED_NODES = 20480  # of all clips: what a dense mask has memory for
 
 
 class Step:
     """One provider's relative aggregation ``⊕_j x_j − x_i`` of fixed features, in the three modes."""
 
     def __init__(self, build: Callable[[Tensor, str], Aggregate], neighbours: Tensor, reduce: str, x: Tensor) -> None:
-        self.build, self.neighbours, self.reduce = build, neighbours, reduce
+        self.build, self.reduce = build, reduce
+        self.neighbours = neighbours if build is ours else to_global(neighbours)
         self.x, self.grad = x.clone().requires_grad_(), x.cos()
-        self.aggregate = build(neighbours, reduce)
+        self.aggregate = build(self.neighbours, reduce)
         self.kept = self.aggregate(self.x) - self.x
 
     def forward(self) -> Tensor:
@@ -107,6 +111,8 @@ def steps(reduce: str, neighbours: Tensor, x: Tensor) -> dict[str, Step]:
     """The providers that are installed, each checked against gathering in value and gradient."""
     made: dict[str, Step] = {}
     for name, build in PROVIDERS[reduce].items():
+        if (x.is_cuda and name not in ON_CUDA) or (name == "dense mask" and len(x) > MASKED_NODES):
+            continue
         try:
             made[name] = Step(build, neighbours, reduce, x)
         except ImportError as error:
@@ -117,37 +123,52 @@ def steps(reduce: str, neighbours: Tensor, x: Tensor) -> dict[str, Step]:
     return made
 
 
-def measure(reduce: str, nodes: int, k: int, options) -> list[dict]:
+def measure(reduce: str, clips: int, nodes: int, k: int, options) -> list[dict]:
     generator = torch.Generator().manual_seed(nodes)
-    lots = torch.rand(nodes, nodes, generator=generator)
-    neighbours = lots.topk(k, dim=1).indices.to(options.device)
-    x = torch.randn(nodes, 64, generator=generator).to(options.device)
+    first = torch.randint(nodes, (clips, nodes, 1), generator=generator)
+    neighbours = ((first + torch.randperm(nodes, generator=generator)[:k]) % nodes).to(options.device)  # none twice
+    x = torch.randn(clips * nodes, 64, generator=generator).to(options.device)
     made, rows = steps(reduce, neighbours, x), []
-    for mode, passes in (("forward", 1), ("backward", 1), ("full", 2)):
+    modes = {"forward": 1, "full": 2} if options.device == "cuda" else {"forward": 1, "backward": 1, "full": 2}
+    for mode, passes in modes.items():
         runs = {name: getattr(step, mode) for name, step in made.items()}
         for name, seconds in harness.time_providers(runs, options.effort, options.device).items():
-            work = harness.summary(seconds, passes * nodes * k * 64, passes * nodes * k * 64 * 4)
-            row = {"reduce": reduce, "nodes": nodes, "channels": 64, "k": k, "mode": mode, "provider": name}
-            rows.append(row | work)
+            values = passes * clips * nodes * k * 64
+            work = harness.summary(seconds, values, values * 4)
+            row = {"reduce": reduce, "clips": clips, "nodes": nodes, "channels": 64, "k": k, "mode": mode}
+            rows.append(row | {"provider": name} | work)
     harness.show(rows, COLUMNS)
     return rows
 
 
+CPU_SHAPES = [("mean", 1, 320, 16), ("mean", 1, 2560, 64), ("max", 1, 320, 16), ("max", 1, 2560, 64)]
+CUDA_SHAPES = [
+    ("mean", 1, 2560, 64), ("mean", 32, 2560, 64), ("max", 1, 2560, 64), ("mean", 1, 320, 16), ("mean", 1, 640, 16),
+    ("mean", 1, 20480, 64), ("mean", 32, 640, 32),
+]  # fmt: skip
+
+
+def targets(rows: list[dict], device: str) -> list[harness.Target]:
+    """The project's own: the mean with its gradient, of one clip."""
+    nodes, k = max((row["nodes"], row["k"]) for row in rows if row["nodes"] <= 2560)
+    shape = {"reduce": "mean", "mode": "full", "clips": 1, "nodes": nodes, "k": k}
+    last = {row["provider"]: row["median_ms"] for row in rows if shape.items() <= row.items()}
+    at = f"average-relative aggregation N={nodes:,} k={k}, forward and backward, against "
+    limits = ((2, 4), (2, 4)) if device == "cuda" else ((12, 25), (15, 30))
+    return [
+        harness.Target(at + "gather", last["gather"] / last["rppg_graph"], *limits[0]),
+        harness.Target(at + "PyG's default scatter", last["PyG scatter"] / last["rppg_graph"], *limits[1]),
+    ]
+
+
 def main() -> None:
     options = harness.arguments(__doc__.splitlines()[0])
-    shapes = [(300, 8)] if options.quick else [(320, 16), (2560, 64)]
-    rows = [row for reduce in PROVIDERS for nodes, k in shapes for row in measure(reduce, nodes, k, options)]
-    last = {
-        row["provider"]: row["median_ms"]
-        for row in rows
-        if (row["nodes"], row["k"], row["mode"], row["reduce"]) == (*shapes[-1], "full", "mean")
-    }
-    at = "average-relative aggregation N={:,} k={}, forward and backward, against ".format(*shapes[-1])
-    targets = [
-        harness.Target(at + "gather", last["gather"] / last["rppg_graph"], 12, 25),
-        harness.Target(at + "PyG's default scatter", last["PyG scatter"] / last["rppg_graph"], 15, 30),
-    ]
-    harness.write("graph_conv", options, rows, targets)
+    quick = [("mean", 1, 300, 8), ("max", 1, 300, 8)]
+    shapes = quick if options.quick else CUDA_SHAPES if options.device == "cuda" else CPU_SHAPES
+    rows: list[dict] = []
+    for shape in shapes:
+        rows += measure(*shape, options)
+        harness.write("graph_conv", options, rows, targets(rows, options.device), done=shape == shapes[-1])
 
 
 if __name__ == "__main__":

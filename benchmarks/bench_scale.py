@@ -25,8 +25,8 @@ SEARCHES: dict[str, tuple[Callable[[Tensor, int], Tensor], str, int]] = {
     "exact": (lambda x, k: knn(x, k), "knn(x, {k})", 81920),
     "dense": (lambda x, k: knn(x, k, backend="dense"), "knn(x, {k}, backend='dense')", 20480),
     "windowed": (
-        lambda x, k: windowed_knn(x, k, (len(x) // FACE**2, FACE, FACE), segments=2),
-        f"windowed_knn(x, {{k}}, (len(x) // {FACE**2}, {FACE}, {FACE}), segments=2)",
+        lambda x, k: windowed_knn(x[None], k, (len(x) // FACE**2, FACE, FACE), segments=2),
+        f"windowed_knn(x[None], {{k}}, (len(x) // {FACE**2}, {FACE}, {FACE}), segments=2)",
         81920,
     ),
 }

@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +26,7 @@ import torch
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("torch", "torch-geometric", "numpy", "numba", "scipy", "torch-cluster", "torch-scatter", "faiss-cpu",
-            "scikit-learn", "pynndescent")  # fmt: skip
+            "scikit-learn", "pynndescent", "triton")  # fmt: skip
 REST_SECONDS = 0.02  # after it no thread pool spins any more
 TIMED_IN_A_ROW = 3
 
@@ -61,12 +63,23 @@ def arguments(
     description: str, more: Callable[[argparse.ArgumentParser], object] = lambda parser: None
 ) -> argparse.Namespace:
     """The options that all benchmarks have, and what `more` adds to the parser."""
+    return parsed(parser(description, more))
+
+
+def parser(
+    description: str, more: Callable[[argparse.ArgumentParser], object] = lambda parser: None
+) -> argparse.ArgumentParser:
+    """The options that every benchmark has, and what `more` adds."""
     parser = argparse.ArgumentParser(description=description)
     more(parser)
     parser.add_argument("--quick", action="store_true", help="small shapes, one round: shows that everything runs")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result files")
+    return parser
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.effort = QUICK if options.quick else FULL
@@ -132,6 +145,7 @@ def peak_extra_mb(setup: str, warm_up: str, call: str, threads: int) -> float:
     return float(done.stdout.split()[-1])
 
 
+@lru_cache(maxsize=1)
 def ceilings(device: str, quick: bool) -> dict[str, float]:
     """What the machine can do at most: a large product in float32, a large copy (bytes read and written).
 
@@ -157,11 +171,13 @@ def environment(device: str) -> dict[str, str | int]:
     }  # fmt: skip
 
 
-def write(bench: str, options: argparse.Namespace, rows: list[dict], targets: list[Target]) -> None:
-    """Write ``<bench>_<device>.json`` and ``.csv``, and print the targets."""
+def write(
+    bench: str, options: argparse.Namespace, rows: list[dict], targets: list[Target], *, done: bool = True
+) -> None:
+    """Write ``<bench>_<device>.json`` and ``.csv``; print the targets once it is done, and not what is kept so far."""
     options.out.mkdir(parents=True, exist_ok=True)
     found, limits = environment(options.device), ceilings(options.device, options.quick)
-    path = options.out / f"{bench}_{_slug(str(found['device']))}"
+    path = options.out / f"{bench}_{slug(str(found['device']))}"
     document = {
         "bench": bench, "environment": found, "ceilings": limits, "rows": rows,
         "targets": [target._asdict() | {"line": target.line()} for target in targets],
@@ -172,6 +188,8 @@ def write(bench: str, options: argparse.Namespace, rows: list[dict], targets: li
         writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows({**row, **found} for row in rows)
+    if not done:
+        return
     print(f"ceilings: {limits['gflop_per_s']:.0f} GFLOP/s, {limits['gb_per_s']:.1f} GB/s; wrote {path.stem}.json, .csv")
     for target in targets:
         print(target.line())
@@ -187,8 +205,8 @@ def show(rows: list[dict], columns: list[str]) -> None:
 def _commit() -> str:
     git = ["git", "-C", str(Path(__file__).resolve().parent)]
     head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
-    if head.returncode:
-        return "unknown"
+    if head.returncode:  # a copy without its history, as on a machine that is lent for minutes
+        return os.environ.get("RPPG_GRAPH_COMMIT", "unknown")
     status = [*git, "status", "--porcelain", "--", "../rppg_graph", "*.py"]
     code = subprocess.run(status, capture_output=True, text=True).stdout.strip()
     return head.stdout.strip() + ("+changes" if code else "")
@@ -211,5 +229,6 @@ def _device_name(device: str) -> str:
         return platform.machine()
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A device's name as a part of a file's name."""
     return "-".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from rppg_graph.graph.aggregate import neighbour_mean
-from rppg_graph.graph.feature_map import feature_map_to_graph
 from rppg_graph.models.stgnet import STGNet
 from rppg_graph.timing import median_ms
 from rppg_graph.training.trainer import adamw
@@ -41,18 +40,12 @@ def _parts(model: STGNet, video: Tensor) -> dict[str, list[Part]]:
         handles.append(module.register_forward_pre_hook(lambda _module, inputs: see(inputs)))
 
     def see_block(block: nn.Module, inputs: tuple) -> None:
-        graph = inputs[0]
-        x = graph.x.detach()
-        placed = block.placed(graph).detach()
-        edges = block.edges(placed, graph.grid)
-        parts["KNN"].append((lambda nodes: block.edges(nodes, graph.grid), (placed,)))
-        parts["aggregation"].append((lambda nodes: neighbour_mean(nodes, edges), (placed,)))
-        clips, grid = graph.ptr.numel() - 1, graph.grid
-
-        def block_alone(nodes: Tensor) -> Tensor:
-            return block(feature_map_to_graph(nodes.view(clips, *grid, -1).permute(0, 4, 1, 2, 3)), edges)
-
-        parts["MLP"].append((block_alone, (x,)))
+        x, grid = inputs[0].detach(), inputs[1]
+        placed = (x + block.positions(grid)).detach()
+        neighbours = block.neighbours(placed, grid)
+        parts["KNN"].append((lambda nodes: block.neighbours(nodes, grid), (placed,)))
+        parts["aggregation"].append((lambda nodes: neighbour_mean(nodes, neighbours), (placed,)))
+        parts["MLP"].append((lambda nodes: block(nodes, grid, neighbours), (x,)))
 
     for stage in model.stages:
         for block in stage.denoise:
@@ -72,6 +65,6 @@ def _ms(part: Part, train: bool) -> float:
     if not train:
         with torch.no_grad():
             return median_ms(lambda: run(*inputs), REPEATS)
-    inputs = tuple(x if x.shape[1] == 3 else x.clone().requires_grad_() for x in inputs)  # a video needs no gradient
+    inputs = tuple(x if x.dim() == 5 and x.shape[1] == 3 else x.clone().requires_grad_() for x in inputs)  # no video
     gradient = torch.randn_like(run(*inputs))
     return median_ms(lambda: run(*inputs).backward(gradient), REPEATS)

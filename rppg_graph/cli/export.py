@@ -13,8 +13,8 @@ from torch import Tensor
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
 from rppg_graph.export.check import Check, check
-from rppg_graph.export.dense import dense_form
 from rppg_graph.export.formats import FORMATS, Description
+from rppg_graph.export.network import inference_form
 from rppg_graph.files import writable, write_whole
 from rppg_graph.inference.methods import NetworkMethod
 from rppg_graph.inference.predict import first_clip
@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
     writable(out, args.checkpoint, args.video)
     checkpoint = load_weights(str(args.checkpoint)) if shipped else load(args.checkpoint)
     description = describe(checkpoint)
-    network = dense_form(checkpoint.model, description.clip_frames, description.size)
+    inference_form(checkpoint.model)  # refuses before any work is done
     video = _face(args.video, checkpoint, description)
-    content = file_format.to_bytes(network, description)
+    content = file_format.to_bytes(checkpoint.model, description)
     checked = check(file_format.runner(content), checkpoint.model, video, description.fps)
     write_whole(out, lambda path: path.write_bytes(content))
     print(summary(out, len(content), description, checked))

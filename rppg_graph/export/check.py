@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
-from rppg_graph.export.dense import dense_form
 from rppg_graph.export.formats import Run
+from rppg_graph.export.network import Decomposed, inference_form
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.timing import median_ms
 
 PASSES = 3
 # Largest deviations that pass, in standard deviations of the wave.
-EXACT = 1e-6  # of the dense form in float64; as it should be it stays below 1e-12
+EXACT = 1e-6  # of the exported form in float64; as it should be it stays below 1e-12
 CLOSE = 1e-2  # of the file in float32, in one clip at least; another library's tanh was seen to make 2e-4
 SWAPPED = 0.1  # of the file in every clip; one swapped neighbour was seen to move a wave by 0.02
 CLOSE_BPM = 1.0
@@ -27,7 +27,7 @@ class Check(NamedTuple):
     """What the comparison gave.
 
     Args:
-        exact: largest deviation of the dense form, both in float64, in standard deviations of the original's wave.
+        exact: largest deviation of the exported form, both in float64, in standard deviations of the original's wave.
         close: the same of the file, both in float32, for each clip.
         bpm: heart rate of the original's first wave and of the file's; None where a clip is too short for one.
         milliseconds: of the original and of the file for one clip: medians.
@@ -40,7 +40,7 @@ class Check(NamedTuple):
 
 
 def check(run: Run, model: nn.Module, video: Tensor, fps: float) -> Check:
-    """Compare a network's dense form, and the file made of it, with the network.
+    """Compare the form that is exported, and the file made of it, with the network.
 
     Float64 shows whether both compute the same: any mistake lies far above ``EXACT``. The file computes in float32,
     where a rounding may swap two patches that are equally near a third, in the original as in the file: in about one
@@ -77,10 +77,13 @@ def check(run: Run, model: nn.Module, video: Tensor, fps: float) -> Check:
 
 def _check_exact(model: nn.Module, video: Tensor) -> float:
     model = copy.deepcopy(model).double()
-    exact = max(_deviations(dense_form(model, *video.shape[2:4])(video), model(video)))
+    form = inference_form(model)
+    with Decomposed():
+        wave = form(video)
+    exact = max(_deviations(wave, model(video)))
     if not exact <= EXACT:
         raise InputError(
-            f"the dense form of {type(model).__name__} deviates from it by {exact:.2g} of the wave's standard "
+            f"the exported form of {type(model).__name__} deviates from it by {exact:.2g} of the wave's standard "
             f"deviation in float64 (at most {EXACT:g}): it cannot be exported faithfully, and no file was left"
         )
     return exact

@@ -1,4 +1,4 @@
-"""The file formats: a dense network to bytes and back."""
+"""The file formats: a network to bytes and back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
+from rppg_graph.export.network import exported
 
 INPUT, OUTPUT, DESCRIPTION = "video", "wave", "description.json"
 Run = Callable[[Tensor], Tensor]
@@ -36,28 +37,17 @@ class Description(NamedTuple):
 
 
 class Format(NamedTuple):
-    """``to_bytes(dense network, description)`` makes the content of a file, ``runner(content)`` what runs it."""
+    """``to_bytes(network, description)`` makes the content of a file, ``runner(content)`` what runs it."""
 
     suffix: str
     to_bytes: Callable[[nn.Module, Description], bytes]
     runner: Callable[[bytes], Run]
 
 
-def _program(network: nn.Module, description: Description) -> torch.export.ExportedProgram:
-    """The network's operations for any number of clips, without the example input and the places in the source."""
-    d = description
-    video = torch.zeros(2, 3, d.clip_frames, d.size, d.size)
-    program = torch.export.export(network, (video,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
-    program.example_inputs = None
-    for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)
-    return program
-
-
 def _to_exported(network: nn.Module, description: Description) -> bytes:
     file = io.BytesIO()
     with _quiet():
-        program = _program(network, description)
+        program = exported(network, description.clip_frames, description.size)
         torch.export.save(program, file, extra_files={DESCRIPTION: json.dumps(description._asdict())})
     return file.getvalue()
 
@@ -69,10 +59,10 @@ def _run_exported(content: bytes) -> Run:
 def _to_onnx(network: nn.Module, description: Description) -> bytes:
     _onnx_packages()
     with _quiet():
+        program = exported(network, description.clip_frames, description.size)
         program = torch.onnx.export(
-            _program(network, description), dynamo=True, input_names=[INPUT], output_names=[OUTPUT],
-            external_data=False, verbose=False,
-        )  # fmt: skip
+            program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], external_data=False, verbose=False
+        )
     model = program.model_proto
     graph = model.graph
     for described in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):

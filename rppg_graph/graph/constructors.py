@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rppg_graph.errors import InputError
+from rppg_graph.graph.aggregate import gathered
 from rppg_graph.graph.edges import CompleteGraph
-from rppg_graph.graph.knn import BACKENDS, METRICS, comparable, knn_of_graphs, to_global
+from rppg_graph.graph.knn import BACKENDS, METRICS, comparable, knn_of_graphs
 from rppg_graph.graph.windowed import WINDOWED_BACKENDS, Window, windowed_knn
 from rppg_graph.registry import choose
 
@@ -42,9 +43,8 @@ def nearest(
     features: str = "raw",
 ) -> Tensor:  # fmt: skip
     """The k nearest in the whole clip (STGNet), of ``features``: a name of ``FEATURES``."""
-    k = min(k, _most(grid, loop))
-    points = choose("kind of features", FEATURES, features)(_clips(x.detach(), grid))
-    return to_global(knn_of_graphs(points, k, metric=metric, loop=loop, backend=backend))
+    points = choose("kind of features", FEATURES, features)(x.detach())
+    return knn_of_graphs(points, min(k, _most(grid, loop)), metric=metric, loop=loop, backend=backend)
 
 
 def sampled(
@@ -57,14 +57,14 @@ def sampled(
     """
     if not 0 < share <= 1:
         raise InputError(f"share={share}: the share of the nodes that are looked at must be above 0 and at most 1")
-    candidates = random_candidates(share, grid, seed).to(x.device)  # (S,)
+    candidates = _random_candidates(share, grid, seed, x.device)  # (S,)
     k = min(k, len(candidates) - (not loop))
-    points = comparable(_clips(x, grid), metric)  # (B, N, C)
+    points = comparable(x.detach(), metric)  # (B, N, C)
     drawn = points[:, candidates]  # (B, S, C)
     closeness = points @ drawn.mT - drawn.square().sum(-1)[:, None] / 2  # (B, N, S)
     if not loop:
         closeness[:, candidates, torch.arange(len(candidates), device=x.device)] = -torch.inf
-    return to_global(candidates[closeness.topk(k, dim=-1, sorted=False).indices])
+    return candidates[closeness.topk(k, dim=-1, sorted=False).indices]
 
 
 def windowed(
@@ -74,7 +74,7 @@ def windowed(
     """The k nearest at most ``segments`` away in time and ``patches`` on the face; all of a window that holds fewer."""
     k = min(k, Window(grid, segments, patches).candidates - (not loop))
     return windowed_knn(
-        x, k, grid, segments=segments, patches=patches, metric=metric, loop=loop, backend=backend
+        x.detach(), k, grid, segments=segments, patches=patches, metric=metric, loop=loop, backend=backend
     )  # fmt: skip
 
 
@@ -83,16 +83,19 @@ def dilated(
     dilation: int = 2,
 ) -> Tensor:  # fmt: skip
     """Every ``dilation``-th of the k·dilation nearest (Li et al., "DeepGCNs", ICCV 2019, section 3.3)."""
-    clips = _clips(x, grid)
+    x = x.detach()
     wide = min(k * dilation, _most(grid, loop))
-    neighbours = to_global(knn_of_graphs(clips, wide, metric=metric, loop=loop, backend=backend))  # (M, K·dilation)
-    points = comparable(clips, metric).flatten(0, 1)  # (M, C)
-    return torch.cat([_by_distance(points, *part)[:, ::dilation] for part in _in_parts(neighbours)])
+    neighbours = knn_of_graphs(x, wide, metric=metric, loop=loop, backend=backend)  # (B, N, K·dilation)
+    points = comparable(x, metric)  # (B, N, C)
+    parts = range(0, x.shape[1], _ROWS)
+    return torch.cat(
+        [_by_distance(points, start, neighbours[:, start : start + _ROWS])[..., ::dilation] for start in parts], dim=1
+    )
 
 
 def on_grid(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> Tensor:
     """The k nearest in time and place, whatever they look like: one segment is as far as one patch."""
-    return _in_every_clip(_nearest_places(min(k, _most(grid, loop)), grid, loop, backend), x)
+    return _in_every_clip(_nearest_places(min(k, _most(grid, loop)), grid, loop, backend, x.device), x)
 
 
 def axial(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> Tensor:
@@ -100,26 +103,26 @@ def axial(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "a
 
     There are T + H + W − 2 of them, the node itself among them with ``loop``. ``backend`` is unused.
     """
-    return _in_every_clip(_nearest_on_axes(k, grid, loop), x)
+    return _in_every_clip(_nearest_on_axes(k, grid, loop, x.device), x)
 
 
 def at_random(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto", seed: int = 0) -> Tensor:
     """k nodes of the clip drawn once for a seed, the same for every clip: the control. ``backend`` is unused."""
-    return _in_every_clip(_random_nodes(min(k, _most(grid, loop)), grid, loop, seed), x)
+    return _in_every_clip(_random_nodes(min(k, _most(grid, loop)), grid, loop, seed, x.device), x)
 
 
 def itself(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> Tensor:
     """The node alone, whatever k and ``loop`` say: no graph. ``backend`` is unused."""
-    return torch.arange(len(x), device=x.device)[:, None]
+    return _in_every_clip(torch.arange(x.shape[1], device=x.device)[:, None], x)
 
 
 def complete(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> CompleteGraph:
     """All nodes of the clip, whatever k and ``loop`` say; it takes no edges and no search."""
-    return CompleteGraph(len(_clips(x, grid)))
+    return CompleteGraph(len(x))
 
 
-# (x (M, C) features of whole clips, k, grid (T, H, W), *, loop, backend, own options) -> neighbours (M, K) int64,
-# global node indices with K at most k, or a CompleteGraph.
+# (x (B, N, C) features of clips, k, grid (T, H, W), *, loop, backend, own options) -> neighbours (B, N, K) int64,
+# counted within each clip, with K at most k, or a CompleteGraph.
 GRAPHS: dict[str, Callable[..., Tensor | CompleteGraph]] = {
     "knn": nearest,
     "windowed": windowed,
@@ -161,50 +164,43 @@ def _most(grid: Grid, loop: bool) -> int:
     return math.prod(grid) - (not loop)
 
 
-def _clips(x: Tensor, grid: Grid) -> Tensor:
-    """Nodes (M, C) → (B, N, C)."""
-    return x.view(-1, math.prod(grid), x.shape[-1])
-
-
 def _in_every_clip(neighbours: Tensor, x: Tensor) -> Tensor:
-    """Neighbours (N, K) that every clip has alike → (B·N, K)."""
-    clips = len(x) // len(neighbours)
-    return to_global(neighbours.to(x.device).expand(clips, -1, -1))
-
-
-@lru_cache(maxsize=32)
-@torch.inference_mode(False)  # what is cached while predicting must serve training too
-def random_candidates(share: float, grid: Grid, seed: int) -> Tensor:
-    """The nodes (S,) that :func:`sampled` draws, rising."""
-    nodes = math.prod(grid)
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(nodes, generator=generator)[: max(2, round(share * nodes))].sort().values
-
-
-def _in_parts(neighbours: Tensor) -> list[tuple[int, Tensor]]:
-    return [(start, neighbours[start : start + _ROWS]) for start in range(0, len(neighbours), _ROWS)]
+    """Neighbours (N, K) that every clip has alike → (B, N, K)."""
+    return neighbours.expand(x.shape[0], -1, -1)
 
 
 def _by_distance(points: Tensor, start: int, neighbours: Tensor) -> Tensor:
-    """Neighbours (rows, K) of the nodes from ``start`` on, by rising distance."""
-    nodes = points[start : start + len(neighbours), None]  # (rows, 1, C)
-    order = (points[neighbours] - nodes).square().sum(-1).argsort(dim=-1, stable=True)  # (rows, K)
-    return neighbours.gather(1, order)
+    """Neighbours (B, rows, K) of the nodes from ``start`` on, by rising distance."""
+    nodes = points[:, start : start + neighbours.shape[1], None]  # (B, rows, 1, C)
+    order = (gathered(points, neighbours) - nodes).square().sum(-1).argsort(dim=-1)  # (B, rows, K)
+    return neighbours.gather(2, order)
+
+
+def _constant(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Cache a function that no feature goes into: made once on a device, whoever asks."""
+    return lru_cache(maxsize=32)(torch.inference_mode(False)(function))  # what predicting caches must serve training
+
+
+@_constant
+def _random_candidates(share: float, grid: Grid, seed: int, device: torch.device) -> Tensor:
+    """The nodes (S,) that :func:`sampled` draws, rising."""
+    nodes = math.prod(grid)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(nodes, generator=generator)[: max(2, round(share * nodes))].sort().values.to(device)
 
 
 def _places(grid: Grid) -> Tensor:
     return torch.cartesian_prod(*(torch.arange(length) for length in grid))  # (N, 3)
 
 
-@lru_cache(maxsize=32)
-@torch.inference_mode(False)  # what is cached while predicting must serve training too
-def _nearest_places(k: int, grid: Grid, loop: bool, backend: str) -> Tensor:
-    return knn_of_graphs(_places(grid).double()[None], k, metric="euclidean", loop=loop, backend=backend)[0]
+@_constant
+def _nearest_places(k: int, grid: Grid, loop: bool, backend: str, device: torch.device) -> Tensor:
+    places = _places(grid).double()[None]
+    return knn_of_graphs(places, k, metric="euclidean", loop=loop, backend=backend)[0].to(device)
 
 
-@lru_cache(maxsize=32)
-@torch.inference_mode(False)  # what is cached while predicting must serve training too
-def _nearest_on_axes(k: int, grid: Grid, loop: bool) -> Tensor:
+@_constant
+def _nearest_on_axes(k: int, grid: Grid, loop: bool, device: torch.device) -> Tensor:
     places = _places(grid)  # (N, 3)
     strides = torch.tensor((grid[1] * grid[2], grid[2], 1))
     itself = (places * strides).sum(1, keepdim=True)  # (N, 1)
@@ -216,12 +212,11 @@ def _nearest_on_axes(k: int, grid: Grid, loop: bool) -> Tensor:
     axis_of = torch.tensor([0] + [axis for axis, length in enumerate(grid) for _ in range(length - 1)])
     distance = steps.abs() // strides[axis_of]
     order = distance.argsort(dim=1, stable=True)[:, 0 if loop else 1 :][:, :k]  # the node itself comes first
-    return itself + steps.gather(1, order)
+    return (itself + steps.gather(1, order)).to(device)
 
 
-@lru_cache(maxsize=32)
-@torch.inference_mode(False)  # what is cached while predicting must serve training too
-def _random_nodes(k: int, grid: Grid, loop: bool, seed: int) -> Tensor:
+@_constant
+def _random_nodes(k: int, grid: Grid, loop: bool, seed: int, device: torch.device) -> Tensor:
     nodes = math.prod(grid)
     generator = torch.Generator().manual_seed(seed)
     found = []
@@ -230,4 +225,4 @@ def _random_nodes(k: int, grid: Grid, loop: bool, seed: int) -> Tensor:
         if not loop:
             lot.diagonal(start).fill_(-1)
         found.append(lot.topk(k, dim=1).indices)
-    return torch.cat(found)
+    return torch.cat(found).to(device)

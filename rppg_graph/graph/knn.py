@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rppg_graph.errors import InputError
+from rppg_graph.graph.choices import fastest, triton_kernels
 from rppg_graph.graph.compiled import run_on_one_core
 from rppg_graph.graph.knn_cpu import blocked
 from rppg_graph.registry import choose
@@ -18,7 +18,6 @@ LOG = logging.getLogger(__name__)
 
 DENSE_VALUES = 2**26  # of one product of `dense`: 256 MB of float32
 SHARED_VALUES = 2**15  # from which on torch shares an elementwise operation among its threads
-SMALL_GRAPH = 256  # nodes under which `dense` beats `blocked` on the CPU, whose threads take 0.1 ms to set to work
 
 
 def reference(x: Tensor, k: int, loop: bool) -> Tensor:
@@ -54,7 +53,22 @@ def dense(x: Tensor, k: int, loop: bool) -> Tensor:
         if not loop:
             closeness.diagonal(start, dim1=1, dim2=2).fill_(-torch.inf)
         found.append(closeness.topk(k, dim=-1, sorted=False).indices)
-    return torch.cat(found, dim=1)
+    return torch.cat(found, dim=1) if len(found) > 1 else found[0]
+
+
+def triton(x: Tensor, k: int, loop: bool) -> Tensor:
+    """Tiles of the product by Triton, and a selection by bisection, one program a row; the choice on CUDA.
+
+    Equals the reference for the reason that ``dense`` does; of equal distances it takes the lower indices. Rows that
+    are too long, or k too large for a selection in registers, go to ``dense``.
+    """
+    kernels = triton_kernels()
+    if kernels is None or not (x.is_cuda or kernels.INTERPRETED):
+        raise InputError(
+            f"KNN backend 'triton' on {x.device}: it needs a GPU of compute capability 8.0 or above and Triton 3.2 or "
+            "newer, pip install \"rppg-graph[gpu]\"; use backend='dense', which needs nothing"
+        )
+    return kernels.nearest(x, k, loop, DENSE_VALUES) if kernels.fits(x, k) else dense(x, k, loop)
 
 
 def torch_cluster(x: Tensor, k: int, loop: bool) -> Tensor:
@@ -100,27 +114,21 @@ BACKENDS: dict[str, Callable[[Tensor, int, bool], Tensor]] = {
     "dense": dense,
     "torch_cluster": torch_cluster,
     "blocked": blocked,
+    "triton": triton,
 }
 
 
-def _cosine(x: Tensor) -> Tensor:
-    return F.normalize(x, dim=-1)
+def _cosine(x: Tensor, lengths: Tensor) -> Tensor:
+    return x / lengths.clamp_min(SHORTEST)[..., None]
 
 
-def _euclidean(x: Tensor) -> Tensor:
+def _euclidean(x: Tensor, lengths: Tensor) -> Tensor:
     return x
 
 
-METRICS: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "euclidean": _euclidean}
-
-
-def choose_backend(x: Tensor) -> str:
-    """The fastest exact backend for features x (B, N, C) by measurement (``benchmarks/README.md``).
-
-    On the CPU ``blocked`` wins from ``SMALL_GRAPH`` nodes on, whatever C, k and dtype; elsewhere ``dense`` is the one
-    that runs.
-    """
-    return "blocked" if x.device.type == "cpu" and x.shape[1] >= SMALL_GRAPH else "dense"
+SHORTEST = 1e-12  # a vector of length 0 has no direction, and stays 0
+# (x (B, N, C), their lengths (B, N)) -> what is compared.
+METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cosine": _cosine, "euclidean": _euclidean}
 
 
 @torch.no_grad()
@@ -137,7 +145,7 @@ def knn(
         batch: (M,) graph number of each node, sorted; one graph if None.
         metric: a name of ``METRICS``.
         loop: whether a node may be its own neighbour (it then is, unless more than k nodes coincide).
-        backend: a name of ``BACKENDS`` or ``auto`` (:func:`choose_backend`).
+        backend: a name of ``BACKENDS``, or ``auto`` for the fastest (``graph.choices``).
 
     Returns:
         (M, K) int64: global node indices, those of a node in no particular order. Where distances are equal the
@@ -163,14 +171,47 @@ def knn(
 
 @torch.no_grad()
 def knn_of_graphs(x: Tensor, k: int, *, metric: str = "cosine", loop: bool = True, backend: str = "auto") -> Tensor:
-    """:func:`knn` of equally large graphs x (B, N, C) → (B, N, K) int64, counted within each graph."""
+    """:func:`knn` of equally large graphs x (B, N, C) → (B, N, K) int64, counted within each graph.
+
+    A torch operator: neither a trace nor CUDA waits for anything. Features that are not finite are an
+    :class:`InputError` on the CPU; on CUDA the device itself stops with that message.
+    """
     _check_k(k, x.shape[1], loop)
+    choose("KNN metric", METRICS, metric)
+    if backend != "auto":
+        choose("KNN backend", BACKENDS, backend)
+    return torch.ops.rppg_graph.nearest(x.detach(), k, metric, loop, backend)
+
+
+def _nearest(x: Tensor, k: int, metric: str, loop: bool, backend: str) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         points = comparable(x, metric)
         if backend == "auto":
-            backend = choose_backend(points)
+            backend = fastest("knn", points)
             LOG.debug("KNN of %s, k=%d, %s on %s: backend %r", tuple(x.shape), k, x.dtype, x.device, backend)
         return choose("KNN backend", BACKENDS, backend)(points, k, loop)
+
+
+def _nearest_plainly(x: Tensor, k: int, metric: str, loop: bool, backend: str) -> Tensor:
+    """The same in plain tensor operations: the k largest of ``x_i·x_j − |x_j|²/2`` in every row, the whole at once."""
+    points = _plain_points(x, metric)
+    closeness = points @ points.mT - points.square().sum(-1)[:, None] / 2  # (B, N, N)
+    if not loop:
+        closeness = closeness.masked_fill(torch.eye(x.shape[1], dtype=torch.bool, device=x.device), -torch.inf)
+    return closeness.topk(k, dim=-1).indices
+
+
+_LIBRARY = torch.library.Library("rppg_graph", "FRAGMENT")
+_LIBRARY.define("nearest(Tensor x, int k, str metric, bool loop, str backend) -> Tensor")
+_LIBRARY.impl("nearest", _nearest, "CPU")
+_LIBRARY.impl("nearest", _nearest, "CUDA")
+torch.library.register_fake(
+    "rppg_graph::nearest",
+    lambda x, k, metric, loop, backend: x.new_empty(x.shape[0], x.shape[1], k, dtype=torch.int64),
+)
+
+# operator → the same in plain tensor operations, for formats that know no operators of ours.
+DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable] = {torch.ops.rppg_graph.nearest.default: _nearest_plainly}
 
 
 def comparable(x: Tensor, metric: str) -> Tensor:
@@ -179,31 +220,49 @@ def comparable(x: Tensor, metric: str) -> Tensor:
     Each graph is moved to its centre of mass: no distance changes, but where all features share a large part, as after
     a GELU, the products that distances are computed from would lose it to rounding.
     """
+    if not x.is_floating_point():
+        raise TypeError(f"KNN needs float features, got {x.dtype}: convert them with x.float()")
+    if torch.compiler.is_compiling():
+        return _plain_points(x, metric)
+    if fastest("features", x) == "triton":
+        points, fine = triton_kernels().comparable(x, metric == "cosine", SHORTEST)
+        torch._assert_async(fine, NOT_FINITE)
+        return points
     on_cpu_threads = x.device.type == "cpu" and x.numel() > SHARED_VALUES
     return run_on_one_core(_comparable, x, metric) if on_cpu_threads else _comparable(x, metric)
 
 
+NOT_FINITE = "KNN features are NaN, infinite or too large: look for a diverged network or a bad input frame"
+
+
 def _comparable(x: Tensor, metric: str) -> Tensor:
-    if not x.is_floating_point():
-        raise TypeError(f"KNN needs float features, got {x.dtype}: convert them with x.float()")
     x = x.detach().to(torch.promote_types(x.dtype, torch.float32))
-    squares = x.square().sum(-1)  # (B, N)
-    if not (squares < torch.finfo(x.dtype).max / 16).all():  # false for NaN too
-        graph, node = (~(squares < torch.finfo(x.dtype).max / 16)).nonzero()[0].tolist()
+    lengths = torch.linalg.vector_norm(x, dim=-1)  # (B, N)
+    fine = lengths < torch.finfo(x.dtype).max ** 0.5 / 4  # false for NaN too
+    if x.device.type != "cpu":
+        torch._assert_async(fine.all(), NOT_FINITE)
+    elif not fine.all():
+        graph, node = (~fine).nonzero()[0].tolist()
         raise InputError(
             f"KNN features of node {node} of graph {graph} are NaN, infinite or too large for {x.dtype} "
-            f"(sum of squares {squares[graph, node].item()}): look for a diverged network or a bad input frame"
+            f"(length {lengths[graph, node].item()}): look for a diverged network or a bad input frame"
         )
-    points = choose("KNN metric", METRICS, metric)(x)
-    return points - points.mean(dim=1, keepdim=True)
+    return _centred(METRICS[metric](x, lengths))
+
+
+def _plain_points(x: Tensor, metric: str) -> Tensor:
+    return _centred(METRICS[metric](x, torch.linalg.vector_norm(x, dim=-1)))
+
+
+def _centred(x: Tensor) -> Tensor:
+    return x - x.mean(dim=1, keepdim=True)
 
 
 def to_global(neighbours: Tensor) -> Tensor:
     """Neighbours (B, N, K) counted within each graph → (B·N, K) counted over all of them."""
     graphs, nodes, k = neighbours.shape
-    if graphs > 1:
-        neighbours = neighbours + torch.arange(0, graphs * nodes, nodes, device=neighbours.device).view(-1, 1, 1)
-    return neighbours.reshape(-1, k)
+    first = torch.arange(graphs, device=neighbours.device).view(-1, 1, 1) * nodes
+    return (neighbours + first).reshape(-1, k)
 
 
 def _graph_sizes(x: Tensor, batch: Tensor | None) -> list[int]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.knn import choose_backend, comparable, to_global
+from rppg_graph.graph.choices import fastest
+from rppg_graph.graph.knn import comparable
 from rppg_graph.graph.knn_cpu import ROWS, Search, search
 from rppg_graph.registry import choose
 
@@ -34,24 +35,24 @@ class Window(NamedTuple):
     def candidates(self) -> int:
         return self.lengths[0] * self.lengths[1] * self.lengths[2]
 
-    def first(self, axis: int) -> Tensor:
+    def first(self, axis: int, device: torch.device | str = "cpu") -> Tensor:
         """Where the window of each place of an axis begins."""
         places, length = self.grid[axis], self.lengths[axis]
-        return (torch.arange(places) - length // 2).clamp(0, places - length)
+        return (torch.arange(places, device=device) - length // 2).clamp(0, places - length)
 
-    def within(self, axis: int) -> Tensor:
+    def within(self, axis: int, device: torch.device | str = "cpu") -> Tensor:
         """(L, L) bool: whether column j lies in the window of row i."""
-        places, first = torch.arange(self.grid[axis]), self.first(axis)[:, None]
+        places, first = torch.arange(self.grid[axis], device=device), self.first(axis, device)[:, None]
         return (places >= first) & (places < first + self.lengths[axis])
 
-    def face(self) -> Tensor:
+    def face(self, device: torch.device | str = "cpu") -> Tensor:
         """(H·W, H·W) bool: which patches of a segment lie in a patch's window."""
-        return torch.kron(self.within(1).long(), self.within(2).long()).bool()
+        return torch.kron(self.within(1, device).long(), self.within(2, device).long()).bool()
 
 
 def reference(x: Tensor, k: int, window: Window, loop: bool) -> Tensor:
     """All squared distances, infinite outside the window, and a stable sort."""
-    allowed = torch.kron(window.within(0).long(), window.face().long()).bool().to(x.device)  # (N, N)
+    allowed = torch.kron(window.within(0, x.device).long(), window.face(x.device).long()).bool()  # (N, N)
     if not loop:
         allowed.fill_diagonal_(False)
     distances = torch.stack([(graph[:, None] - graph[None]).square().sum(-1) for graph in x])  # (B, N, N)
@@ -65,12 +66,12 @@ def dense(x: Tensor, k: int, window: Window, loop: bool) -> Tensor:
     """
     clips, nodes, channels = x.shape
     segments, patches = window.grid[0], nodes // window.grid[0]
-    first = window.first(0).to(x.device)  # (T,)
+    first = window.first(0, x.device)  # (T,)
     reach = first[:, None] + torch.arange(window.lengths[0], device=x.device)  # (T, length)
     queries = x.view(clips, segments, patches, channels)
     candidates = queries[:, reach].flatten(2, 3)  # (B, T, length·H·W, C)
     closeness = queries @ candidates.mT - candidates.square().sum(-1)[:, :, None] / 2  # (B, T, H·W, length·H·W)
-    excluded = ~window.face().to(x.device).repeat(1, window.lengths[0])  # (H·W, length·H·W)
+    excluded = ~window.face(x.device).repeat(1, window.lengths[0])  # (H·W, length·H·W)
     closeness.masked_fill_(excluded, -torch.inf)
     if not loop:
         patch = torch.arange(patches, device=x.device)
@@ -121,7 +122,7 @@ def windowed_knn(
     """The k nearest neighbours of every node among those at most some segments and patches away, without gradient.
 
     Args:
-        x: (M, C) features of whole clips, time-major; M is a multiple of T·H·W.
+        x: (B, N, C) features of clips, time-major; N is T·H·W.
         k: neighbours per node, at most as many as the window holds.
         grid: (T, H, W).
         segments: reach in time.
@@ -129,7 +130,7 @@ def windowed_knn(
         metric, loop, backend: see :func:`~rppg_graph.graph.knn.knn`; the backends are ``WINDOWED_BACKENDS``.
 
     Returns:
-        (M, K) int64: global node indices, those of a node in no particular order.
+        (B, N, K) int64, counted within each clip, those of a node in no particular order.
 
     Raises:
         InputError: a reach below 0, k beyond what the window holds, features that are not finite.
@@ -143,7 +144,8 @@ def windowed_knn(
             f"k={k} neighbours asked for, but a window of ±{segments} segments and ±{patches} patches in a grid of "
             f"{grid} offers {most}: use 1 ≤ k ≤ {most}, or a wider window"
         )
-    points = comparable(x.view(-1, grid[0] * grid[1] * grid[2], x.shape[-1]), metric)  # (B, N, C)
-    backend = choose_backend(points) if backend == "auto" else backend
+    points = comparable(x, metric)  # (B, N, C)
+    if backend == "auto":
+        backend = "dense" if torch.compiler.is_compiling() else fastest("windowed knn", points)
     with torch.autocast(x.device.type, enabled=False):
-        return to_global(choose("windowed KNN backend", WINDOWED_BACKENDS, backend)(points, k, window, loop))
+        return choose("windowed KNN backend", WINDOWED_BACKENDS, backend)(points, k, window, loop)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.feature_map import feature_map_to_graph, graph_to_feature_map
 from rppg_graph.nn.bvp_head import BVPHead
 from rppg_graph.nn.denoise_block import DenoiseBlock
 from rppg_graph.nn.recompute import recomputed
@@ -75,12 +74,12 @@ class GraphStage(nn.Module):
         self.select = ROISelection(CHANNELS, stage.stride, mask_axes)
 
     def forward(self, feature_map: Tensor) -> Tensor:
-        graph = feature_map_to_graph(feature_map)
-        first = self.denoise[0]
-        edges = first.edges(first.placed(graph), graph.grid) if self.reuse_graph else None
+        grid = tuple(feature_map.shape[2:])
+        x, first = feature_map.flatten(2).mT.contiguous(), self.denoise[0]  # (B, N, C)
+        neighbours = first.neighbours(x + first.positions(grid), grid) if self.reuse_graph else None
         for block in self.denoise:
-            graph.x = block(graph, edges)
-        return self.select(graph_to_feature_map(graph))
+            x = block(x, grid, neighbours)
+        return self.select(x.mT.unflatten(2, grid))  # (B, C, T, H, W), channels last in memory
 
 
 class STGNet(nn.Module):

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.knn import knn_of_graphs, to_global
+from rppg_graph.graph.aggregate import neighbour_mean
+from rppg_graph.graph.knn import knn_of_graphs
 from rppg_graph.models.video_input import check_video
 from rppg_graph.nn.relative_conv import AverageRelativeConv
 
@@ -93,9 +94,8 @@ class SegmentDenoise(nn.Module):
         clips, channels, patches, frames = x.shape
         segments = F.avg_pool2d(x, (1, SEGMENT_FRAMES), ceil_mode=True)  # (B, C, P, S)
         nodes = segments.flatten(2).transpose(1, 2)  # (B, N, C), N = P·S
-        neighbours = to_global(knn_of_graphs(nodes, min(self.k, nodes.shape[1])))  # (B·N, K)
-        gathered = nodes.flatten(0, 1).index_select(0, neighbours.flatten())  # (B·N·K, C)
-        mean = gathered.view(*neighbours.shape, channels).mean(1).view(nodes.shape)
+        neighbours = knn_of_graphs(nodes, min(self.k, nodes.shape[1]))  # (B, N, K)
+        mean = neighbour_mean(nodes, neighbours)
         both = torch.cat((nodes, mean - nodes), dim=2).flatten(0, 1)  # (B·N, 2C)
         h = F.gelu(self.conv_norm(F.linear(both, self.conv.matrix(), self.conv.bias)))
         y = self.out(self.shrink(h)).view(clips, -1, channels).transpose(1, 2).view(segments.shape)

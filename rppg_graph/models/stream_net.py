@@ -91,7 +91,7 @@ class StreamNet(nn.Module):
 
     def after_dropout(self, branches: tuple[Tensor, Tensor], frames: int) -> Tensor:
         """The rest, which Monte-Carlo dropout repeats: both branches → prediction (B, T) of ``frames`` values."""
-        clips = len(branches[0])
+        clips = branches[0].shape[0]
         (prediction,) = self._in_pieces(self._second_gate, *(branch.flatten(0, 1) for branch in branches))  # (B·T', 1)
         return prediction.view(clips, -1)[:, :frames]
 
@@ -131,7 +131,8 @@ class StreamNet(nn.Module):
 
     def _in_pieces(self, part: Callable[..., tuple[Tensor, ...]], *frames: Tensor) -> tuple[Tensor, ...]:
         """``part`` of frames (N, …), a few segments at a time where nothing but their order ties them together."""
-        if self.training or torch.is_grad_enabled() or frames[0].device.type != "cpu":
+        whole = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if whole or frames[0].device.type != "cpu":
             return part(*frames)
         piece = max(1, PIECE_FRAMES // self.segment) * self.segment
         outputs = [part(*pieces) for pieces in zip(*(tensor.split(piece) for tensor in frames), strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from rppg_graph.errors import InputError
@@ -30,6 +31,11 @@ def check_video(video: Tensor, *, least_frames: int, size: int | None = None) ->
         )
     if frames < least_frames:
         raise InputError(f"video of {frames} frames: the network needs at least {least_frames}")
+    if torch.compiler.is_compiling():  # a trace knows no values
+        return
+    if video.is_cuda:  # the device stops itself, nobody waits for it
+        torch._assert_async(((video >= 0) & (video <= 1)).all(), "video with values outside [0, 1], or not finite")
+        return
     low, high = (float(value) for value in video.detach().aminmax()) if video.numel() else (0.0, 0.0)
     if not (low >= 0 and high <= 1):  # also true of NaN
         raise InputError(f"video with values from {low:g} to {high:g}: must be finite and in [0, 1]")

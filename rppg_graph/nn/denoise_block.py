@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch_geometric import EdgeIndex
-from torch_geometric.data import Batch
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.constructors import graph_constructor
+from rppg_graph.graph.constructors import Grid, graph_constructor
 from rppg_graph.graph.edges import CompleteGraph, neighbours_to_edge_index
+from rppg_graph.graph.knn import to_global
 from rppg_graph.nn.drop_path import DropPath
 from rppg_graph.nn.graph_conv import GRAPH_CONVS
 from rppg_graph.nn.relative_conv import RelativeConv
@@ -22,7 +21,7 @@ from rppg_graph.registry import choose
 class DenoiseBlock(nn.Module):
     """Every patch is mixed with the patches that look alike, anywhere in the clip (STGNet, denoise block).
 
-    ``x ← x + P``; edges from the k nearest neighbours of x; ``h = GELU(BN(conv(x, edges)))``;
+    ``x ← x + P``; the k nearest neighbours of x; ``h = GELU(BN(conv(x, neighbours)))``;
     ``s = GELU(BN(W₁ h))``; ``y = s + DropPath(GELU(BN(W₂ s)))``. There is no residual around the convolution.
 
     Args:
@@ -37,12 +36,12 @@ class DenoiseBlock(nn.Module):
         backend: a name of ``graph.knn.BACKENDS`` or ``auto``.
 
     Shapes:
-        a batch of B graphs with nodes x (B·N, C) → nodes (B·N, C). Edges that are there already, as those of an earlier
-        block of the stage, are used instead of being built.
+        nodes x (B, N, C) of B clips on a grid (T, H, W) → (B, N, C). Neighbours (B, N, K) that are there already, as
+        those of an earlier block of the stage, are used instead of being looked for.
     """
 
     def __init__(
-        self, channels: int, grid: tuple[int, int, int], k: int, *, conv: str = "average_relative", graph: str = "knn",
+        self, channels: int, grid: Grid, k: int, *, conv: str = "average_relative", graph: str = "knn",
         graph_options: Mapping[str, object] | None = None, loop: bool = True, drop_path: float = 0.25,
         backend: str = "auto",
     ) -> None:  # fmt: skip
@@ -58,25 +57,24 @@ class DenoiseBlock(nn.Module):
         if graph == "complete" and not isinstance(self.conv, RelativeConv):
             raise InputError(f"graph 'complete' has no edges for {conv=} to use: take average_relative or max_relative")
 
-    def forward(self, graph: Batch, edges: EdgeIndex | CompleteGraph | None = None) -> Tensor:
-        x = self.placed(graph)
-        h = F.gelu(self.conv_norm(self.conv(x, self.edges(x, graph.grid) if edges is None else edges)))
-        s = self.shrink(h)
-        clips = graph.ptr.numel() - 1
-        return s + self.drop_path(self.mlp(s).view(clips, -1, s.shape[1])).view(s.shape)
+    def forward(self, x: Tensor, grid: Grid, neighbours: Tensor | CompleteGraph | None = None) -> Tensor:
+        x = x + self.positions(grid)
+        h = self.convolved(x, self.neighbours(x, grid) if neighbours is None else neighbours)  # (B·N, 2·C)
+        s = self.shrink(F.gelu(self.conv_norm(h)))
+        return s.view(x.shape) + self.drop_path(self.mlp(s).view(x.shape))
 
-    def placed(self, graph: Batch) -> Tensor:
-        """The nodes with their positional embedding, x + P (B·N, C)."""
-        position = self.positions(graph.grid)  # (N, C)
-        return (graph.x.view(-1, *position.shape) + position).view(graph.x.shape)
+    def convolved(self, x: Tensor, neighbours: Tensor | CompleteGraph) -> Tensor:
+        """Message passing, (B, N, C) → (B·N, 2·C): neighbour lists for our own convolutions, edges for PyG's."""
+        if isinstance(self.conv, RelativeConv):
+            return self.conv(x, neighbours).flatten(0, 1)
+        return self.conv(x.flatten(0, 1), neighbours_to_edge_index(to_global(neighbours)))
 
-    def edges(self, x: Tensor, grid: tuple[int, int, int]) -> EdgeIndex | CompleteGraph:
-        """Who is whose neighbour among the nodes x + P (B·N, C)."""
-        neighbours = self.constructor(x, self.k, grid)
-        return neighbours if isinstance(neighbours, CompleteGraph) else neighbours_to_edge_index(neighbours)
+    def neighbours(self, x: Tensor, grid: Grid) -> Tensor | CompleteGraph:
+        """Who is whose neighbour among nodes x + P (B, N, C): (B, N, K), counted within each clip."""
+        return self.constructor(x, self.k, grid)
 
-    def positions(self, grid: tuple[int, int, int]) -> Tensor:
-        """The positional embedding (N, C), interpolated in time and space where the clip is not of the built size."""
+    def positions(self, grid: Grid) -> Tensor:
+        """The positional embedding P (N, C), interpolated in time and space where the clip is not of the built size."""
         if grid == self.grid:
             return self.position
         volume = self.position.T.reshape(1, -1, *self.grid)  # (1, C, T, H, W)

@@ -15,22 +15,26 @@ from rppg_graph.graph.edges import CompleteGraph
 
 
 class RelativeConv(MessagePassing):
-    """A node beside what its neighbourhood differs by, through a grouped linear map (STGNet, graph convolution).
+    r"""A node beside what its neighbourhood differs by, through a grouped linear map (STGNet, graph convolution).
 
-    ``d_i = ⊕_j (x_j − x_i) = (⊕_j x_j) − x_i`` for ⊕ the mean or the maximum, so no edge-sized tensor is needed;
-    ``y_i = W [x_i0, d_i0, x_i1, d_i1, …] + b`` with W block-diagonal in ``groups`` blocks.
+    .. math::
+        \mathbf{d}_i = \bigoplus_{j \in \mathcal{N}(i)} (\mathbf{x}_j - \mathbf{x}_i)
+        = \Big( \bigoplus_{j \in \mathcal{N}(i)} \mathbf{x}_j \Big) - \mathbf{x}_i, \qquad
+        \mathbf{y}_i = \mathbf{W} \, [x_{i0}, d_{i0}, x_{i1}, d_{i1}, \dots] + \mathbf{b}
+
+    for ⊕ the mean or the maximum, so no edge-sized tensor is needed; W is block-diagonal in ``groups`` blocks.
 
     Args:
         in_channels, out_channels: C and C'; 2·C and C' are multiples of ``groups``.
         groups: blocks of W.
 
     Shapes:
-        x (M, C), edge_index (2, E) from neighbour to node → (M, C'). An ``EdgeIndex`` sorted by node is aggregated by
-        ``graph.aggregate``; any other edge index by gathering and scattering, which takes a tensor of E·C; a
-        ``CompleteGraph`` by one statistic for each clip.
+        - neighbour lists: x (B, N, C), neighbours (B, N, K) counted within each graph → (B, N, C'), by the operators of
+          ``graph.aggregate``; or a ``CompleteGraph`` in their place.
+        - edges: x (M, C) or, bipartite, ((M, C), (M', C)), with any edge index (2, E) from neighbour to node
+          → (M, C') or (M', C'), by gathering and scattering. A node without neighbours has ⊕ = 0.
     """
 
-    SUPPORTS_FUSED_EDGE_INDEX = True
     reduce: str  # ⊕, set by the two classes below
     over_all: Callable[..., Tensor]  # ⊕ of a dense tensor
 
@@ -38,7 +42,7 @@ class RelativeConv(MessagePassing):
         super().__init__(aggr=self.reduce)
         if 2 * in_channels % groups or out_channels % groups:
             raise ValueError(f"groups={groups} must divide 2·in_channels={2 * in_channels} and {out_channels=}")
-        self.groups = groups
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.weight = nn.Parameter(torch.empty(groups, out_channels // groups, 2 * in_channels // groups))
         self.bias = nn.Parameter(torch.empty(out_channels))
         self.reset_parameters()
@@ -49,12 +53,18 @@ class RelativeConv(MessagePassing):
             nn.init.kaiming_normal_(block)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, edge_index: EdgeIndex | Tensor | CompleteGraph) -> Tensor:
+    def forward(self, x: Tensor | tuple[Tensor, Tensor], edge_index: Tensor | EdgeIndex | CompleteGraph) -> Tensor:
         if isinstance(edge_index, CompleteGraph):
-            relative = self.relative_to_all(x.view(edge_index.clips, -1, x.shape[1])).view(x.shape)  # (M, C)
+            clips = x.unflatten(0, (edge_index.clips, -1)) if x.dim() == 2 else x  # (B, N, C)
+            reduced = type(self).over_all(clips, dim=1, keepdim=True).expand_as(clips).reshape(x.shape)
+        elif edge_index.dim() == 3:
+            reduced = AGGREGATIONS[self.reduce](x, edge_index)
         else:
-            relative = self.propagate(edge_index, x=x) - x  # (M, C)
-        return F.linear(torch.cat((x, relative), dim=1), self.matrix(), self.bias)  # (M, C')
+            sources, x = (x, x) if isinstance(x, Tensor) else x
+            if isinstance(edge_index, EdgeIndex):
+                edge_index = edge_index.as_tensor()  # its pointers may lack the last nodes
+            reduced = self.propagate(edge_index, x=(sources, x), size=(len(sources), len(x)))
+        return F.linear(torch.cat((x, reduced - x), dim=-1), self.matrix(), self.bias)
 
     def matrix(self) -> Tensor:
         """W (C', 2·C) for inputs [x, d]: its blocks in place, zeros elsewhere. One product beats four small ones."""
@@ -63,16 +73,6 @@ class RelativeConv(MessagePassing):
 
     def message(self, x_j: Tensor) -> Tensor:
         return x_j
-
-    def message_and_aggregate(self, edge_index: EdgeIndex, x: Tensor) -> Tensor:
-        if edge_index.sparse_size() != (len(x), len(x)):  # not said, so that its last node may be missing
-            size = (len(x), len(x))
-            edge_index = EdgeIndex(edge_index.as_tensor(), sparse_size=size, sort_order=edge_index.sort_order)
-        return AGGREGATIONS[self.reduce](x, edge_index)
-
-    def relative_to_all(self, x: Tensor) -> Tensor:
-        """``(⊕_j x_j) − x_i`` over all nodes j of a clip: (B, N, C) → (B, N, C)."""
-        return type(self).over_all(x, dim=1, keepdim=True) - x
 
 
 class AverageRelativeConv(RelativeConv):

@@ -67,7 +67,7 @@ def conv_of_difference(video: Tensor, block: DiffBlock, conv: nn.Conv3d) -> Tens
     if video.requires_grad:
         return conv(block(video))
     norm, channels = block.norm, video.shape[1]
-    shape, dtype = (len(video), 2 * channels + 1, *video.shape[2:]), _convolved_dtype(video)
+    shape, dtype = (video.shape[0], 2 * channels + 1, *video.shape[2:]), _convolved_dtype(video)
     planes = torch.empty(shape, dtype=dtype, device=video.device, memory_format=CHANNELS_LAST)
     planes[:, :channels] = video
     planes[:, channels:-1] = block.normalised(video)

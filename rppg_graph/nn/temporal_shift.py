@@ -35,7 +35,7 @@ def temporal_shift(x: Tensor, segment: int, wrap: bool) -> Tensor:
     Returns:
         (N, C, H, W).
     """
-    if len(x) % segment:
+    if x.shape[0] % segment:
         raise ValueError(f"temporal_shift: {len(x)} frames are no multiple of segment={segment}; pad them")
     return _Shift.apply(x, segment, wrap, 1)
 

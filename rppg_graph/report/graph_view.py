@@ -19,6 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool3d
 
+from rppg_graph.graph.edges import neighbours_to_edge_index
+from rppg_graph.graph.knn import to_global
+
 # Nodes whose neighbours are looked up: row and column on the face crop, as shares of its height and width.
 PLACES: dict[str, tuple[float, float]] = {"forehead": (0.25, 0.5), "cheek": (0.6, 0.3)}
 
@@ -100,10 +103,13 @@ def seen_graphs(model: nn.Module) -> Iterator[list[SeenGraph]]:
     grids: list[tuple[int, int, int]] = []
 
     def see_grid(module: nn.Module, args: tuple) -> None:
-        grids.append(tuple(args[0].grid))
+        grids.append(args[1])
 
     def see_edges(name: str, module: nn.Module, args: tuple) -> None:
-        graphs.append(SeenGraph(name, grids[-1], *args))
+        x, edges = args
+        if isinstance(edges, Tensor) and edges.dim() == 3:  # neighbour lists
+            edges = neighbours_to_edge_index(to_global(edges)).as_tensor()
+        graphs.append(SeenGraph(name, grids[-1], x.reshape(-1, x.shape[-1]), edges))
 
     blocks = [(name, module) for name, module in model.named_modules() if _is_graph_block(module)]
     handles = [module.register_forward_pre_hook(see_grid) for _, module in blocks]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import get_type_hints
+
 import pytest
 import torch
 
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint
 
-FRAMES, SIZE = 24, 32
+FRAMES, SIZE = 32, 32
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +20,9 @@ def tiny_network():
 
     def build(name: str, frames: int = FRAMES, **options: object) -> torch.nn.Module:
         torch.manual_seed(0)
-        sized = {"clip_frames": frames, "stages": [(2, 6, 2), (1, 4, 1)]} if name.startswith("stgnet") else {}
-        model = MODELS[name](**{"size": SIZE, **sized, **options})
+        sized = {"size": SIZE, "clip_frames": frames, "stages": [(2, 6, 2), (1, 4, 1)]}
+        taken = inspect.signature(get_type_hints(MODELS[name])["return"]).parameters.keys() & sized.keys()
+        model = MODELS[name](**{key: sized[key] for key in taken} | options)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.05 * torch.randn_like(parameter))

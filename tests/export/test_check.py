@@ -10,7 +10,7 @@ import torch
 from rppg_graph.errors import InputError
 from rppg_graph.export import check as module
 from rppg_graph.export.check import CLOSE, EXACT, check
-from rppg_graph.export.dense import dense_form
+from rppg_graph.export.network import inference_form
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def model(tiny_network) -> torch.nn.Module:
 
 
 def test_a_faithful_form_passes(model, clips):
-    found = check(dense_form(model, *clips.shape[2:4]), model, clips, 30.0)
+    found = check(inference_form(model), model, clips, 30.0)
     assert found.exact < EXACT / 1e3
     assert max(found.close) < CLOSE / 10
     assert found.bpm == (None, None)  # 24 frames are too short for a heart rate
@@ -58,13 +58,13 @@ def test_one_swapped_neighbour_passes_and_two_clips_that_deviate_do_not(tiny_net
                 check(moved, model, clips, 30.0)
 
 
-def test_a_dense_form_that_is_slightly_wrong_is_refused(model, clips, monkeypatch):
-    def forgetful(network, frames, size):
+def test_a_form_that_is_slightly_wrong_is_refused(model, clips, monkeypatch):
+    def forgetful(network):
         network = copy.deepcopy(network)
         network.stages[1].denoise[0].mlp[0].weight.data *= 1 + 1e-4  # below what `CLOSE` would see
-        return dense_form(network, frames, size)
+        return inference_form(network)
 
-    monkeypatch.setattr(module, "dense_form", forgetful)
+    monkeypatch.setattr(module, "inference_form", forgetful)
     with pytest.raises(InputError, match="in float64"):
         check(model, model, clips, 30.0)
 

@@ -53,7 +53,7 @@ def run_as_user(file_format: str, file: Path, video: torch.Tensor) -> torch.Tens
 def checkpoint(tiny_network, as_checkpoint, tmp_path) -> Path:
     """A tiny stgnet_small for clips of 24 frames of 32 px."""
     path = tmp_path / "best.pt"
-    options = {"clip_frames": 24, "stages": [(2, 6, 2), (1, 4, 1)]}
+    options = {"clip_frames": 32, "stages": [(2, 6, 2), (1, 4, 1)]}
     save(path, as_checkpoint(tiny_network("stgnet_small"), "stgnet_small", **options))
     return path
 
@@ -152,7 +152,7 @@ def test_mistakes_are_named_and_leave_nothing(arguments, words, checkpoint, monk
 
 
 def test_an_option_that_cannot_be_exported(tiny_network, as_checkpoint, tmp_path, capsys):
-    options = {"clip_frames": 24, "stages": [(1, 4, 1)], "conv": "sage"}
+    options = {"clip_frames": 32, "stages": [(1, 4, 1)], "conv": "sage"}
     save(tmp_path / "sage.pt", as_checkpoint(tiny_network("stgnet_small", **options), "stgnet_small", **options))
     assert cli.main(["export", str(tmp_path / "sage.pt"), "--format", "exported"]) == 2
     assert "SAGEConv (option conv) cannot be exported" in capsys.readouterr().err

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from rppg_graph.errors import InputError
-from rppg_graph.export.dense import dense_form
 from rppg_graph.export.formats import DESCRIPTION, FORMATS, Description
 from rppg_graph.graph.constructors import GRAPHS
 
@@ -35,7 +34,7 @@ def description(name: str, model: torch.nn.Module) -> Description:
 
 
 def assert_runs(file_format: str, model: torch.nn.Module, name: str, clips: torch.Tensor) -> bytes:
-    content = FORMATS[file_format].to_bytes(dense_form(model, 24, 32), description(name, model))
+    content = FORMATS[file_format].to_bytes(model, description(name, model))
     run = FORMATS[file_format].runner(content)
     with torch.no_grad():
         wave = model(clips)
@@ -75,4 +74,4 @@ def test_without_the_extra_it_says_what_to_install(package, tiny_network, monkey
     monkeypatch.setitem(sys.modules, package, None)  # what an import sees where it is not installed
     model = tiny_network("deep_phys")
     with pytest.raises(InputError, match=rf"needs {package}.*pip install .rppg-graph\[export\]"):
-        FORMATS["onnx"].to_bytes(dense_form(model, 24, 32), description("deep_phys", model))
+        FORMATS["onnx"].to_bytes(model, description("deep_phys", model))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.knn import BACKENDS, METRICS, choose_backend, knn
+from rppg_graph.graph.choices import fastest
+from rppg_graph.graph.knn import BACKENDS, DECOMPOSITIONS, METRICS, knn, knn_of_graphs
 
 
 @pytest.fixture(params=BACKENDS)
@@ -30,7 +31,7 @@ def test_neighbours_are_the_nearest(backend, metric, loop, nodes, channels, k, a
     assert_nearest(knn(x, k, metric=metric, loop=loop, backend=backend), x, k, one_graph(x), metric, loop)
 
 
-@pytest.mark.parametrize("backend", ["dense", "blocked", "torch_cluster"])
+@pytest.mark.parametrize("backend", ["dense", "blocked", "torch_cluster", "triton"])
 @pytest.mark.parametrize("loop", [True, False])
 def test_the_same_set_as_the_reference_in_float64(backend, loop, installed):
     x = torch.randn(700, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -63,11 +64,11 @@ def test_duplicates_are_neighbours_of_each_other(backend, loop, assert_nearest):
     assert_nearest(knn(x, 20, loop=loop, backend=backend), x, 20, one_graph(x), "cosine", loop)
 
 
-@pytest.mark.parametrize("backend", ["reference", "blocked"])
-def test_of_equal_distances_the_lower_index(backend):
+@pytest.mark.parametrize("backend", ["reference", "blocked", "triton"])
+def test_of_equal_distances_the_lower_index(backend, installed):
     places = torch.arange(400.0).div(4).floor()[:, None]  # 100 places with 4 nodes each
     expected = torch.tensor([0, 1, 2, 3, 4, 5]).repeat(4, 1)
-    assert torch.equal(knn(places, 6, metric="euclidean", backend=backend).sort(1).values[:4], expected)
+    assert torch.equal(knn(places, 6, metric="euclidean", backend=installed(backend)).sort(1).values[:4], expected)
 
 
 def test_torch_cluster_does_not_hide_missing_neighbours(installed):
@@ -88,7 +89,7 @@ def test_features_that_share_a_large_part_keep_their_neighbours(backend, assert_
 
 
 @pytest.mark.parametrize("loop", [True, False])
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name != "triton"])
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=6), seed=st.integers(0, 2**16), data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_edges_never_cross_graphs(name, loop, sizes, seed, data):
@@ -186,9 +187,9 @@ def test_names_are_checked():
 
 
 def test_auto_says_what_it_chose(caplog):
-    assert choose_backend(torch.empty(1, 2560, 64)) == "blocked"
-    assert choose_backend(torch.empty(1, 64, 64)) == "dense"
-    assert choose_backend(torch.empty(1, 2560, 64, device="meta")) == "dense"
+    assert fastest("knn", torch.empty(1, 2560, 64)) == "blocked"
+    assert fastest("knn", torch.empty(1, 64, 64)) == "dense"
+    assert fastest("knn", torch.empty(1, 2560, 64, device="meta")) == "dense"
     with caplog.at_level("DEBUG", logger="rppg_graph"):
         knn(torch.randn(512, 4), 2)
     assert "backend 'blocked'" in caplog.text
@@ -200,3 +201,18 @@ def test_dense_in_parts_is_dense(monkeypatch):
     whole = knn(x, 5, batch=batch, loop=False, backend="dense").sort(1).values
     monkeypatch.setattr("rppg_graph.graph.knn.DENSE_VALUES", 300 * 7)
     assert torch.equal(knn(x, 5, batch=batch, loop=False, backend="dense").sort(1).values, whole)
+
+
+@pytest.mark.parametrize(("metric", "loop"), [("cosine", True), ("euclidean", False)])
+def test_it_is_a_torch_operator(metric, loop):
+    x = torch.randn(2, 30, 4, generator=torch.Generator().manual_seed(8))
+    torch.library.opcheck(torch.ops.rppg_graph.nearest.default, (x, 5, metric, loop, "auto"))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("loop", [True, False])
+def test_its_decomposition_finds_the_same(metric, loop):
+    x = torch.randn(2, 300, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
+    plainly = DECOMPOSITIONS[torch.ops.rppg_graph.nearest.default]
+    expected = plainly(x, 12, metric, loop, "auto").sort(2).values
+    assert torch.equal(knn_of_graphs(x, 12, metric=metric, loop=loop).sort(2).values, expected)

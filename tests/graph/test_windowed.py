@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.knn import knn
+from rppg_graph.graph.knn import knn, to_global
 from rppg_graph.graph.windowed import WINDOWED_BACKENDS, Window, windowed_knn
 
 GRID = (7, 4, 5)
@@ -17,12 +17,18 @@ def clips(number: int, grid=GRID, channels: int = 6) -> torch.Tensor:
     return torch.randn(nodes, channels, dtype=torch.float64, generator=torch.Generator().manual_seed(nodes))
 
 
+def search(x: torch.Tensor, k: int, grid=GRID, **options) -> torch.Tensor:
+    """Of nodes (M, C): rising neighbours (M, K), counted over all clips."""
+    clips = x.view(-1, grid[0] * grid[1] * grid[2], x.shape[1])
+    return to_global(windowed_knn(clips, k, grid, **options)).sort(1).values
+
+
 @pytest.mark.parametrize("backend", WINDOWED_BACKENDS)
 @pytest.mark.parametrize("loop", [True, False])
 @pytest.mark.parametrize(("segments", "patches", "k"), [(1, 1, 5), (2, None, 30), (0, 2, 9), (3, 0, 3), (99, 99, 60)])
 def test_the_same_set_as_a_search_by_hand(backend, loop, segments, patches, k):
     x = clips(2)
-    found = windowed_knn(x, k, GRID, segments=segments, patches=patches, loop=loop, backend=backend).sort(1).values
+    found = search(x, k, segments=segments, patches=patches, loop=loop, backend=backend)
     unit = x / x.norm(dim=1, keepdim=True)
     places = [(t, h, w) for t in range(7) for h in range(4) for w in range(5)]
 
@@ -49,7 +55,7 @@ def test_a_window_over_the_whole_clip_is_plain_knn(backend, loop):
     x, grid = clips(2, (12, 9, 9)), (12, 9, 9)  # segments of 81 patches: more than one piece of work each
     batch = torch.arange(2).repeat_interleave(972)
     expected = knn(x, 20, batch=batch, loop=loop, backend="dense").sort(1).values
-    found = windowed_knn(x, 20, grid, segments=12, patches=9, loop=loop, backend=backend).sort(1).values
+    found = search(x, 20, grid, segments=12, patches=9, loop=loop, backend=backend)
     assert torch.equal(found, expected)
 
 
@@ -62,7 +68,7 @@ def test_every_node_has_equally_many_candidates():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_float_types_agree(dtype):
     x = clips(1).to(dtype)
-    found = [windowed_knn(x, 8, GRID, patches=1, backend=backend).sort(1).values for backend in WINDOWED_BACKENDS]
+    found = [search(x, 8, patches=1, backend=backend) for backend in WINDOWED_BACKENDS]
     same = [(found[0] == other).float().mean() for other in found[1:]]
     assert min(same) > 0.99  # bfloat16 features have equal distances, of which any may be taken
 
@@ -80,4 +86,4 @@ def test_float_types_agree(dtype):
 )
 def test_mistakes(options, message):
     with pytest.raises(InputError, match=message):
-        windowed_knn(clips(1), **{"k": 5, "grid": GRID} | options)
+        search(clips(1), **{"k": 5, "grid": GRID} | options)

@@ -66,7 +66,7 @@ def by_predict(method, frames: np.ndarray, wave: np.ndarray) -> float | None:
 def by_eval(method, frames: np.ndarray, wave: np.ndarray) -> float | None:
     recording = SimpleNamespace(
         name="a", subject="a", frames=frames, seconds=seconds_of(frames), fps=FPS, face=np.ones(len(frames), bool),
-        pulse=wave, bpm=None, boxes=None,
+        pulse=wave, bpm=None, boxes=np.full((len(frames), 4), SIZE),
     )  # fmt: skip
     (row,) = evaluate_waves([recording_wave(recording, method)]).recordings
     assert row.reference_bpm == pytest.approx(row.bpm, abs=1)

@@ -49,7 +49,7 @@ def test_eval_activations_in_float64(network, golden_clip, golden):
         for block in stage.denoise:
             name = f"stgm_block{number}"
             block.register_forward_hook(
-                lambda _m, inputs, out, name=name: seen.update({name: _feature_map(out, inputs[0])})
+                lambda _m, inputs, out, name=name: seen.update({name: _feature_map(out, inputs[1])})
             )
             number += 1
         name = f"stgm_block{number}"
@@ -66,8 +66,8 @@ def test_eval_activations_in_float64(network, golden_clip, golden):
     assert np.abs(output.numpy() - expected["eval_output"]).max() < 1e-9 * expected["eval_output"].std()
 
 
-def _feature_map(x: torch.Tensor, graph) -> torch.Tensor:
-    return x.view(graph.ptr.numel() - 1, *graph.grid, -1).permute(0, 4, 1, 2, 3)
+def _feature_map(x: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+    return x.mT.unflatten(2, grid)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
 
 SIZES = {"stgnet_released": {"size": 16, "clip_frames": 32}, "stgnet_paper": {"size": 16, "clip_frames": 32}}
+SIZES["stgnet_map"] = {}  # any size
 
 
 def with_statistics(model: nn.Module) -> nn.Module:

@@ -40,9 +40,29 @@ def by_definition(conv: MessagePassing, x: torch.Tensor, neighbours: torch.Tenso
 
 
 def test_the_formula(conv, nodes, neighbours):
-    torch.testing.assert_close(
-        conv(nodes, neighbours_to_edge_index(neighbours)), by_definition(conv, nodes, neighbours)
-    )
+    expected = by_definition(conv, nodes, neighbours)
+    torch.testing.assert_close(conv(nodes, neighbours_to_edge_index(neighbours)), expected)
+    torch.testing.assert_close(conv(nodes[None], neighbours[None])[0], expected)
+
+
+def test_lists_of_a_batch_are_counted_within_each_graph(conv, nodes, neighbours):
+    both = conv(torch.stack((nodes, nodes.flip(0))), torch.stack((neighbours, neighbours.roll(3, 0))))
+    torch.testing.assert_close(both[0], by_definition(conv, nodes, neighbours))
+    torch.testing.assert_close(both[1], by_definition(conv, nodes.flip(0), neighbours.roll(3, 0)))
+
+
+def test_bipartite_edges(conv, nodes):
+    targets = torch.randn(3, 6, dtype=torch.float64)
+    lists = torch.tensor([[4, 19], [0, 1], [7, 2]])
+    edges = torch.stack((lists.flatten(), torch.arange(3).repeat_interleave(2)))
+    reduced = nodes[lists].mean(1) if isinstance(conv, AverageRelativeConv) else nodes[lists].amax(1)
+    everybody = torch.cat((targets, reduced))  # node i's only neighbour is the reduction itself
+    expected = by_definition(conv, everybody, (torch.arange(6) % 3 + 3)[:, None])[:3]
+    torch.testing.assert_close(conv((nodes, targets), edges), expected)
+
+
+def test_repr():
+    assert str(AverageRelativeConv(6, 8)) == "AverageRelativeConv(6, 8)"
 
 
 def test_every_kind_of_edge_index_gives_the_same(conv, nodes, neighbours):
@@ -67,12 +87,14 @@ def test_an_edge_index_without_its_last_nodes(conv, nodes):
 
 def test_a_complete_graph_is_everybody(conv, nodes):
     everybody = torch.cat((torch.arange(10).expand(10, -1), torch.arange(10, 20).expand(10, -1)))
-    torch.testing.assert_close(conv(nodes, CompleteGraph(2)), conv(nodes, neighbours_to_edge_index(everybody)))
+    expected = conv(nodes, neighbours_to_edge_index(everybody))
+    torch.testing.assert_close(conv(nodes, CompleteGraph(2)), expected)
+    torch.testing.assert_close(conv(nodes.view(2, 10, 6), CompleteGraph(2)).flatten(0, 1), expected)
 
 
 def test_gradients(conv, nodes, neighbours):
-    edges = neighbours_to_edge_index(neighbours)
-    assert torch.autograd.gradcheck(lambda x, w: _with_weight(conv, w)(x, edges), (nodes.requires_grad_(), conv.weight))
+    lists, x = neighbours[None], nodes[None].requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, w: _with_weight(conv, w)(x, lists), (x, conv.weight))
 
 
 def _with_weight(conv: MessagePassing, weight: torch.Tensor):
@@ -81,10 +103,10 @@ def _with_weight(conv: MessagePassing, weight: torch.Tensor):
 
 def test_fused_and_gathered_gradients_agree(conv, nodes, neighbours):
     gradients = []
-    for edges in (neighbours_to_edge_index(neighbours), neighbours_to_edge_index(neighbours).as_tensor()):
+    for edges in (neighbours[None], neighbours_to_edge_index(neighbours)):
         x = nodes.clone().requires_grad_()
         conv.zero_grad()
-        conv(x, edges).square().sum().backward()
+        conv(x[None] if edges.dim() == 3 else x, edges).square().sum().backward()
         gradients.append([x.grad, *(parameter.grad.clone() for parameter in conv.parameters())])
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs)

@@ -40,7 +40,7 @@ def test_neighbours_are_the_most_similar_patches(clip, view):
     model, seen = small(), []
     for stage in model.stages:
         for block in stage.denoise:
-            block.conv.register_forward_pre_hook(lambda module, args: seen.append(args[0].double()))
+            block.conv.register_forward_pre_hook(lambda module, args: seen.append(args[0][0].double()))
     with torch.inference_mode():
         model(clip)
     assert len(view.neighbours) == len(PLACES) * len(seen) == 6

@@ -1,4 +1,4 @@
-"""The dense form computes what the network computes: in float64, to rounding, for every option that it takes."""
+"""The exported form computes what the network computes: in float64, to rounding, for every option that it takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rppg_graph.errors import InputError
-from rppg_graph.export.dense import dense_form
+from rppg_graph.export.network import Decomposed, inference_form
 from rppg_graph.graph.constructors import GRAPHS
 from rppg_graph.models import MODELS
 from rppg_graph.nn.graph_conv import GRAPH_CONVS
@@ -16,9 +16,11 @@ RELATIVE = ("average_relative", "max_relative")
 
 def assert_same(model: torch.nn.Module, video: torch.Tensor) -> None:
     model, video = model.double(), video.double()
-    dense = dense_form(model, video.shape[2], video.shape[3])
+    form = inference_form(model)
     with torch.no_grad():
-        wave, ours = model(video), dense(video)
+        wave = model(video)
+        with Decomposed():
+            ours = form(video)
     assert wave.std(1).min() > 0
     assert ((ours - wave).abs().amax(1) / wave.std(1)).max() < 1e-10
 
@@ -69,9 +71,9 @@ def test_options_of_stream_net(shift, frames, tiny_network, clips):
 def test_the_network_is_left_as_it_was(tiny_network):
     model = tiny_network("stream_net")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    dense = dense_form(model, 24, 32)
+    form = inference_form(model)
     with torch.no_grad():
-        for parameter in dense.parameters():
+        for parameter in form.parameters():
             parameter.zero_()
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -80,9 +82,18 @@ def test_the_network_is_left_as_it_was(tiny_network):
 @pytest.mark.parametrize("conv", [conv for conv in GRAPH_CONVS if conv not in RELATIVE])
 def test_other_convolutions_are_refused(conv, tiny_network):
     with pytest.raises(InputError, match=r"\(option conv\).*average_relative and max_relative"):
-        dense_form(tiny_network("stgnet_small", conv=conv), 24, 32)
+        inference_form(tiny_network("stgnet_small", conv=conv))
 
 
-def test_other_networks_are_refused():
-    with pytest.raises(InputError, match="Linear cannot be exported; STGNet, STGNetPair, StreamNet can"):
-        dense_form(torch.nn.Linear(2, 2), 24, 32)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stgnet_small", "stream_net"])
+def test_torch_compile_takes_the_whole_network_and_its_gradient(name, tiny_network, clips):
+    model, video = tiny_network(name).double(), clips[:2].double()
+    results = []
+    for run in (model, torch.compile(model, fullgraph=True, backend="aot_eager")):
+        model.zero_grad()
+        wave = run(video)
+        wave.square().sum().backward()
+        results.append((wave, *(parameter.grad for parameter in model.parameters() if parameter.grad is not None)))
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)
