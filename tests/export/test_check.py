@@ -22,7 +22,7 @@ def test_a_faithful_form_passes(model, clips):
     found = check(inference_form(model), model, clips, 30.0)
     assert found.exact < EXACT / 1e3
     assert max(found.close) < CLOSE / 10
-    assert found.bpm == (None, None)  # 24 frames are too short for a heart rate
+    assert found.bpm == (None, None)  # 32 frames are too short for a heart rate
     assert min(found.milliseconds) > 0
 
 

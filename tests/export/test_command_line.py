@@ -51,7 +51,7 @@ def run_as_user(file_format: str, file: Path, video: torch.Tensor) -> torch.Tens
 
 @pytest.fixture
 def checkpoint(tiny_network, as_checkpoint, tmp_path) -> Path:
-    """A tiny stgnet_small for clips of 24 frames of 32 px."""
+    """A tiny stgnet_small for clips of 32 frames of 32 px."""
     path = tmp_path / "best.pt"
     options = {"clip_frames": 32, "stages": [(2, 6, 2), (1, 4, 1)]}
     save(path, as_checkpoint(tiny_network("stgnet_small"), "stgnet_small", **options))
@@ -70,7 +70,7 @@ def test_a_file_runs_without_the_project(file_format, checkpoint, tiny_network, 
     assert cli.main(["export", str(checkpoint), "--format", file_format]) == 0
     out = checkpoint.with_suffix(FORMATS[file_format].suffix)
     screen = capsys.readouterr().out
-    for words in (str(out), "MB", "(batch, 3, 24, 32, 32)", "(batch, 24): label wave, at 29.5 fps", "in float64", "ms"):
+    for words in (str(out), "MB", "(batch, 3, 32, 32, 32)", "(batch, 32): label wave, at 29.5 fps", "in float64", "ms"):
         assert words in screen
     assert {path.name for path in out.parent.iterdir()} == {"best.pt", out.name}
     assert_same_waves(run_as_user(file_format, out, clips), tiny_network("stgnet_small"), clips)

@@ -30,7 +30,7 @@ DESCRIBED = {"onnx": described_onnx, "exported": described_exported}
 
 
 def description(name: str, model: torch.nn.Module) -> Description:
-    return Description(name, 24, 32, 29.5, model.label)
+    return Description(name, 32, 32, 29.5, model.label)
 
 
 def assert_runs(file_format: str, model: torch.nn.Module, name: str, clips: torch.Tensor) -> bytes:
@@ -40,7 +40,7 @@ def assert_runs(file_format: str, model: torch.nn.Module, name: str, clips: torc
         wave = model(clips)
     for count in (1, 2, 3):
         ours = run(clips[:count])
-        assert ours.shape == (count, 24)
+        assert ours.shape == (count, 32)
         assert ((ours - wave[:count]).abs().amax(1) / wave[:count].std(1)).max() < 1e-3
     return content
 
@@ -54,7 +54,7 @@ def test_a_file_says_what_the_network_says(file_format, name, tiny_network, clip
     told = DESCRIBED[file_format](content)
     assert told.keys() == set(Description._fields)
     assert (told["model"], float(told["fps"]), told["label"]) == (name, 29.5, model.label)
-    assert (int(told["clip_frames"]), int(told["size"])) == (24, 32)
+    assert (int(told["clip_frames"]), int(told["size"])) == (32, 32)
     assert str(Path(__file__).parents[2]).encode() not in content
     weights = sum(value.nbytes for value in model.state_dict().values())
     assert len(content) < weights + 500_000  # no example clip
