@@ -72,6 +72,9 @@ def _people(path: Path) -> list[str]:
     config = read_mapping(path, EXAMPLE)
     if config["train"]["steps"] == 0:
         return []
+    if "simulated" in config:
+        people = config["train"]["steps"] * config["train"]["batch"]
+        return [f"| {path.stem} | all ranges of synthetic/traces.py | {people:,} | 10 | simulated colour traces |"]
     return [
         f"| {path.stem} | {_preset(part)} | {part['subjects']} | {part['seconds']:g} | {_coded(part)}{how} |"
         for key, how in (("synthetic", "videos"), ("rendered", "crops"))
@@ -99,6 +102,8 @@ def _in_repository(path: Path) -> Path:
 
 def by_set(name: str, rows: list[Row]) -> str:
     """A line a set: the network, the network with POS beside it, and POS."""
+    if not any(row["method"] == name for row in rows):
+        return "Measured alone and in the default reading: docs/accuracy.md, benchmarks/results/readings_*.csv."
     lines = [f"| set | windows | {ACCURACY} | with POS: {ACCURACY} | POS: {ACCURACY} |", "|---|" + "---:|" * 7]
     for found in dict.fromkeys(row["set"] for row in rows):
         own, both, pos = (
@@ -114,6 +119,8 @@ def by_band(name: str, key: str, rows: list[Row]) -> str:
     title, edges = BANDS[key]
     lines = [f"| {title} | windows | {ACCURACY} |", "|---|---:|---:|---:|"]
     own = [row for row in rows if row["method"] == name and row[key]]
+    if not own:
+        return f"By {title}: see the same files."
     for low, high in itertools.pairwise(edges):
         last = high == edges[-1]
         found = [row for row in own if low <= float(row[key]) < high or (last and float(row[key]) >= high)]

@@ -76,9 +76,11 @@ def pack(name: str) -> None:
     runs = {recipe: WORK / recipe.stem for recipe in recipes(name)}
     checkpoint = load([*runs.values()][-1] / "best.pt")
     checkpoint.config["data"]["crop"]["policy"] = "fail"
-    root, crop = WORK / "calibration", CropConfig(size=checkpoint.config["data"]["crop"]["size"])
-    write_mix(root, CALIBRATED_ON)
-    calibration = calibrate(checkpoint, cached_recordings(other_dataset(root, None, crop)))
+    calibration = {}
+    if not checkpoint.config["simulated"]:  # a map network speaks through the ensemble, which is judged as a whole
+        root, crop = WORK / "calibration", CropConfig(size=checkpoint.config["data"]["crop"]["size"])
+        write_mix(root, CALIBRATED_ON)
+        calibration = calibrate(checkpoint, cached_recordings(other_dataset(root, None, crop)))
     path = FOLDER / f"{name}{SUFFIX}"
     write_weights(path, checkpoint._replace(calibration=calibration))
     for recipe, run in runs.items():
