@@ -21,76 +21,66 @@ from tqdm import tqdm
 import rppg_graph.pulse.judgement as package
 from rppg_graph.data.traces import FaceTraces
 from rppg_graph.errors import InputError
-from rppg_graph.pulse.classical import CLASSICAL
-from rppg_graph.pulse.cures import without_background, without_key_frames
+from rppg_graph.inference.ensemble import Ensemble
+from rppg_graph.inference.ensemble_stream import read_traces
+from rppg_graph.models.weights import load_weights
+from rppg_graph.nn.folding import folded
 from rppg_graph.pulse.evidence import key_period
-from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, heart_rate
-from rppg_graph.pulse.judgement import Judge, candidates, evidence_of
+from rppg_graph.pulse.heart_rate import WINDOW_SECONDS
+from rppg_graph.pulse.judgement import Judge, Judgement, candidates, evidence_of
 from rppg_graph.pulse.judgement_fit import Row, chosen_rows, fit_judge
-from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import area_under, risk_coverage
-from rppg_graph.pulse.window import Window, amplitudes, cut_window, relative
+from rppg_graph.pulse.window import Window, amplitudes, relative
+from rppg_graph.synthetic.traces import simulate_people
 
 Source = Iterable[tuple[FaceTraces, np.ndarray | float | None, str, str]]
 FILE = Path(package.__file__).with_suffix(".json")
-MEMBERS = ("pos", "pbv", "chrom", "omit", "green")
-STEP_SECONDS = 5.0
-MOST_FPS = 30.0  # a faster video is read at this rate: no pulse is lost
+NETWORK = "stgnet-map-synth"
+STEP_FRAMES = 150
+MAP_FRAMES, MAPS_AT_ONCE = 465, 8
 
 
 def stored(folder: Path) -> Iterator[tuple[FaceTraces, np.ndarray | float | None, str, str]]:
-    """Recordings from .npz files: the fields of FaceTraces, `bpm` (a number, one for each frame, or NaN for nobody),
-    `kind` and `person`."""
+    """Recordings from .npz files: the fields of FaceTraces, a mask a key `mask_NAME`, `bpm` (a number, one for each
+    frame, or NaN for nobody), `kind` and `person`."""
     for path in sorted(folder.glob("*.npz")):
         held = np.load(path)
         optional = {name: held.get(name) for name in ("background", "boxes", "key_frames")}
-        traces = FaceTraces(held["seconds"], {"skin": held["skin"]}, held["patches"], **optional)
+        masks = {name.removeprefix("mask_"): held[name] for name in held if name.startswith("mask_")}
         bpm = held["bpm"]
+        traces = FaceTraces(held["seconds"], masks, held["patches"], **optional)
         yield traces, None if np.isnan(bpm).all() else bpm, str(held["kind"]), str(held["person"])
 
 
-def cured(traces: FaceTraces) -> FaceTraces:
-    """Traces less what is known to be no pulse."""
-    return without_key_frames(without_background(traces))
+def maps(recordings: int, seed: int) -> Iterator[tuple[FaceTraces, np.ndarray | None, str, str]]:
+    """Simulated people as the map network learns from, without face boxes; a third of them has no pulse."""
+    for first in range(0, recordings, MAPS_AT_ONCE):
+        people = simulate_people(np.random.default_rng([seed, 5, first]), MAPS_AT_ONCE, MAP_FRAMES, no_pulse=1 / 3)
+        coded = people.parameters["coded_share"] > 0
+        for i in range(min(MAPS_AT_ONCE, recordings - first)):
+            weights = np.where(people.skin[i] > 0.5, people.skin[i], 0) + 1e-6
+            skin = (people.patches[i] * weights[:, None]).sum(1) / weights.sum()
+            masks = {"skin": skin, "steady": skin, "whole": people.patches[i].mean(axis=1)}
+            traces = FaceTraces(np.arange(MAP_FRAMES) / 30, masks, people.patches[i], people.background[i])
+            alive = np.isfinite(people.bpm[i]).all()
+            kind = f"map, {'coded' if coded[i] else 'as filmed'}{'' if alive else ', no pulse'}"
+            yield traces, people.bpm[i] if alive else None, kind, f"map-{seed}-{first + i}"
 
 
-def member_rates(skin: np.ndarray, fps: float) -> dict[str, float]:
-    """Rate in bpm by formula; NaN where it has none."""
-    rates = {}
-    for name in MEMBERS:
-        try:
-            bpm = heart_rate(prepare_native(CLASSICAL[name](skin, fps), fps), fps).bpm
-        except InputError:
-            bpm = None
-        rates[name] = np.nan if bpm is None else bpm
-    return rates
+class Recorder:
+    """In the place of a judge: keeps every candidate of every window with its evidence."""
 
+    def __init__(self, fooled: dict[str, float]) -> None:
+        self.fooled, self.found = fooled, []
 
-def common_rate(members: dict[str, float]) -> float:
-    """The rate that most members share; NaN where none has one."""
-    groups = candidates(members)
-    votes = [sum(abs(rate - group) <= 3 for rate in members.values()) for group in groups]
-    return groups[int(np.argmax(votes))] if groups else np.nan
-
-
-def windows_of(traces: FaceTraces, fooled: dict[str, float] | None = None) -> list[tuple[float, Window]]:
-    """Start and window, every five seconds, with the formulas' rates and those of the windows beside it.
-
-    Args:
-        fooled: rates that methods are made to have in every window.
-    """
-    fps = min(MOST_FPS, 1 / float(np.median(np.diff(traces.seconds))))
-    first, last = float(traces.seconds[0]), float(traces.seconds[-1])
-    found = []
-    for start in np.arange(first, max(last - WINDOW_SECONDS, first) + 1e-6, STEP_SECONDS):
-        try:
-            window = cut_window(traces, start, min(WINDOW_SECONDS, last - start), fps)
-            found.append((start, replace(window, members=member_rates(window.skin, fps) | (fooled or {}))))
-        except InputError:
-            continue
-    rates = [common_rate(window.members) for _, window in found]
-    beside = [[rates[j] for j in (i - 1, i + 1) if 0 <= j < len(rates)] for i in range(len(rates))]
-    return [(at, replace(window, neighbours=near)) for (at, window), near in zip(found, beside, strict=True)]
+    def judge(self, window: Window, trust: float | None = None) -> Judgement:
+        window = replace(window, members={**window.members, **self.fooled})
+        found = evidence_of(window, candidates(window.members))
+        if not found:
+            raise InputError("no method has a rate")
+        self.found.append(found)
+        likeliest = max(found, key=lambda each: package.shipped().probability(each[1]))
+        return Judgement(likeliest[0], 0.5, None, False, likeliest[1], {}, None, ())
 
 
 def suspect(traces: FaceTraces, rng: np.random.Generator) -> float:
@@ -113,25 +103,28 @@ def suspect(traces: FaceTraces, rng: np.random.Generator) -> float:
 
 
 def rows_of(source: Source, total: int | None = None, hardened: bool = False) -> list[Row]:
-    """A row for every candidate of every window.
+    """A row for every candidate of every window, five seconds apart, as the default method reads them.
 
     Args:
-        hardened: for a fit. A quarter of the recordings are not cured, and in a fifth one to three of the methods
-            have the rate of what is no pulse, as a network may: the judgement must not lean on either.
+        hardened: for a fit. In a fifth of the recordings one to three of the methods have the rate of what is no
+            pulse, as one that is fooled may: the judgement must not lean on them.
     """
-    rows = []
+    rows, method = [], Ensemble(network=folded(load_weights(NETWORK).model))
     for number, (traces, truth, kind, person) in enumerate(tqdm(source, total=total, unit="recording", leave=False)):
         rng, fooled = np.random.default_rng([7, number]), {}
         if hardened and rng.random() < 0.2:
-            fooled = dict.fromkeys(rng.choice(MEMBERS, rng.integers(1, 4), replace=False), suspect(traces, rng))
-        treated = traces if hardened and rng.random() < 0.25 else cured(traces)
-        for index, (start, window) in enumerate(windows_of(treated, fooled)):
+            fooled = dict.fromkeys(rng.choice(method.names, rng.integers(1, 4), replace=False), suspect(traces, rng))
+        recorder = Recorder(fooled)
+        same = {"steady": traces.masks["skin"], "whole": traces.patches.mean(axis=1)}  # where only skin was simulated
+        traces = replace(traces, masks={**same, **traces.masks})
+        raw = read_traces(replace(method, judge=recorder), traces, STEP_FRAMES)
+        judged = [window for window in raw.windows if window.judgement is not None]
+        for index, (window, found) in enumerate(zip(judged, recorder.found, strict=True)):
             true_bpm = np.nan
             if truth is not None:
-                inside = (traces.seconds >= start) & (traces.seconds < start + WINDOW_SECONDS)
+                inside = (traces.seconds >= window.start) & (traces.seconds < window.start + WINDOW_SECONDS)
                 true_bpm = float(np.mean(np.broadcast_to(truth, len(traces.seconds))[inside]))
-            for bpm, evidence in evidence_of(window, candidates(window.members)):
-                rows.append(Row(f"{person}/{number}", person, kind, index, bpm, true_bpm, evidence))
+            rows += [Row(f"{person}/{number}", person, kind, index, bpm, true_bpm, seen) for bpm, seen in found]
     return rows
 
 
@@ -185,7 +178,8 @@ def _share(part: np.ndarray, whole: np.ndarray) -> float | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("fit", "report"))
-    parser.add_argument("--recordings", type=int, default=420, help="simulated ones")
+    parser.add_argument("--recordings", type=int, default=420, help="simulated faces with all evidence")
+    parser.add_argument("--maps", type=int, default=400, help="simulated maps, coded and as filmed")
     parser.add_argument("--seed", type=int, default=None, help="of the simulation: 0 to fit, 1 to report")
     parser.add_argument("--stored", type=Path, nargs="*", default=[], help="folders of .npz files to add")
     parser.add_argument("--trust", type=float, default=None)
@@ -193,6 +187,7 @@ def main() -> None:
     seed = options.seed if options.seed is not None else ("fit", "report").index(options.what)
     fit = options.what == "fit"
     rows = rows_of(simulated(options.recordings, seed), options.recordings, fit) if options.recordings else []
+    rows += rows_of(maps(options.maps, seed), options.maps, fit) if options.maps else []
     for folder in options.stored:
         rows += rows_of(stored(folder), hardened=fit)
     if fit:

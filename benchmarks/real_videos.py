@@ -24,7 +24,6 @@ from harness import RESULTS, environment
 from weights import VIEWS
 
 from rppg_graph import cli
-from rppg_graph.cli.chosen_method import DEFAULT_WEIGHTS
 from rppg_graph.data.recordings import find_recordings
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
@@ -33,7 +32,7 @@ from rppg_graph.pulse.protocols import prepare_native
 SUFFIXES = {".mp4", ".mov", ".avi"}
 GRID_HZ = 30.0
 METHODS = {"no option": [], "pos": ["--method", "pos"]}  # to options of predict
-METHODS |= {DEFAULT_WEIGHTS: ["--weights", DEFAULT_WEIGHTS, "--views", VIEWS]}
+METHODS |= {"stgnet-small-synth": ["--weights", "stgnet-small-synth", "--views", VIEWS]}
 
 
 def reference_bpm(video: Path, seconds: float = np.inf) -> float | None:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.crop_views import VIEWS
-from rppg_graph.inference.methods import UNTRAINED, Method, MonteCarlo, Reading
+from rppg_graph.inference.methods import BY_NAME, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.judgement import shipped
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.registry import choose
 
 if TYPE_CHECKING:
     from rppg_graph.models.checkpoint import Checkpoint
 
-DEFAULT_WEIGHTS = "stgnet-small-synth"  # where nothing is named, and how they are then read
-PLAIN_READING = Reading()
-DEFAULT_READING = Reading(views="corners", beside="pos")
+DEFAULT = "ensemble"  # where nothing is named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--weights",
         metavar="NAME",
-        help=f"a network that comes trained (without any of these three: {DEFAULT_WEIGHTS} with --views "
-        f"{DEFAULT_READING.views} --beside {DEFAULT_READING.beside})",
+        help=f"a network that comes trained (without any of these three: --method {DEFAULT})",
     )
-    which.add_argument("--method", help=f"a method without training: {', '.join(UNTRAINED)}")
+    which.add_argument("--method", help=f"a formula, or formulas and a network together: {', '.join(BY_NAME)}")
+    parser.add_argument(
+        "--trust",
+        type=float,
+        metavar="P",
+        help=f"answer where the rate is right with this probability (default: {shipped().trust:g})",
+    )
     add_reading(parser)
 
 
@@ -56,9 +60,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reading(args: argparse.Namespace, mc: MonteCarlo | None = None, by_default: Reading = PLAIN_READING) -> Reading:
-    """What the options ask for; what they leave open is as in ``by_default``."""
-    return Reading(args.views or by_default.views, args.beside or by_default.beside, mc)
+def reading(args: argparse.Namespace, mc: MonteCarlo | None = None) -> Reading:
+    """What the options ask for."""
+    return Reading(args.views or "whole", args.beside, mc)
 
 
 def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: str, cure: str) -> None:
@@ -79,34 +83,38 @@ def chosen_method(
     args: argparse.Namespace, mc: MonteCarlo | None = None
 ) -> tuple[Method, dict[str, Any], Calibration | None]:
     """The method asked for, how faces are found for it (detector, policy), and what is known about its uncertainty."""
-    if args.method:
-        choose("method", UNTRAINED, args.method)
-        network = "name a network with --checkpoint or --weights"
-        refuse_for_formulas(args, mc, f"{args.method} is of formulas", network)
-        return UNTRAINED[args.method](), {}, None
-    read = reading(args, mc, _by_default(args))
+    if not (args.checkpoint or args.weights):
+        name = args.method or DEFAULT
+        build = choose("method", BY_NAME, name)
+        who = f"{name} is {'a formula' if name in CLASSICAL else 'an ensemble'}"
+        refuse_for_formulas(args, mc, who, "name a network with --checkpoint or --weights")
+        if args.trust is not None and name != DEFAULT:
+            raise InputError(f"--trust {args.trust:g}: {name} has no judgement of its own; leave out --method")
+        return build(args.trust) if name == DEFAULT else build(), {}, None
+    if args.trust is not None:
+        cure = "leave out --weights and --checkpoint"
+        raise InputError(f"--trust {args.trust:g}: a network alone has no judgement; {cure}")
+    read = reading(args, mc)
     checkpoint = _trained(args)
     crop = checkpoint.config["data"]["crop"]
     found_by = {key: crop[key] for key in ("detector", "policy") if key in crop}
     return read.of(checkpoint), found_by, calibration_for(checkpoint, read)
 
 
-def _by_default(args: argparse.Namespace) -> Reading:
-    return PLAIN_READING if args.checkpoint or args.weights else DEFAULT_READING
-
-
 def _trained(args: argparse.Namespace) -> Checkpoint:
     from rppg_graph.models.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
     from rppg_graph.models.weights import load_weights
 
-    return load(args.checkpoint) if args.checkpoint else load_weights(args.weights or DEFAULT_WEIGHTS)
+    return load(args.checkpoint) if args.checkpoint else load_weights(args.weights)
 
 
 def origin(name: str, args: argparse.Namespace) -> str:
     """What a pulse was read by, for the screen."""
-    if args.method:
-        return f"{'classical ' * (name in CLASSICAL)}method {name}, no training"
-    read = reading(args, by_default=_by_default(args))
-    network = f"{name} from {args.checkpoint}" if args.checkpoint else args.weights or DEFAULT_WEIGHTS
+    if name in CLASSICAL:
+        return f"classical method {name}, no training"
+    if not (args.checkpoint or args.weights):
+        return f"{name} of formulas and a graph network, judged by all evidence"
+    read = reading(args)
+    network = f"{name} from {args.checkpoint}" if args.checkpoint else args.weights
     views = "" if read.views == "whole" else f", views: {read.views}"
     return f"network {network}{views}{f', beside {read.beside}' if read.beside else ''}"

@@ -29,7 +29,7 @@ from rppg_graph.inference.evaluate import (
     uncertainty_table,
     write_results,
 )
-from rppg_graph.inference.methods import UNTRAINED, Method, Reading, network_of
+from rppg_graph.inference.methods import BY_NAME, Method, Reading, network_of
 from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.models.weights import load_weights
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", action="append", default=[], metavar="NAME", help="a network that comes trained; needs --data"
     )
-    parser.add_argument("--method", action="append", default=[], help=f"without training: {', '.join(UNTRAINED)}")
+    parser.add_argument("--method", action="append", default=[], help=f"without training: {', '.join(BY_NAME)}")
     parser.add_argument("--data", type=Path, metavar="ROOT", help="recordings (default: the first checkpoint's own)")
     parser.add_argument("--layout", help="of ROOT, if it is not to be recognised")
     parser.add_argument(
@@ -148,7 +148,7 @@ def _contestants(args: argparse.Namespace) -> tuple[list[Contestant], Config | N
     for name in args.weights:
         contestants += _trained(name, load_weights(name), reading)
     for name in args.method:
-        method = choose("method", UNTRAINED, name)()
+        method = choose("method", BY_NAME, name)()
         contestants.append(Contestant(name, method, CropConfig(size=method.crop_size), None, None))
     names = [contestant.name for contestant in contestants]
     if not names or len(set(names)) < len(names):

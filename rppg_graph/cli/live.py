@@ -102,6 +102,7 @@ def to_dict(update: Update) -> dict[str, object]:
         "at_band_edge": u.at_band_edge,
         "quality": u.quality,
         "interval_bpm": u.interval_bpm,
+        "probability": u.probability,
         "face_share": u.face_share,
         "lag_seconds": u.lag_seconds,
         "speed": u.speed,

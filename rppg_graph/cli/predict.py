@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def facts(prediction: Prediction) -> dict[str, str]:
     edge = "  (at the edge of the band, so it may lie outside)" if p.rate.at_band_edge else ""
     told = {
         "heart rate": rate + sure + edge,
+        **({} if p.verdict is None else {"certainty": f"{p.verdict.probability:.0%} that it is within 5 bpm"}),
         "range": f"{track.min():.1f} to {track.max():.1f} bpm in windows of 10 s" if len(track) else "in no window",
         "signal quality": f"{p.rate.quality:.2f} of 1{'  (poor: do not rely on it)' * (p.rate.quality < POOR)}",
         "face": f"in {p.frames_with_face} of {p.frames} frames ({p.frames_with_face / max(p.frames, 1):.0%})",
@@ -144,6 +146,7 @@ def to_dict(video: Path, prediction: Prediction) -> dict[str, Any]:
         "quality": p.rate.quality,
         "uncertainty_bpm": p.rate.uncertainty_bpm,
         "interval_bpm": p.interval_bpm,
+        "judgement": None if p.verdict is None else asdict(p.verdict),
         "frames": p.frames,
         "frames_with_face": p.frames_with_face,
         "track": {

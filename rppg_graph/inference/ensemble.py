@@ -14,12 +14,14 @@ from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import SKIN_CROP
 from rppg_graph.data.traces import FaceTraces
 from rppg_graph.errors import InputError
-from rppg_graph.inference.ensemble_stream import FPS, FRAMES, EnsembleStream, Evidence, read_traces
+from rppg_graph.inference.ensemble_stream import FPS, FRAMES, EnsembleStream, read_traces
 from rppg_graph.inference.wave_stream import LEAST_SECONDS, RawWave, whole_wave
 from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.judgement import Judge, shipped
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.votes import SHARPNESS
 
+NETWORK = "stgnet-map-synth"
 STILL = 1e-6  # of a mean colour: what moves less is rounding
 
 # Formula and mask. Chosen on generated people, see benchmarks/readings.py.
@@ -44,13 +46,16 @@ class Ensemble:
         members: formulas of ``pulse.classical.CLASSICAL`` with masks of ``data.masks.MASKS``.
         network: reads the crop's patches by ``from_map``, mean colours (B, 3, T, GRID²) of any unit → (B, T), at FPS.
         sharpness: how fast a vote loses weight with its agreement, see ``count_votes``; 0: equal votes.
-        evidence: is asked about every window, with its traces; None: nothing.
+        judge: says of every window how far to trust it, and which of the members' rates is the likeliest; None: nobody,
+            and the peak of the pooled spectrum counts.
+        trust: the least probability of being within 5 bpm that is answered; None for the judge's own.
     """
 
     members: tuple[tuple[str, str], ...] = MEMBERS
     network: nn.Module | None = None
     sharpness: float = SHARPNESS
-    evidence: Evidence | None = None
+    judge: Judge | None = None
+    trust: float | None = None
     name: str = "ensemble"
 
     @property
@@ -115,6 +120,24 @@ class Ensemble:
         device = next(self.network.parameters()).device
         waves = self.network.from_map(colours.to(device)).double().cpu().numpy()
         return np.where(moves[:, None], waves, np.nan)
+
+
+def default_ensemble(trust: float | None = None) -> Ensemble:
+    """What is read by where nothing is named: the formulas, the map network that comes along, and the judgement.
+
+    Args:
+        trust: the least probability of being within 5 bpm that is answered; None for the judgement's own.
+
+    Raises:
+        InputError: a trust that is not from 0 to 1.
+    """
+    from rppg_graph.models.weights import load_weights  # brings PyG, three seconds that a formula need not wait
+    from rppg_graph.nn.folding import folded
+
+    if trust is not None and not 0 <= trust <= 1:
+        raise InputError(f"trust {trust:g}: a probability from 0 to 1 is needed, such as 0.9")
+    return Ensemble(network=folded(load_weights(NETWORK).model), judge=shipped(), trust=trust)
+
 
 def _formula_wave(formula: Callable[[np.ndarray, float], np.ndarray], colours: np.ndarray) -> np.ndarray | float:
     """The raw wave (T,) of mean colours (T, 3); NaN where they stand still, or are black for a moment."""

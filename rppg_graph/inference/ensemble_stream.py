@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,11 +13,15 @@ from rppg_graph.data.clips import ON_GRID
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.masks import STEADY_SECONDS
 from rppg_graph.data.traces import MAX_GAP_SECONDS, FaceTraces, TraceReader
+from rppg_graph.errors import InputError
 from rppg_graph.inference.wave_stream import LEAST_SECONDS, RawWave
+from rppg_graph.pulse.cures import without_background, without_key_frames
 from rppg_graph.pulse.filters import PULSE_BAND_HZ
 from rppg_graph.pulse.heart_rate import NEIGHBOURHOOD_HZ, WINDOW_SECONDS, spectrum
+from rppg_graph.pulse.judgement import Judgement
 from rppg_graph.pulse.overlap_add import OverlapAdd
 from rppg_graph.pulse.votes import PooledSpectra, common_wave, count_votes
+from rppg_graph.pulse.window import cut_window
 
 if TYPE_CHECKING:
     from rppg_graph.inference.ensemble import Ensemble
@@ -27,6 +31,9 @@ FRAMES = round(WINDOW_SECONDS * FPS)
 STRIDE = round(FPS)  # from a window to the next
 AT_ONCE = 8  # windows read together where nobody waits for them
 SAME_RATE_BPM = 3.0
+BESIDE = round(5.0 * FPS)  # to the window before, that a judgement compares
+MARGIN_SECONDS = 0.25  # of traces around a window, for the delays of lights
+LEAST_COUNT = 0.02  # of a window that is surely wrong, in the spectrum of a recording
 FREQUENCIES = spectrum(np.zeros((1, FRAMES)), FPS, 2 * PULSE_BAND_HZ[1] + 2 * NEIGHBOURHOOD_HZ)[0]  # of the results
 
 
@@ -40,7 +47,7 @@ class WindowReading:
         members: rate in bpm by member, NaN where it has none.
         weights: by member, of sum 1.
         agreement: of the members' spectra, 0 to 1.
-        evidence: what the method's `evidence` says of the window's traces.
+        judgement: what the evidence says of ``bpm``; None without a judge, or where the window cannot be judged.
     """
 
     start: float
@@ -48,10 +55,7 @@ class WindowReading:
     members: Mapping[str, float]
     weights: Mapping[str, float]
     agreement: float
-    evidence: Mapping[str, float] = field(default_factory=dict)
-
-
-Evidence = Callable[[FaceTraces, WindowReading], Mapping[str, float]]
+    judgement: Judgement | None = None
 
 
 class EnsembleStream:
@@ -126,18 +130,18 @@ class EnsembleStream:
         return [_Cut.of(traces, start, length) for start in starts]
 
 
-def read_traces(ensemble: Ensemble, traces: FaceTraces) -> RawWave:
-    """The wave of traces that were read before."""
+def read_traces(ensemble: Ensemble, traces: FaceTraces, stride: int = STRIDE) -> RawWave:
+    """The wave of traces that were read before; ``stride`` grid points from a window to the next."""
     done = _Reading(ensemble)
     for run in traces.runs():
         first, newest = int(np.ceil(traces.seconds[run.start] * FPS - ON_GRID)), traces.seconds[run.stop - 1]
-        starts, length = _windows(first, first, newest)
+        starts, length = _windows(first, first, newest, stride)
         for i in range(0, len(starts), AT_ONCE):
             done.add([_Cut.of(traces.part(run), start, length) for start in starts[i : i + AT_ONCE]])
     return done.result()
 
 
-def _windows(first: int, following: int, newest: float) -> tuple[list[int], int]:
+def _windows(first: int, following: int, newest: float, stride: int = STRIDE) -> tuple[list[int], int]:
     """Starts of the windows of a stretch of face from one of them on, and their length; the last ends with it.
 
     Args:
@@ -149,14 +153,17 @@ def _windows(first: int, following: int, newest: float) -> tuple[list[int], int]
     length = min(FRAMES, end - first)
     if length < LEAST_SECONDS * FPS:
         return [], length
-    starts = list(range(following, end - length + 1, STRIDE))
+    starts = list(range(following, end - length + 1, stride))
     if not starts or starts[-1] + length < end:
         starts.append(end - length)
     return starts, length
 
 
 class _Cut(NamedTuple):
-    """A window: first grid point, colours (T, 3) by mask and patches (T, GRID², 3) on the grid, traces as they came."""
+    """A window: first grid point, colours (T, 3) by mask and patches (T, GRID², 3) on the grid, and its traces.
+
+    What the background or the distance of key frames explains is taken out of all of them.
+    """
 
     start: int
     colours: dict[str, np.ndarray]
@@ -167,9 +174,10 @@ class _Cut(NamedTuple):
     def of(cls, traces: FaceTraces, start: int, length: int) -> _Cut:
         """Cut from a stretch of face."""
         grid = (start + np.arange(length)) / FPS
-        colours = {name: _at(grid, traces.seconds, values) for name, values in traces.masks.items()}
-        own = traces.between(grid[0] - ON_GRID / FPS, grid[-1] + ON_GRID / FPS)
-        return cls(start, colours, _at(grid, traces.seconds, traces.patches), own)
+        own = traces.between(grid[0] - MARGIN_SECONDS, grid[-1] + MARGIN_SECONDS)
+        own = without_key_frames(without_background(own))
+        colours = {name: _at(grid, own.seconds, values) for name, values in own.masks.items()}
+        return cls(start, colours, _at(grid, own.seconds, own.patches), own)
 
 
 class _Reading:
@@ -205,21 +213,30 @@ class _Reading:
             bpm = one.heart_rate().bpm
             if bpm is None:
                 continue
-            self._add_wave(cut.start, own, weights, rates, bpm)
-            self._spectra.append((cut.start, np.interp(FREQUENCIES, votes.frequencies, power), float(total)))
-            self._add_window(cut, WindowReading(cut.start / FPS, bpm, *(
+            members, shares = (
                 dict(zip(self.ensemble.names, values.tolist(), strict=True)) for values in (rates, weights)
-            ), float(agreement)))  # fmt: skip
+            )
+            judgement = self._judged(cut, own.shape[1] / FPS, members)
+            agrees = np.abs(np.nan_to_num(rates) - (bpm if judgement is None else judgement.bpm)) <= SAME_RATE_BPM
+            counted = weights * agrees if (weights * agrees).any() else weights
+            if judgement is not None:  # those that give the likeliest rate are heard, in the spectrum as in the wave
+                bpm, votes_of_it = judgement.bpm, counted / counted.sum()
+                counts = max(judgement.probability, LEAST_COUNT)
+                power, total = counts * (votes_of_it @ per_member), counts * (votes_of_it @ totals)
+            self._wave.add(cut.start, common_wave(own, counted, FPS, bpm / 60, self.ensemble.upright))
+            self._spectra.append((cut.start, np.interp(FREQUENCIES, votes.frequencies, power), float(total)))
+            self.windows.append(WindowReading(cut.start / FPS, bpm, members, shares, float(agreement), judgement))
 
-    def _add_wave(self, start: int, waves: np.ndarray, weights: np.ndarray, rates: np.ndarray, bpm: float) -> None:
-        agrees = np.abs(np.nan_to_num(rates) - bpm) <= SAME_RATE_BPM
-        counted = weights * agrees if (weights * agrees).any() else weights
-        self._wave.add(start, common_wave(waves, counted, FPS, bpm / 60, self.ensemble.upright))
-
-    def _add_window(self, cut: _Cut, window: WindowReading) -> None:
-        if self.ensemble.evidence is not None:
-            window = replace(window, evidence=self.ensemble.evidence(cut.traces, window))
-        self.windows.append(window)
+    def _judged(self, cut: _Cut, seconds: float, members: Mapping[str, float]) -> Judgement | None:
+        if self.ensemble.judge is None:
+            return None
+        before = [window for window in self.windows if abs(window.start * FPS - cut.start + BESIDE) <= STRIDE / 2]
+        beside = [window.bpm for window in before[-1:]]
+        try:
+            window = cut_window(cut.traces, cut.start / FPS, seconds, FPS, members=members, neighbours=beside)
+            return self.ensemble.judge.judge(window, trust=self.ensemble.trust)
+        except InputError:  # no member has a rate, or the window lacks colours
+            return None
 
     def forget(self, before: int) -> None:
         self._wave.forget(before)
@@ -232,7 +249,11 @@ class _Reading:
             np.array(starts) / FPS, FREQUENCIES, np.array(power).reshape(-1, len(FREQUENCIES)), np.array(total)
         )
         wave = self._wave
-        return RawWave(wave.result(), FPS, start=wave.first_frame, spectra=spectra, windows=tuple(self.windows))
+        judged = {"judge": self.ensemble.judge, "trust": self.ensemble.trust}
+        return RawWave(
+            wave.result(), FPS, start=wave.first_frame, spectra=spectra, windows=tuple(self.windows), **judged
+        )
+
 
 def _at(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Values (F, …) at the times of a grid (T,), linearly between the two frames around each."""

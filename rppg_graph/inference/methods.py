@@ -16,7 +16,7 @@ from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import SKIN_CROP
 from rppg_graph.errors import InputError
 from rppg_graph.inference.crop_views import VIEWS, seen
-from rppg_graph.inference.ensemble import Ensemble
+from rppg_graph.inference.ensemble import default_ensemble
 from rppg_graph.inference.wave_stream import (
     LEAST_SECONDS,
     ClassicalStream,
@@ -277,11 +277,11 @@ class Reading:
         return network if self.beside is None else JoinedMethod(network, ClassicalMethod(self.beside))
 
 
-UNTRAINED: dict[str, Callable[[], Method]] = {
+BY_NAME: dict[str, Callable[[], Method]] = {
     **{name: partial(ClassicalMethod, name) for name in CLASSICAL},
-    "ensemble": Ensemble,
+    "ensemble": default_ensemble,
 }
-"""Name → method that needs no training; crops of ``SKIN_CROP`` pixels."""
+"""Name → method that needs no checkpoint; crops of ``SKIN_CROP`` pixels."""
 
 
 def network_of(method: Method) -> NetworkMethod | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,9 @@ __all__ = ["NetworkWaves", "Prediction", "Scatter", "Stream", "Tally", "Update",
            "first_clip", "judge", "predict_video", "recording_wave", "summarise"]  # fmt: skip
 
 
+DRIFT_BPM = 15.0  # that a heart's rate may be from the rate of the whole video in some window
+
+
 @dataclass(frozen=True)
 class Scatter:
     """How far the samples of Monte-Carlo dropout lie apart.
@@ -50,6 +54,25 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What the evidence says of a video's heart rate.
+
+    Args:
+        bpm: the likeliest rate, answered or not; None where there is none.
+        probability: that it is within 5 bpm of the true one.
+        trust: the least probability that is answered.
+        reason: what speaks loudest against the rate in most windows; None where nothing does.
+        missing: evidence that could not be had.
+    """
+
+    bpm: float | None
+    probability: float
+    trust: float
+    reason: str | None
+    missing: list[str]
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a video's pulse came out as.
 
@@ -62,6 +85,7 @@ class Prediction:
         scatter: of Monte-Carlo samples; None without.
         interval_bpm: half the empirical 95 % interval of ``rate``; None where the method is not calibrated.
         track_interval_bpm: (n,) the same of each window of the track, NaN where it has none; None likewise.
+        verdict: what the evidence says of ``rate``; None where the method has no judge.
         frames, frames_with_face: of the video.
     """
 
@@ -75,6 +99,7 @@ class Prediction:
     scatter: Scatter | None = None
     interval_bpm: float | None = None
     track_interval_bpm: np.ndarray | None = None
+    verdict: Verdict | None = None
 
     @property
     def seconds(self) -> np.ndarray:
@@ -169,7 +194,37 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
         sd_bpm = deviation_bpm([sample_rate.bpm for _, sample_rate, _ in read])
         track_sd_bpm = np.array([deviation_bpm(bpm) for bpm in tracks], dtype=np.float64)
         scatter = Scatter(len(raw.samples), raw.variance, sd_bpm, track_sd_bpm)
-    return Prediction(method, raw.fps, wave, rate, track, tally.frames, tally.frames_with_face, scatter)
+    prediction = Prediction(method, raw.fps, wave, rate, track, tally.frames, tally.frames_with_face, scatter)
+    return prediction if raw.judge is None else _judged(prediction, raw)
+
+
+def _judged(prediction: Prediction, raw: RawWave) -> Prediction:
+    """The prediction with what the evidence says: of each window, and from those of the whole.
+
+    The whole is as probable as the better half of its windows, where those more than ``DRIFT_BPM`` from its rate count
+    as wrong: half of a video may be disturbed, and a heart changes its rate.
+    """
+    judged = [window.judgement for window in raw.windows]
+    refused = np.array([found is None or not found.answered for found in judged], dtype=bool)
+    widths = np.array([found and found.interval_bpm for found in judged], dtype=np.float64)
+    p, trust = prediction, raw.judge.trust if raw.trust is None else raw.trust
+    track = replace(p.track, bpm=np.where(refused, np.nan, p.track.bpm))
+    rate, supports = p.rate, np.zeros(len(judged))
+    for place, found in enumerate(judged):
+        if found is not None and rate.bpm is not None and abs(found.bpm - rate.bpm) <= DRIFT_BPM:
+            supports[place] = found.probability
+    probability = float(np.sort(supports)[len(supports) // 2 :].mean()) if len(supports) else 0.0
+    spoken = Counter(found.reason for found in judged if found is not None and found.reason)
+    reason = spoken.most_common(1)[0][0] if spoken else None
+    missing = sorted({name for found in judged if found is not None for name in found.missing})
+    verdict = Verdict(rate.bpm, probability, trust, reason, missing)
+    p = replace(p, track=track, track_interval_bpm=widths, verdict=verdict)
+    if rate.bpm is not None and probability >= trust:
+        return replace(p, interval_bpm=raw.judge.halfwidth(probability))
+    if rate.bpm is None:
+        return p
+    unsure = f"{rate.bpm:.0f} bpm would be right with a probability of {probability:.2f}, under {trust:g}"
+    return replace(p, rate=replace(rate, bpm=None, reason=f"{unsure}{': ' + reason if reason else ''}"))
 
 
 def _read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from rppg_graph.inference.methods import Method
 from rppg_graph.inference.wave_stream import finite_runs
 from rppg_graph.pulse.filters import check_fps, frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate
+from rppg_graph.pulse.judgement import Judgement
 from rppg_graph.pulse.uncertainty import Calibration
 
 CONTEXT_SECONDS = 2.0  # of wave kept before the window: a filter's edge, and that of POS, lies there
@@ -33,6 +34,7 @@ class Update:
         quality: 0 to 1, see ``pulse.quality``.
         at_band_edge: the true rate may lie outside of the band.
         interval_bpm: half the width of the empirical 95 % interval; None where the method is not calibrated.
+        probability: that the likeliest rate is within 5 bpm of the true one; None where the method has no judge.
         wave: (T,) filtered, of the last window; empty where it has none.
         wave_seconds: (T,) its times.
         lag_seconds: from the wave's last sample to the newest frame, and what computing is behind; None without a wave.
@@ -47,6 +49,7 @@ class Update:
     reason: str | None
     at_band_edge: bool
     interval_bpm: float | None
+    probability: float | None
     wave: np.ndarray
     wave_seconds: np.ndarray
     lag_seconds: float | None
@@ -170,9 +173,14 @@ class Stream:
 
     def _update(self, now: float) -> Update:
         self._updated = now
-        wave, wave_seconds, rate = self._read(now)
+        wave, wave_seconds, rate, judgement = self._read(now)
         refusal = interval = None
-        if rate.bpm is not None and self.calibration is not None:
+        if rate.bpm is not None and judgement is not None:
+            rate, interval = replace(rate, bpm=judgement.bpm), judgement.interval_bpm
+            if not judgement.answered:
+                refusal = f"{judgement.bpm:.0f} bpm is not certain enough ({judgement.probability:.2f})"
+                refusal += f": {judgement.reason}" if judgement.reason else ""
+        elif rate.bpm is not None and self.calibration is not None:
             refusal = self.calibration.refusal(rate.quality, None)
             interval = None if refusal else self.calibration.interval_bpm(rate.quality, None)
         spent = time.perf_counter() - self._started  # on the newest frame, so far
@@ -183,6 +191,7 @@ class Stream:
             reason=refusal or rate.reason,
             at_band_edge=rate.at_band_edge,
             interval_bpm=interval,
+            probability=judgement and judgement.probability,
             wave=wave,
             wave_seconds=wave_seconds,
             lag_seconds=self._seconds + self._behind_seconds + spent - float(wave_seconds[-1]) if len(wave) else None,
@@ -191,30 +200,34 @@ class Stream:
             skipped_steps=self.skipped_steps,
         )
 
-    def _read(self, now: float) -> tuple[np.ndarray, np.ndarray, HeartRate]:
-        """The window's filtered wave (T,), its times (T,), and its heart rate; empty, with a reason, without one."""
+    def _read(self, now: float) -> tuple[np.ndarray, np.ndarray, HeartRate, Judgement | None]:
+        """The window's filtered wave (T,), its times (T,), its heart rate and what is judged of it.
+
+        The wave is empty where there is none, and the reason in the heart rate.
+        """
         nothing = np.empty(0), np.empty(0)
         obstacle = f": {self._cropper.obstacle}" if self._cropper.obstacle else ""
         if self._seen is None:
-            return *nothing, HeartRate(None, reason=f"no face has been in view yet{obstacle}")
+            return *nothing, HeartRate(None, reason=f"no face has been in view yet{obstacle}"), None
         if now - self._seen > MAX_GAP_SECONDS:
             lost = f"no {'new picture' if self._stands_still else 'face'} for {now - self._seen:.1f} s"
-            return *nothing, HeartRate(None, reason=f"{lost}; the window begins anew{obstacle}")
+            return *nothing, HeartRate(None, reason=f"{lost}; the window begins anew{obstacle}"), None
         try:
             raw = self._wave.result()
             length = frames_in(self.window_seconds, raw.fps)
             run = (finite_runs(raw.bvp) or [slice(0, 0)])[-1]
             self._wave.forget((raw.start + run.stop) / raw.fps - self.window_seconds - CONTEXT_SECONDS)
             if run.stop - run.start < length:
-                return *nothing, HeartRate(None, reason=self._too_short(now))
+                return *nothing, HeartRate(None, reason=self._too_short(now)), None
             wave = filtered(raw.bvp[run], raw.fps)[-length:]
             seconds = (raw.start + np.arange(run.stop - length, run.stop)) / raw.fps
             if raw.spectra is not None:
-                return wave, seconds, raw.spectra.heart_rate(seconds[0], seconds[-1])
-            return wave, seconds, heart_rate_of(wave, raw.fps, raw.contact)
+                judged = raw.windows[-1].judgement if raw.windows else None
+                return wave, seconds, raw.spectra.heart_rate(seconds[0], seconds[-1]), judged
+            return wave, seconds, heart_rate_of(wave, raw.fps, raw.contact), None
         except InputError as error:  # such as a colour of zero, which would stay in the way as long as it is kept
             self._restart(now)
-            return *nothing, HeartRate(None, reason=f"{error}; the window begins anew")
+            return *nothing, HeartRate(None, reason=f"{error}; the window begins anew"), None
 
     def _too_short(self, now: float) -> str:
         seen = now - self._since

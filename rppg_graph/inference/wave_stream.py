@@ -19,6 +19,7 @@ from rppg_graph.pulse.votes import PooledSpectra
 
 if TYPE_CHECKING:
     from rppg_graph.inference.ensemble_stream import WindowReading
+    from rppg_graph.pulse.judgement import Judge
 
 LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
 
@@ -36,6 +37,7 @@ class RawWave:
         contact: it is like a contact sensor's wave, as a network's is, and its heart rate is to be read so.
         spectra: where the heart rates are read, if not in the wave's own spectrum.
         windows: what an ensemble's members say of each window; empty for others.
+        judge, trust: who judged them, and the least probability that is answered, see ``Ensemble``.
     """
 
     bvp: np.ndarray
@@ -46,6 +48,8 @@ class RawWave:
     contact: bool = False
     spectra: PooledSpectra | None = None
     windows: tuple[WindowReading, ...] = ()
+    judge: Judge | None = None
+    trust: float | None = None
 
     def waves(self) -> dict[str, np.ndarray]:
         """What there is over time, (…, T), by name."""

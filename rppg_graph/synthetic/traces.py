@@ -50,7 +50,7 @@ class People(NamedTuple):
         background: (n, T, BACKGROUND_BLOCKS, 3) the same beside the face.
         skin: (n, GRID²) share of each patch that is living skin.
         pulse: (n, T) the wave that all patches share, rising with the contact pulse; zeros where there is none.
-        bpm: (n,) mean heart rate; NaN where there is no pulse.
+        bpm: (n, T) heart rate; NaN where there is no pulse.
         parameters: name → (n,) of what was drawn.
     """
 
@@ -72,7 +72,7 @@ def simulate_people(
     draw = _Draw(rng, n)
     seconds = (np.arange(frames) / fps).astype(np.float32)
     alive = rng.random(n) >= no_pulse
-    pulse, late, bpm = _pulse(draw, seconds)
+    pulse, late, rate = _pulse(draw, seconds)
     skin = _face(draw)  # (n, _WIDE²)
     albedo = _albedo(draw, skin)  # (n, _WIDE², 3)
     beat = _blood(draw, skin, alive)[:, :, None] * _blood_colour(draw)[:, None]  # (n, _WIDE², 3)
@@ -91,7 +91,7 @@ def simulate_people(
     inner = skin.reshape(n, _WIDE, _WIDE)[:, 1:-1, 1:-1].reshape(n, -1)
     return People(
         colours[:, :, : GRID * GRID], colours[:, :, GRID * GRID :], inner,
-        np.where(alive[:, None], pulse, 0).astype(np.float32), np.where(alive, bpm, np.nan), draw.parameters,
+        np.where(alive[:, None], pulse, 0).astype(np.float32), np.where(alive[:, None], rate, np.nan), draw.parameters,
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ class _Draw:
 
 
 def _beats(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Phase (n, T) of the heart in radians, and the mean rate (n,) in bpm."""
+    """Phase (n, T) of the heart in radians, and its rate (n, T) in bpm."""
     length = seconds[-1]
     breath = 2 * np.pi * draw.even(0.15, 0.4, 1) * seconds + draw.even(0, 6.3, 1)
     rate = draw("bpm")[:, None] + draw("drift_bpm")[:, None] * (seconds / length - 0.5)
@@ -153,12 +153,13 @@ def _beats(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     early = draw.even(0.1, 0.9, 1) * length  # a beat that comes too early, and the pause that makes up for it
     bump = np.exp(-0.5 * ((seconds - early) * rate.mean(1, keepdims=True) / 60 / 0.35) ** 2)
     phase += draw("ectopic")[:, None] * draw.even(0.8, 2.0, 1) * bump
-    return phase, rate.mean(axis=1)
+    return phase, rate
 
 
 def _pulse(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The wave (n, T), the same as it reaches each patch (n, GRID², T), both of unit deviation, and the rate (n,)."""
-    phase, bpm = _beats(draw, seconds)
+    """The wave (n, T), the same as it reaches each patch (n, GRID², T), both of unit deviation, and the rate (n, T)."""
+    phase, rate = _beats(draw, seconds)
+    bpm = rate.mean(axis=1)
     overtones = [(k, draw.even(0, most, 1), draw.even(-2.0, 0.0, 1)) for k, most in ((2, 0.5), (3, 0.2))]
 
     def wave(at: np.ndarray, extra: int) -> np.ndarray:
@@ -174,7 +175,7 @@ def _pulse(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     delay = draw("delay_seconds")[:, None] * place / (place.max(axis=1, keepdims=True) + 1e-9)  # (n, GRID²)
     late = wave(phase[:, None] - 2 * np.pi * (bpm[:, None] / 60 * delay)[:, :, None], 1)
     late *= 1 + draw.even(0, 0.25, 1, 1) * draw.process(seconds, 0.1, 0.4)  # breathing
-    return wave(phase, 0), late.astype(np.float32), bpm
+    return wave(phase, 0), late.astype(np.float32), rate
 
 
 def _face(draw: _Draw) -> np.ndarray:

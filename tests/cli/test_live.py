@@ -24,7 +24,8 @@ from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, save
 from rppg_graph.synthetic import generate
 
-KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "face_share", "lag_seconds", "speed",
+KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "probability",
+        "face_share", "lag_seconds", "speed",
         "skipped_steps"}  # fmt: skip
 
 
@@ -89,21 +90,21 @@ def test_a_network_follows_too(face, checkpoint, capsys):
 
 
 @pytest.mark.slow
-def test_without_a_method_the_shipped_network_follows_with_pos_beside_it(face, capsys):
+def test_without_a_method_the_ensemble_follows_and_is_judged(face, capsys):
     path, bpm = face
     assert cli.main(["live", "--video", str(path), "--fast", "--json", "-"]) == 0
     shown = capsys.readouterr()
-    assert shown.err.startswith("face.mp4: network stgnet-small-synth, views: corners, beside pos; Ctrl-C ends")
+    assert shown.err.startswith("face.mp4: ensemble of formulas and a graph network, judged by all evidence")
     updates = [json.loads(text) for text in shown.out.splitlines()]
     assert len(updates) == pytest.approx(13, abs=3)
     found = [update for update in updates if update["bpm"]]
     assert found[0]["seconds"] <= 13
     assert [update["bpm"] for update in found] == pytest.approx([bpm] * len(found), abs=2)
-    assert all(update["interval_bpm"] > 0 for update in found)
+    assert all(update["interval_bpm"] > 0 and update["probability"] > 0.9 for update in found)
 
 
 def update(**changes) -> Update:
-    made = Update(12.0, 72.0, 0.8, None, False, None, np.zeros(300), np.arange(300) / 30, 0.1, 1.0, 4.0, 0)
+    made = Update(12.0, 72.0, 0.8, None, False, None, None, np.zeros(300), np.arange(300) / 30, 0.1, 1.0, 4.0, 0)
     return replace(made, **changes)
 
 

@@ -46,8 +46,8 @@ def checkpoint(tmp_path):
         (["eval", "--method", "pos", "--data", "nowhere", "--views", "corners"], "--views corners: classical methods"),
         (["predict", "a.mp4", "--method", "pos", "--beside", "chrom"], "--beside chrom: a classical method"),
         (["eval", "--method", "pos", "--data", "nowhere", "--beside", "pos"], "--beside pos: a classical method"),
-        (["predict", "a.mp4", "--beside", "poss"], "did you mean pos"),
-        (["live", "--video", "a.mp4", "--beside", "poss"], "did you mean pos"),
+        (["predict", "a.mp4", "--weights", "stgnet-synth", "--beside", "poss"], "did you mean pos"),
+        (["live", "--video", "a.mp4", "--weights", "stgnet-synth", "--beside", "poss"], "did you mean pos"),
     ],
 )
 def test_bad_options(arguments, message, capsys):

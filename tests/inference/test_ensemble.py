@@ -5,9 +5,10 @@ import torch
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.traces import face_traces
 from rppg_graph.errors import InputError
-from rppg_graph.inference.ensemble import Ensemble
-from rppg_graph.inference.methods import UNTRAINED
+from rppg_graph.inference.ensemble import Ensemble, default_ensemble
+from rppg_graph.inference.methods import BY_NAME
 from rppg_graph.inference.predict import Tally, summarise
+from rppg_graph.pulse.judgement import shipped
 
 FPS, SIZE = 30.0, 16
 QUICK = Ensemble((("green", "steady"), ("pos", "skin"), ("pbv", "whole")))  # ICA takes ten times as long as the others
@@ -37,7 +38,7 @@ class Wrong(torch.nn.Module):
 
 
 def test_the_rate_and_the_wave_are_those_of_the_face():
-    raw = UNTRAINED["ensemble"]().wave(faces(12), FPS)
+    raw = BY_NAME["ensemble"]().wave(faces(12), FPS)
     found = summarise("ensemble", raw, Tally(), "test")
     assert found.rate.bpm == pytest.approx(72, abs=0.5)
     assert found.track.bpm == pytest.approx(72, abs=1)
@@ -118,14 +119,26 @@ def test_a_black_moment_costs_its_windows_alone():
     assert starts == pytest.approx([s for s in range(13) if s > 100 / FPS])
 
 
-def test_somebody_else_may_look_at_the_traces_of_every_window():
-    seen = []
+def test_every_window_is_judged_and_the_likeliest_member_heard():
+    raw = Ensemble(QUICK.members, judge=shipped()).wave(faces(16.5), FPS)
+    assert all(window.judgement.bpm == window.bpm for window in raw.windows)
+    assert "steadiness" in raw.windows[0].judgement.missing
+    assert "steadiness" not in raw.windows[-1].judgement.missing
+    assert raw.spectra.heart_rate().bpm == pytest.approx(raw.windows[-1].bpm, abs=1.5)
 
-    def evidence(traces, window):
-        seen.append(traces)
-        return {"frames": len(traces.seconds), "agreement": window.agreement}
 
-    raw = Ensemble(QUICK.members, evidence=evidence).wave(faces(11.5), FPS)
-    assert len(seen) == len(raw.windows) == 3
-    assert seen[0].seconds[0] == 0.0
-    assert all(window.evidence == {"frames": 300, "agreement": window.agreement} for window in raw.windows)
+@pytest.mark.parametrize(("trust", "answered"), [(0.0, True), (1.0, False)])
+def test_trust_decides_what_is_answered(trust, answered):
+    raw = Ensemble(QUICK.members, judge=shipped(), trust=trust).wave(faces(12), FPS)
+    found = summarise("ensemble", raw, Tally(), "test")
+    assert (found.rate.bpm is not None) is answered
+    assert found.verdict.trust == trust
+    assert found.verdict.bpm is not None
+    assert np.isfinite(found.track.bpm).all() == answered
+    if not answered:
+        assert "under 1" in found.rate.reason
+
+
+def test_a_trust_that_is_no_probability_is_refused():
+    with pytest.raises(InputError, match="trust 2"):
+        default_ensemble(2.0)

@@ -235,7 +235,7 @@ def test_memory_does_not_grow_with_time(method):
 @pytest.mark.slow
 def test_a_slow_network_leaves_out_steps_and_says_so():
     method = network(seconds=0.7, clip_frames=60)
-    options = {"size": 8, "detector": "bright", "window_seconds": 4.0, "step_seconds": 0.5}
+    options = {"detector": "bright", "window_seconds": 4.0, "step_seconds": 0.5}
     found = updates(Stream(method, FPS, **options), pictures(np.full(240, 72.0)))
     assert 4 <= found[-1].skipped_steps < 12  # of 13, and one in two can be computed
     assert found[-1].bpm == pytest.approx(72, abs=3)

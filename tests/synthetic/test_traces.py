@@ -39,7 +39,7 @@ def test_colours_are_a_cameras(some):
 
 
 def test_the_pulse_has_the_rate_it_is_said_to_have(some):
-    for pulse, bpm in zip(some.pulse, some.bpm, strict=True):
+    for pulse, bpm in zip(some.pulse, some.bpm.mean(axis=1), strict=True):
         rising = np.flatnonzero((pulse[1:] > 0) & (pulse[:-1] <= 0))
         beats = len(rising) / 10 * 60  # overtones may add crossings, never take one
         assert beats > bpm - 14
