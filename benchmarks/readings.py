@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import pickle
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -34,9 +35,11 @@ from rppg_graph.data.prepared import cached_recordings, other_dataset
 from rppg_graph.data.recordings import find_recordings, ubfc_rppg
 from rppg_graph.data.traces import FaceTraces, face_traces
 from rppg_graph.data.video import probe
-from rppg_graph.inference.ensemble import Ensemble
+from rppg_graph.inference.ensemble import NETWORK, Ensemble, default_ensemble
 from rppg_graph.inference.methods import SKIN_CROP
 from rppg_graph.inference.predict import face_frames, wave_beside
+from rppg_graph.models.checkpoint import load
+from rppg_graph.models.weights import load_weights
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.measure import measure
 from rppg_graph.pulse.protocols import PROTOCOLS
@@ -113,15 +116,14 @@ def people_of(name: str, recordings: list[CachedRecording]) -> list[Person]:
     return people
 
 
-def readings(network=None) -> dict[str, Ensemble]:
+def readings(network) -> dict[str, Ensemble]:
     """Every reading by name."""
     alone = {f"{formula}, {mask}": Ensemble(((formula, mask),)) for mask in MASKS for formula in CLASSICAL}
     together = {"ensemble, equal votes": Ensemble(sharpness=0.0), "ensemble": Ensemble()}
-    if network is None:
-        return alone | together
     both = {"ensemble with network, equal votes": Ensemble(network=network, sharpness=0.0)}
     both |= {"ensemble with network": Ensemble(network=network)}
-    return alone | {"network": Ensemble((), network)} | together | both
+    judged = {"default": replace(default_ensemble(), network=network)}
+    return alone | {"network": Ensemble((), network)} | together | both | judged
 
 
 def errors(reading: Ensemble, person: Person) -> dict[str, list[float]]:
@@ -157,17 +159,13 @@ def summary(found: list[list[float]], seed: int = 0) -> dict[str, float]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("real", type=Path, nargs="?", help="ROOT of recordings with references, in place of generated")
     parser.add_argument("--people", type=int, default=10, help="generated ones of each preset")
-    parser.add_argument("--network", type=Path, help="a trained map network")
+    parser.add_argument("--network", type=Path, help="a trained map network in place of the one that comes along")
     parser.add_argument("--kbit", type=int, default=COPY_KBIT, help="a second, of the compressed copies")
 
 
 def main() -> None:
     options = arguments(__doc__.splitlines()[0], add_options)
-    network = None
-    if options.network:
-        from rppg_graph.models.checkpoint import load
-
-        network = load(options.network).model.eval()
+    network = (load(options.network) if options.network else load_weights(NETWORK)).model.eval()
     crop = CropConfig(size=SKIN_CROP, policy="skip")
     if options.real:
         roots = {options.real.name: options.real}

@@ -46,8 +46,9 @@ class Ensemble:
         members: formulas of ``pulse.classical.CLASSICAL`` with masks of ``data.masks.MASKS``.
         network: reads the crop's patches by ``from_map``, mean colours (B, 3, T, GRID²) of any unit → (B, T), at FPS.
         sharpness: how fast a vote loses weight with its agreement, see ``count_votes``; 0: equal votes.
-        judge: says of every window how far to trust it, and which of the members' rates is the likeliest; None: nobody,
-            and the peak of the pooled spectrum counts.
+        judge: says of every window how far to trust it, and which of the members' rates is the likeliest, once what the
+            background and the key frames explain is taken out; None: nobody, the peak of the pooled spectrum counts,
+            and colours stay as they are.
         trust: the least probability of being within 5 bpm that is answered; None for the judge's own.
     """
 

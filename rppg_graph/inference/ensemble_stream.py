@@ -90,7 +90,7 @@ class EnsembleStream:
         self._reader.push(frame)
         if frame.seconds > (self._next + FRAMES) / FPS + STEADY_SECONDS:
             if not skip:
-                self._waiting.append(_Cut.of(self._reader.result(), self._next, FRAMES))
+                self._waiting.append(self._cut(self._reader.result(), self._next, FRAMES))
             self._next += STRIDE
             self._reader.forget((self._next - 1) / FPS)
             if len(self._waiting) >= (AT_ONCE if self.step_seconds is None else 1):
@@ -127,7 +127,10 @@ class EnsembleStream:
             return []
         starts, length = _windows(self._first, self._next, self._newest)
         traces = self._reader.result()
-        return [_Cut.of(traces, start, length) for start in starts]
+        return [self._cut(traces, start, length) for start in starts]
+
+    def _cut(self, traces: FaceTraces, start: int, length: int) -> _Cut:
+        return _Cut.of(traces, start, length, cured=self.ensemble.judge is not None)
 
 
 def read_traces(ensemble: Ensemble, traces: FaceTraces, stride: int = STRIDE) -> RawWave:
@@ -136,8 +139,9 @@ def read_traces(ensemble: Ensemble, traces: FaceTraces, stride: int = STRIDE) ->
     for run in traces.runs():
         first, newest = int(np.ceil(traces.seconds[run.start] * FPS - ON_GRID)), traces.seconds[run.stop - 1]
         starts, length = _windows(first, first, newest, stride)
+        part, cured = traces.part(run), ensemble.judge is not None
         for i in range(0, len(starts), AT_ONCE):
-            done.add([_Cut.of(traces.part(run), start, length) for start in starts[i : i + AT_ONCE]])
+            done.add([_Cut.of(part, start, length, cured) for start in starts[i : i + AT_ONCE]])
     return done.result()
 
 
@@ -162,7 +166,7 @@ def _windows(first: int, following: int, newest: float, stride: int = STRIDE) ->
 class _Cut(NamedTuple):
     """A window: first grid point, colours (T, 3) by mask and patches (T, GRID², 3) on the grid, and its traces.
 
-    What the background or the distance of key frames explains is taken out of all of them.
+    Where it is judged, what the background or the distance of key frames explains is taken out of all of them.
     """
 
     start: int
@@ -171,11 +175,11 @@ class _Cut(NamedTuple):
     traces: FaceTraces
 
     @classmethod
-    def of(cls, traces: FaceTraces, start: int, length: int) -> _Cut:
+    def of(cls, traces: FaceTraces, start: int, length: int, cured: bool) -> _Cut:
         """Cut from a stretch of face."""
         grid = (start + np.arange(length)) / FPS
         own = traces.between(grid[0] - MARGIN_SECONDS, grid[-1] + MARGIN_SECONDS)
-        own = without_key_frames(without_background(own))
+        own = without_key_frames(without_background(own)) if cured else own
         colours = {name: _at(grid, own.seconds, values) for name, values in own.masks.items()}
         return cls(start, colours, _at(grid, own.seconds, own.patches), own)
 
