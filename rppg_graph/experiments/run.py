@@ -114,7 +114,7 @@ def recordings_to_test(config: Config, folder: Path) -> list[CachedRecording]:
     return [recording for recording in recordings if split.side(recording.subject) == "test"]
 
 
-def evaluate(method: Method, recordings: list[CachedRecording]) -> Evaluation:
+def evaluated(method: Method, recordings: list[CachedRecording]) -> Evaluation:
     """By the native protocol, whole and in windows of ten seconds."""
     return evaluate_waves([recording_wave(recording, method) for recording in recordings], "native", WINDOW_SECONDS)
 
