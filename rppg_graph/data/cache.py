@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rppg_graph.data.cache_builder import PARTIAL, folder_name, is_current, write_whole
+from rppg_graph.data.cache_builder import folder_name, is_current
 from rppg_graph.data.cache_workers import build_all
 from rppg_graph.data.cached_recording import (
     FORMAT_VERSION,
@@ -22,7 +22,7 @@ from rppg_graph.data.cached_recording import (
 )
 from rppg_graph.data.recordings import Recording
 from rppg_graph.errors import InputError
-from rppg_graph.files import claim
+from rppg_graph.files import PARTIAL, claim, write_text
 
 __all__ = ["CachedRecording", "CropSettings", "load_cache", "preprocess"]
 
@@ -122,10 +122,7 @@ def _prepare(out: Path, held: ExitStack) -> None:
 
 def _write_manifest(out: Path, settings: CropSettings, recordings: dict[str, dict[str, Any]]) -> None:
     content = {"format_version": FORMAT_VERSION, "settings": asdict(settings), "recordings": recordings}
-    try:
-        write_whole(out / MANIFEST_FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-    except OSError as error:
-        raise _not_writable(out, error) from None
+    write_text(out / MANIFEST_FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def _not_writable(out: Path, error: OSError) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import av
 import numpy as np
 
 from rppg_graph.errors import InputError
+from rppg_graph.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,12 @@ def write_video(
         raise ValueError(f"{path.name}: AVI cannot hold a timestamp of each frame; use .mp4, .mov or .mkv")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    quality = crf, kbit_per_second, key_frame_every
     try:
-        _encode(partial, frames, fps, CODECS[codec], (crf, kbit_per_second, key_frame_every), seconds)
-        os.replace(partial, path)
-    except (OSError, av.error.FFmpegError) as error:
+        write_whole(path, lambda partial: _encode(partial, frames, fps, CODECS[codec], quality, seconds))
+    except av.error.FFmpegError as error:
         reason = error.strerror or error
         raise InputError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 
