@@ -145,16 +145,12 @@ def untrained(plan: Plan, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]
     found: dict[str, list[dict[str, Any]]] = {f"{name}, untrained": [] for name in plan.untrained}
     for planned in runs:
         if planned.variant in plan.untrained:
-            method = Reading().of(_fresh(load(planned.folder / "best.pt"), planned.seed))
+            trained, model = load(planned.best), planned.config.model
+            torch.manual_seed(planned.seed)
+            method = Reading().of(trained._replace(model=MODELS[model.name](**model.options).eval()))
             evaluation = evaluated(method, recordings_to_test(planned.config, planned.folder))
             found[f"{planned.variant}, untrained"].append({"seed": planned.seed, "accuracy": accuracy(evaluation)})
     return found
-
-
-def _fresh(checkpoint: Checkpoint, seed: int) -> Checkpoint:
-    torch.manual_seed(seed)
-    model = checkpoint.config["model"]
-    return checkpoint._replace(model=MODELS[model["name"]](**model["options"]).eval())
 
 
 def without_training(plan: Plan, first: Run) -> dict[str, list[dict[str, Any]]]:
@@ -164,7 +160,7 @@ def without_training(plan: Plan, first: Run) -> dict[str, list[dict[str, Any]]]:
     )
     recordings = recordings_to_test(config, first.folder)
     evaluations = {name.upper(): evaluated(ClassicalMethod(name), recordings) for name in plan.classical}
-    mean_bpm = load(first.folder / "best.pt").mean_bpm
+    mean_bpm = load(first.best).mean_bpm
     base = next(iter(evaluations.values()), None) or evaluated(ClassicalMethod(), recordings)
     evaluations["mean of training"] = mean_predictor(base, mean_bpm)
     return {name: [{"accuracy": accuracy(evaluation)}] for name, evaluation in evaluations.items()}

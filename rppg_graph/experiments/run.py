@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def finish(
         fit(run, calibrations)
         place = run.folder / file
         if not place.exists():
-            text = json.dumps(measure(run, load(run.folder / "best.pt")), indent=2, allow_nan=False) + "\n"
+            text = json.dumps(measure(run, load(run.best)), indent=2, allow_nan=False) + "\n"
             write_text(place, text)
         return json.loads(place.read_text(encoding="utf-8"))
 
@@ -127,14 +127,6 @@ def accuracy(evaluation: Evaluation) -> dict[str, float | int | None]:
 
 def stamp() -> dict[str, Any]:
     """Commit, versions and machine of a result."""
-    return {"commit": "".join(_commit()), "threads": torch.get_num_threads(), **examine()}
-
-
-def _commit() -> Iterator[str]:
-    here = Path(__file__).parent
-    for command in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no")):
-        done = subprocess.run(["git", "-C", str(here), *command], capture_output=True, text=True, check=False)
-        if command[0] == "rev-parse":
-            yield done.stdout.strip() or "unknown"
-        elif done.stdout.strip():
-            yield " with changes"
+    describe = ["describe", "--always", "--exclude=*", "--dirty= with changes"]
+    done = subprocess.run(["git", *describe], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return {"commit": done.stdout.strip() or "unknown", "threads": torch.get_num_threads(), **examine()}

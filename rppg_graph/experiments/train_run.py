@@ -174,15 +174,11 @@ def start_from(model: nn.Module, start: Path | tuple[Path, ...]) -> None:
         names = ", ".join(map(str, paths))
         raise InputError(f"model.start names {len(paths)} checkpoints ({names}); the network takes {len(networks)}")
     for network, path in zip(networks, paths, strict=True):
-        _start_from_one(network, path)
-
-
-def _start_from_one(model: nn.Module, path: Path) -> None:
-    try:
-        model.load_state_dict(load(path).model.state_dict())
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise InputError(f"model.start: {path} holds another network: {reason}") from error
+        try:
+            network.load_state_dict(load(path).model.state_dict())
+        except RuntimeError as error:
+            reason = str(error).splitlines()[1].strip()
+            raise InputError(f"model.start: {path} holds another network: {reason}") from error
 
 
 def checked(config: Config) -> Config:
