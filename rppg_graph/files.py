@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -75,6 +76,11 @@ def write_whole(path: Path | None, write: Callable[[Path], object]) -> None:
 def write_text(path: Path | None, text: str) -> None:
     """:func:`write_whole` of a text."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path | None, content: object) -> None:
+    """:func:`write_whole` of what JSON can hold; not a number is refused with a ValueError."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def to_disk(path: Path) -> None:

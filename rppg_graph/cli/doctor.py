@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from rppg_graph.files import writable, write_text
+from rppg_graph.files import writable, write_json
 
 EXAMPLES = "  run.py doctor\n  run.py doctor --json doctor.json"
 
@@ -25,4 +24,4 @@ def run(args: argparse.Namespace) -> None:
     print("\n".join(f"  {name:16} {version or 'not installed'}" for name, version in findings["packages"].items()))
     print("\nKNN backends")
     print("\n".join(f"  {name:16} {state}" for name, state in findings["backends"].items()))
-    write_text(args.json, json.dumps(findings, indent=2) + "\n")
+    write_json(args.json, findings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -20,7 +19,7 @@ from rppg_graph.experiments.result_table import ACCURACY, COST, markdown, uncert
 from rppg_graph.experiments.rows import of_runs
 from rppg_graph.experiments.run import accuracy, cost_of, evaluated, recordings_to_test, stamp
 from rppg_graph.experiments.study import fingerprint
-from rppg_graph.files import keep_apart, writable, write_text
+from rppg_graph.files import keep_apart, writable, write_json
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.evaluate import mean_predictor
 from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, Reading
@@ -118,7 +117,7 @@ def compare(file: Path, *, runs: Path | None = None, out: Path | None = None) ->
     columns = (*ACCURACY, *COST, *uncertainty_columns("mc"), *uncertainty_columns("quality"))
     write_tables(out, text, {**entries, **baselines}, columns)
     content = {"stamp": about, "plan": plan.model_dump(mode="json"), "entries": entries, "baselines": baselines}
-    write_text(out.with_name(f"{out.name}.json"), json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_json(out.with_name(f"{out.name}.json"), content)
     return Compared(text, out, failed)
 
 

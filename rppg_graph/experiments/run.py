@@ -20,7 +20,7 @@ from rppg_graph.experiments import cost
 from rppg_graph.experiments.environment import examine
 from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.train_run import CONFIG_FILE, train, write_config
-from rppg_graph.files import claim, write_text
+from rppg_graph.files import claim, write_json
 from rppg_graph.inference.methods import Method
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
@@ -54,8 +54,7 @@ def finish(
         fit(run, calibrations)
         place = run.folder / file
         if not place.exists():
-            text = json.dumps(measure(run, load(run.best)), indent=2, allow_nan=False) + "\n"
-            write_text(place, text)
+            write_json(place, measure(run, load(run.best)))
         return json.loads(place.read_text(encoding="utf-8"))
 
 
@@ -85,8 +84,7 @@ def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
-    text = json.dumps(found, indent=2) + "\n"
-    write_text(run.folder / COST, text)
+    write_json(run.folder / COST, found)
 
 
 def _holds(place: Path, config: Config) -> bool:
