@@ -16,15 +16,8 @@ from rppg_graph.data.clips import clip_tensor, cut_clips
 from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings
 from rppg_graph.errors import InputError
 from rppg_graph.files import keep_apart
+from rppg_graph.inference import evaluate as results
 from rppg_graph.inference.calibration import calibration_for
-from rppg_graph.inference.evaluate import (
-    comparison_lines,
-    comparisons,
-    mean_predictor,
-    table,
-    uncertainty_table,
-    write_results,
-)
 from rppg_graph.inference.methods import BY_NAME, Method, Reading, network_of
 from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
@@ -126,11 +119,11 @@ def evaluate(
     assessed = {name: found for name, found in assessed.items() if found is not None}
     mean_bpm = next((c.mean_bpm for c in contestants if c.mean_bpm is not None), None)
     if mean_bpm is not None:
-        evaluations["mean of training"] = mean_predictor(evaluations[contestants[0].name], mean_bpm)
+        evaluations["mean of training"] = results.mean_predictor(evaluations[contestants[0].name], mean_bpm)
     about = {"data": str(source.root), "subjects": side, "views": reading.views, "beside": reading.beside}
     about |= {"protocol": protocol, "window_seconds": window_seconds, "left_out": left_out}
     if out:
-        write_results(out, evaluations, waves, about | {"uncertainty": assessed})
+        results.write_results(out, evaluations, waves, about | {"uncertainty": assessed})
         views = {c.name: view for c in contestants if (view := _view(c.method, recordings[c.name])) is not None}
         said = {name: about[name] for name in ("data", "subjects")}  # the rest is stamped on the results themselves
         write_evaluation_report(out / "report.html", evaluations, waves, said, views)
@@ -140,17 +133,17 @@ def evaluate(
 def text(found: Measured) -> str:
     """What the screen shows of an evaluation."""
     evaluations, about = found.evaluations, found.about
-    lines = [f"protocol {about['protocol']}, whole recordings (± standard error)\n{table(evaluations)}"]
+    lines = [f"protocol {about['protocol']}, whole recordings (± standard error)\n{results.table(evaluations)}"]
     if any(evaluation.windows for evaluation in evaluations.values()):
-        lines.append(f"\nwindows of {about['window_seconds']:g} s\n{table(evaluations, windows=True)}")
+        lines.append(f"\nwindows of {about['window_seconds']:g} s\n{results.table(evaluations, windows=True)}")
     for name, evaluation in evaluations.items():
         lines += [f"{name}: {row.name} has no error: {row.reason}" for row in evaluation.failed]
     if len(evaluations) > 1:
         lines.append("\npaired differences of the absolute error; below zero, the first one is better")
-        lines += comparison_lines(comparisons(evaluations))
+        lines += results.comparison_lines(results.comparisons(evaluations))
     if found.assessed:
         lines.append("\nuncertainty of the windows: area under the risk-coverage curve")
-        lines.append(uncertainty_table(found.assessed))
+        lines.append(results.uncertainty_table(found.assessed))
     return "\n".join(lines)
 
 
@@ -169,9 +162,8 @@ def _contestants(
         checkpoint = load(path)
         config = validate(Config, checkpoint.config, str(path))
         first = first or config
-        network = config.model.name
-        name = network if len(checkpoints) == 1 else f"{network} ({path.parent.name})"
-        contestants += _trained(name, checkpoint, reading)
+        told = f" ({path.parent.name})" * (len(checkpoints) > 1)
+        contestants += _trained(f"{config.model.name}{told}", checkpoint, reading)
     for name in weights:
         contestants += _trained(name, load_weights(name), reading)
     for name in methods:
@@ -209,10 +201,9 @@ def _recordings(contestant: Contestant, data: DataConfig, subjects: Sequence[str
     recordings = cached_recordings(data.model_copy(update={"crop": contestant.crop, "cache": None}))
     if subjects is not None:
         recordings = [recording for recording in recordings if recording.subject in subjects]
-    if subjects is not None and not recordings:
-        raise InputError(
-            f"{data.root} holds no recording of subject {', '.join(subjects)}; choose others with --subjects"
-        )
+        if not recordings:
+            names = ", ".join(subjects)
+            raise InputError(f"{data.root} holds no recording of subject {names}; choose others with --subjects")
     without = [recording.name for recording in recordings if recording.pulse is None and recording.bpm is None]
     if without:
         raise InputError(f"{', '.join(without)}: no reference pulse to measure against; name them with --leave-out")
@@ -251,8 +242,7 @@ def _view(method: Method, recordings: list[CachedRecording]) -> NetworkView | No
     network = network_of(method)
     if network is None:
         return None
-    for recording in recordings:
-        clip = next(cut_clips(face_frames(recording), recording.fps, network.clip_frames, network.clip_frames), None)
-        if clip is not None:
-            return view_network(network.model, clip_tensor(clip.video)[None], recording.fps)
-    return None
+    frames = network.clip_frames
+    clips = ((clip, each.fps) for each in recordings for clip in cut_clips(face_frames(each), each.fps, frames, frames))
+    clip, fps = next(clips, (None, 0.0))
+    return None if clip is None else view_network(network.model, clip_tensor(clip.video)[None], fps)
