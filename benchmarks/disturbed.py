@@ -26,8 +26,8 @@ from real_videos import METHODS, SUFFIXES, answer, reference_bpm
 from scipy.stats import binomtest
 
 from rppg_graph.data.video import probe, read_video, write_video
+from rppg_graph.files import appearing_folder
 from rppg_graph.pulse.metrics import RESAMPLES
-from rppg_graph.synthetic.dataset import appearing_folder
 from rppg_graph.synthetic.disturbed import CASES_FILE, PARTS, TRUTH_FILE, write_truth
 from rppg_graph.synthetic.overlay import OVERLAYS, lay_over
 

@@ -16,14 +16,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 from harness import RESULTS, environment
+from joblib import Parallel, delayed
 from realism_figure import draw
 from scipy.signal import periodogram
 
@@ -177,9 +176,8 @@ def _write_csv(name: str, rows: Iterable[dict]) -> None:
 def measure(root: Path, people: int, seconds: float) -> None:
     """Measure everything and write the result files."""
     generated = [(preset, SEED + person, seconds) for preset in synthetic.PRESETS for person in range(people)]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        found = [*pool.map(real_windows, real_jobs(root)), *pool.map(generated_windows, generated)]
-    rows = [row for each in found for row in each]
+    jobs = [delayed(real_windows)(job) for job in real_jobs(root)] + [delayed(generated_windows)(g) for g in generated]
+    rows = [row for found in Parallel(os.cpu_count())(jobs) for row in found]
     _write_csv("realism_spectra.csv", spectra_rows(rows))
     _write_csv("realism.csv", ({key: row[key] for key in row if key != "spectra"} for row in rows))
     document = environment("cpu") | {"seeds": f"{SEED}-{SEED + people - 1}", "seconds": seconds}

@@ -20,7 +20,7 @@ from bench_model import FRAMES, MODES, PROVIDERS
 from harness import RESULTS
 from tqdm import tqdm
 
-from rppg_graph.cli.compare import load_plan
+from rppg_graph.experiments.compare import load_plan
 from rppg_graph.experiments.cost import macs_per_frame
 from rppg_graph.experiments.plan import Experiments, planned_runs
 from rppg_graph.experiments.result_table import COST

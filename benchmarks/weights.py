@@ -24,12 +24,11 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 from harness import RESULTS, environment
+from joblib import Parallel, delayed
 from keep import keep
 
 from rppg_graph import cli
@@ -143,12 +142,12 @@ def _write_stamp(name: str) -> None:
 
 def windows_of(roots: dict[str, Path]) -> list[dict]:
     """One row a window of every network and of POS and CHROM on data sets, a process of one thread for each set."""
-    one_thread = {"initializer": torch.set_num_threads, "initargs": (1,)}
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), **one_thread) as pool:
-        return [row for rows in pool.map(_windows_of_set, roots, roots.values()) for row in rows]
+    found = Parallel(os.cpu_count())(delayed(_windows_of_set)(name, root) for name, root in roots.items())
+    return [row for rows in found for row in rows]
 
 
 def _windows_of_set(name: str, root: Path) -> list[dict]:
+    torch.set_num_threads(1)
     out = WORK / "eval" / name
     named = [word for network in SHIPPED for word in ("--weights", network)]
     command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]

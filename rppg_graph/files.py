@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from rppg_graph.errors import InputError
 
+PARTIAL = ".partial-"  # begins the name of a file or folder that is not whole yet
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -45,30 +49,89 @@ def keep_apart(path: Path, *inputs: Path | None) -> None:
 
 
 def write_whole(path: Path | None, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file that appears under its name when it is whole; nothing for None.
+    """Let ``write`` make a file that appears under its name when it is whole and on the disk; nothing for None.
+
+    Whenever the machine stops, either the old file is there or the new one, whole. While it is written it lies beside
+    its place, with the same suffix.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written; nothing half-written stays.
     """
     if path is None:
         return
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(PARTIAL + path.name)
     try:
         write(part)
+        to_disk(part)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(
             f"{path} could not be written: {error.strerror or error}; free some space or name another folder"
         ) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: Path | None, text: str) -> None:
     """:func:`write_whole` of a text."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path | None, content: object) -> None:
+    """:func:`write_whole` of what JSON can hold; not a number is refused with a ValueError."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file or the entries of a folder are on the disk."""
+    if os.name == "nt":  # which opens no folder, and no file to read and sync
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def move_into_place(partial: Path, folder: Path) -> None:
+    """Give a folder that is whole its name, once its files are on the disk; what had the name is removed."""
+    for path in (*partial.iterdir(), partial):
+        to_disk(path)
+    if folder.exists():  # a folder that is not empty cannot be replaced in one step
+        outdated = folder.with_name(f"{PARTIAL}outdated-{folder.name}")
+        os.rename(folder, outdated)
+        os.rename(partial, folder)
+        shutil.rmtree(outdated)
+    else:
+        os.rename(partial, folder)
+    to_disk(folder.parent)
+
+
+@contextmanager
+def appearing_folder(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` that takes its name at the end, or is removed again.
+
+    Raises:
+        InputError: ``out`` holds something, or cannot be written.
+    """
+    out = out.resolve()
+    if out.is_dir() and not any(out.iterdir()):
+        out.rmdir()
+    if out.exists():
+        seen = next(iter(sorted(out.iterdir())), out).name if out.is_dir() else "a file"
+        raise InputError(f"{out}: holds something already ({seen}); give an empty or a new folder")
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(out)
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror or error}); free space or another folder?"
+        ) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_lfs_pointer(path: Path) -> None:
@@ -92,17 +155,20 @@ def refuse_lfs_pointer(path: Path) -> None:
 def claim(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the file ``path`` for this process alone; yields whether it is held.
 
-    The kernel gives a claim back when its process ends, however it ends; the empty file stays, because another process
+    The system gives a claim back when its process ends, however it ends; the empty file stays, because another process
     may just be waiting for it.
 
     Args:
         wait: until another process gives it back; if not, the answer may be False.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
+    lock = FileLock(path, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()

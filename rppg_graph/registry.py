@@ -29,7 +29,7 @@ def choose(kind: str, registry: Mapping[str, Member] | Collection[str], name: st
 def nearest(name: object, names: Collection[str]) -> str:
     """The end of a message about a name that is not valid: the nearest one that is, and all where they are few."""
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    valid = f"valid: {', '.join(names)}"
+    valid = f"valid: {', '.join(names) or 'none'}"
     if not close:
         return f"; {valid}"
     return f"; did you mean {close[0]}?" + (f" ({valid})" if len(names) <= FEW else "")

@@ -309,7 +309,7 @@ def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
         (["synth", "DATA"], ["data"]),
         (["synth", "DATA", "--show"], ["data"]),
         (["synth", "OUT", "--preset", "esy"], ["esy", "easy"]),
-        (["synth", "OUT", "--preset", "disturbd"], ["did you mean 'disturbed'"]),
+        (["synth", "OUT", "--preset", "disturbd"], ["did you mean disturbed"]),
         (["synth", "OUT", "--preset", "disturbed", "--fps", "25"], ["--fps", "leave it out"]),
         (["synth", "OUT", "--portraits", "DATA"], ["data", "no picture"]),
         (["score", "none.npz"], ["none.npz"]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from rppg_graph.cli.compare import load_plan
 from rppg_graph.config import Config, describe, load_config
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.compare import load_plan
 from rppg_graph.experiments.plan import planned_runs
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from rppg_graph.files import writable, write_text
+from rppg_graph.files import writable, write_json
 from rppg_graph.inference.evaluate import table
 from rppg_graph.pulse.protocols import PROTOCOLS
 from rppg_graph.pulse.score import score
@@ -37,5 +36,4 @@ def run(args: argparse.Namespace) -> None:
         print(f"\nwindows of {args.window:g} s\n{table({name: evaluation}, windows=True)}")
     for row in evaluation.failed:
         print(f"{row.name} has no error: {row.reason}")
-    text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
-    write_text(args.json, text)
+    write_json(args.json, evaluation.to_dict())

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rppg_graph.data.cache_builder import PARTIAL, folder_name, is_current, write_whole
+from rppg_graph.data.cache_builder import folder_name, is_current
 from rppg_graph.data.cache_workers import build_all
 from rppg_graph.data.cached_recording import (
     FORMAT_VERSION,
@@ -22,7 +22,7 @@ from rppg_graph.data.cached_recording import (
 )
 from rppg_graph.data.recordings import Recording
 from rppg_graph.errors import InputError
-from rppg_graph.files import claim
+from rppg_graph.files import PARTIAL, claim, write_text
 
 __all__ = ["CachedRecording", "CropSettings", "load_cache", "preprocess"]
 
@@ -88,17 +88,17 @@ def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRec
     out, leave_out = Path(out), set(leave_out)
     manifest = _read_manifest(out)
     expected = {name: out / entry["folder"] for name, entry in manifest["recordings"].items() if name not in leave_out}
-    holes = [name for name, folder in expected.items() if not _fits(read_metadata(folder), name, manifest["settings"])]
+    holes = []
+    for name, folder in expected.items():
+        content = read_metadata(folder)
+        if content is None or content["name"] != name or content["settings"] != manifest["settings"]:
+            holes.append(name)
     if holes:
         raise InputError(
             f"{out}: {len(holes)} of {len(manifest['recordings'])} recordings are not in the cache: "
             f"{', '.join(holes)}. Run preprocess again, or leave them out by name."
         )
     return [read_recording(folder) for folder in expected.values()]
-
-
-def _fits(content: dict[str, Any] | None, name: str, settings: dict[str, Any]) -> bool:
-    return content is not None and content["name"] == name and content["settings"] == settings
 
 
 def _check_names(recordings: list[Recording]) -> None:
@@ -117,20 +117,15 @@ def _prepare(out: Path, held: ExitStack) -> None:
         for partial in out.glob(PARTIAL + "*"):
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
     except OSError as error:
-        raise _not_writable(out, error) from None
+        raise InputError(
+            f"{out}: the cache folder cannot be written ({error.strerror or error}); free some space or name another "
+            "folder"
+        ) from None
 
 
 def _write_manifest(out: Path, settings: CropSettings, recordings: dict[str, dict[str, Any]]) -> None:
     content = {"format_version": FORMAT_VERSION, "settings": asdict(settings), "recordings": recordings}
-    try:
-        write_whole(out / MANIFEST_FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-    except OSError as error:
-        raise _not_writable(out, error) from None
-
-
-def _not_writable(out: Path, error: OSError) -> InputError:
-    reason = error.strerror or error
-    return InputError(f"{out}: the cache folder cannot be written ({reason}); free some space or name another folder")
+    write_text(out / MANIFEST_FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def _read_manifest(out: Path) -> dict[str, Any]:

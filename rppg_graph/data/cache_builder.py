@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import warnings
@@ -28,8 +27,8 @@ from rppg_graph.data.face import FaceCropper, FaceFrame
 from rppg_graph.data.recordings import Recording, Reference
 from rppg_graph.data.skin import mean_rgb
 from rppg_graph.errors import InputError
+from rppg_graph.files import PARTIAL, move_into_place, write_text
 
-PARTIAL = ".partial-"  # begins the name of a folder that is not whole yet
 HASH_CHUNK_BYTES = 1 << 20
 
 
@@ -84,7 +83,7 @@ def build(recording: Recording, out: Path, settings: CropSettings, count: Callab
         content = _content_with(recording, out, settings)
         if content is not None and content["source"]["sha256"] == source["sha256"]:
             text = json.dumps(content | {"source": source}, ensure_ascii=False, allow_nan=False) + "\n"
-            write_whole(out / folder_name(recording.name) / RECORDING_FILE, text)
+            write_text(out / folder_name(recording.name) / RECORDING_FILE, text)
             return
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
@@ -93,23 +92,12 @@ def build(recording: Recording, out: Path, settings: CropSettings, count: Callab
             raise InputError("a source file changed while it was read; run preprocess again when it is complete")
         (partial / RECORDING_FILE).write_text(recording_to_json(cached, settings, source), encoding="utf-8")
         contact_sheet(cached)
-        _move_into_place(partial, out / folder_name(recording.name))
+        move_into_place(partial, out / folder_name(recording.name))
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise InputError(f"{place}{error.strerror or error}; free some space, or mend the permissions") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that at any moment either the old or the new one is there, whole."""
-    partial = path.with_name(PARTIAL + path.name)
-    try:
-        partial.write_text(text, encoding="utf-8")
-        _to_disk(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _content_with(recording: Recording, out: Path, settings: CropSettings) -> dict | None:
@@ -181,24 +169,3 @@ def _write_frames(
 def _write_header(file, frames: int, size: int) -> None:
     header = {"descr": "|u1", "fortran_order": False, "shape": (frames, size, size, 3)}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _move_into_place(partial: Path, folder: Path) -> None:
-    for path in (*partial.iterdir(), partial):
-        _to_disk(path)
-    if folder.exists():  # of another source or settings; a folder that is not empty cannot be replaced in one step
-        outdated = folder.with_name(f"{PARTIAL}outdated-{folder.name}")
-        os.rename(folder, outdated)
-        os.rename(partial, folder)
-        shutil.rmtree(outdated)
-    else:
-        os.rename(partial, folder)
-    _to_disk(folder.parent)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ import av
 import numpy as np
 
 from rppg_graph.errors import InputError
+from rppg_graph.files import write_whole
+from rppg_graph.registry import choose
 
 
 @dataclass(frozen=True)
@@ -59,25 +60,21 @@ def write_video(
     any start, gives each frame its own timestamp (containers .mp4, .mov, .mkv).
 
     Raises:
-        InputError: the folder is missing, not writable or full.
-        ValueError: an unknown codec, no frame, frames of different shape or dtype, or of an odd size (h264, mpeg4).
+        InputError: an unknown codec, or a folder that is missing, not writable or full.
+        ValueError: no frame, frames of different shape or dtype, or of an odd size (h264, mpeg4).
     """
     path = Path(path)
-    if codec not in CODECS:
-        raise ValueError(f"codec {codec!r} is not one of {sorted(CODECS)}")
+    encoding = choose("codec", CODECS, codec)
     if seconds is not None and path.suffix.lower() == ".avi":
         raise ValueError(f"{path.name}: AVI cannot hold a timestamp of each frame; use .mp4, .mov or .mkv")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    quality = crf, kbit_per_second, key_frame_every
     try:
-        _encode(partial, frames, fps, CODECS[codec], (crf, kbit_per_second, key_frame_every), seconds)
-        os.replace(partial, path)
-    except (OSError, av.error.FFmpegError) as error:
+        write_whole(path, lambda partial: _encode(partial, frames, fps, encoding, quality, seconds))
+    except av.error.FFmpegError as error:
         reason = error.strerror or error
         raise InputError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

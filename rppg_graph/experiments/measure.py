@@ -23,7 +23,7 @@ from rppg_graph.experiments.study import EvaluationConfig
 from rppg_graph.inference.methods import Method, Reading
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.models.checkpoint import Checkpoint
-from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
+from rppg_graph.pulse.evaluation import evaluate_waves
 from rppg_graph.pulse.phase import pulse_phase
 from rppg_graph.report.graph_statistics import Against, GraphStatistics, graph_statistics
 from rppg_graph.report.graph_view import costs
@@ -97,15 +97,12 @@ def _figures(method: Method, recordings: Sequence[CachedRecording]) -> dict[str,
     if not waves:
         return {"accuracy": None, "errors": {}, "unusable": unusable}
     evaluation = evaluate_waves(waves, "native", WINDOW_SECONDS)
-    return {"accuracy": accuracy(evaluation), "errors": _errors(evaluation), "unusable": unusable}
-
-
-def _errors(evaluation: Evaluation) -> dict[str, float]:
     errors = defaultdict(list)
     for window in evaluation.windows:
         if window.error_bpm is not None:
             errors[window.name].append(abs(window.error_bpm))
-    return {name: float(np.mean(values)) for name, values in errors.items()}
+    means = {name: float(np.mean(values)) for name, values in errors.items()}
+    return {"accuracy": accuracy(evaluation), "errors": means, "unusable": unusable}
 
 
 def _cost(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -127,17 +124,14 @@ def _graph(
     for number, index in sorted(first.items())[: evaluation.graph_clips]:
         start = dataset.clips[index][1]
         videos.append(dataset[(index, 0)][0])
-        phases.append(torch.as_tensor(_phase(recordings[number], np.arange(start, start + frames) / checkpoint.fps)))
+        recording, grid = recordings[number], np.arange(start, start + frames) / checkpoint.fps
+        known = np.isfinite(recording.pulse)
+        seconds = recording.seconds[known]
+        phase = np.interp(grid, seconds, pulse_phase(seconds, recording.pulse[known], recording.fps))
+        phases.append(torch.as_tensor(phase))
     if not videos:
         return []
     return graph_statistics(checkpoint.model, torch.stack(videos), torch.stack(phases), checkpoint.fps)
-
-
-def _phase(recording: CachedRecording, grid: np.ndarray) -> np.ndarray:
-    """Of the reference at the times of a grid."""
-    known = np.isfinite(recording.pulse)
-    seconds = recording.seconds[known]
-    return np.interp(grid, seconds, pulse_phase(seconds, recording.pulse[known], recording.fps))
 
 
 def _summary(blocks: Sequence[GraphStatistics]) -> dict[str, float | None]:

@@ -50,6 +50,11 @@ class Run(NamedTuple):
     config: Config
     folder: Path
 
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the lowest validation loss."""
+        return self.folder / "best.pt"
+
 
 Plan = TypeVar("Plan", bound=Experiments)
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rppg_graph.files import write_text, write_whole
+
 
 class Spread(NamedTuple):
     """Mean and standard deviation over seeds of n values; the deviation is None for one value, both for none."""
@@ -76,6 +78,15 @@ def markdown_cells(headings: Sequence[str], rows: Mapping[str, Sequence[str]]) -
     lines = [["", *headings], ["---", *["---:"] * len(headings)]]
     lines += [[name, *cells] for name, cells in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_tables(
+    stem: Path, text: str, entries: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[Column]
+) -> None:
+    """The files of a result: the page as ``.md``, and one row an entry as ``.csv``."""
+    write_text(stem.with_name(f"{stem.name}.md"), text + "\n")
+    named = {"_".join(column.keys): column for column in columns}
+    write_whole(stem.with_name(f"{stem.name}.csv"), lambda part: write_csv(part, entries, named))
 
 
 def write_csv(path: Path, entries: Mapping[str, Sequence[Mapping[str, Any]]], columns: Mapping[str, Column]) -> None:

@@ -18,10 +18,10 @@ from rppg_graph.experiments.result_table import (
     markdown,
     markdown_cells,
     spread,
-    write_csv,
+    write_tables,
 )
 from rppg_graph.experiments.study import Study
-from rppg_graph.files import write_text, write_whole
+from rppg_graph.files import write_whole
 from rppg_graph.pulse.metrics import Metric
 from rppg_graph.pulse.paired import difference_over_seeds
 from rppg_graph.report import ablation_plots as plots
@@ -76,10 +76,8 @@ def write_results(folder: Path, results: Results) -> None:
     """``table.md``, ``table.csv``, ``graph.csv`` and the plots, light and dark; nothing where no run is done."""
     if not results.rows:
         return
-    text = markdown_page(results)
-    write_text(folder / "table.md", text + "\n")
-    columns = {"_".join(column.keys): column for column in (*_accuracy(results), *_cost(), *GRAPH)}
-    write_whole(folder / "table.csv", lambda path: write_csv(path, results.rows, columns))
+    columns = [*ACCURACY, *(_set_column(name) for name in results.sets), PRESETS_MAE, GRAPH_COST, *COST, *GRAPH]
+    write_tables(folder / "table", markdown_page(results), results.rows, columns)
     write_whole(folder / "graph.csv", lambda path: _write_graph_csv(path, results))
     for theme in THEMES:
         _draw(folder, results, theme)
@@ -105,7 +103,7 @@ def markdown_page(results: Results) -> str:
     if results.sets:
         columns = [*(_set_column(name) for name in results.sets), PRESETS_MAE]
         parts += ["**Robustness**, MAE (bpm) on every preset of the generator", markdown(rows, columns)]
-    parts += ["**Cost**", markdown(rows, _cost())]
+    parts += ["**Cost**", markdown(rows, [GRAPH_COST, *COST])]
     if any(row["graph"].get("seconds_chance") is not None for row in every):
         parts += ["**What the graph does**", markdown(rows, GRAPH)]
     parts += [f"`{row['variant']}`, seed {row['seed']}, failed: {row['failed']}" for row in results.failed]
@@ -144,14 +142,6 @@ def _text(metric: Metric) -> str:
 
 def _set_column(name: str) -> Column:
     return Column("real recordings" if name == REAL else name, ("robustness", name, "MAE"))
-
-
-def _accuracy(results: Results) -> list[Column]:
-    return [*ACCURACY, *(_set_column(name) for name in results.sets), PRESETS_MAE]
-
-
-def _cost() -> list[Column]:
-    return [GRAPH_COST, *COST]
 
 
 def _write_graph_csv(path: Path, results: Results) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from rppg_graph.experiments import cost
 from rppg_graph.experiments.environment import examine
 from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.train_run import CONFIG_FILE, train, write_config
-from rppg_graph.files import claim, write_text
+from rppg_graph.files import claim, write_json
 from rppg_graph.inference.methods import Method
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
@@ -54,8 +54,7 @@ def finish(
         fit(run, calibrations)
         place = run.folder / file
         if not place.exists():
-            text = json.dumps(measure(run, load(run.folder / "best.pt")), indent=2, allow_nan=False) + "\n"
-            write_text(place, text)
+            write_json(place, measure(run, load(run.best)))
         return json.loads(place.read_text(encoding="utf-8"))
 
 
@@ -85,8 +84,7 @@ def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
-    text = json.dumps(found, indent=2) + "\n"
-    write_text(run.folder / COST, text)
+    write_json(run.folder / COST, found)
 
 
 def _holds(place: Path, config: Config) -> bool:
@@ -114,7 +112,7 @@ def recordings_to_test(config: Config, folder: Path) -> list[CachedRecording]:
     return [recording for recording in recordings if split.side(recording.subject) == "test"]
 
 
-def evaluate(method: Method, recordings: list[CachedRecording]) -> Evaluation:
+def evaluated(method: Method, recordings: list[CachedRecording]) -> Evaluation:
     """By the native protocol, whole and in windows of ten seconds."""
     return evaluate_waves([recording_wave(recording, method) for recording in recordings], "native", WINDOW_SECONDS)
 
@@ -127,14 +125,6 @@ def accuracy(evaluation: Evaluation) -> dict[str, float | int | None]:
 
 def stamp() -> dict[str, Any]:
     """Commit, versions and machine of a result."""
-    return {"commit": "".join(_commit()), "threads": torch.get_num_threads(), **examine()}
-
-
-def _commit() -> Iterator[str]:
-    here = Path(__file__).parent
-    for command in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no")):
-        done = subprocess.run(["git", "-C", str(here), *command], capture_output=True, text=True, check=False)
-        if command[0] == "rev-parse":
-            yield done.stdout.strip() or "unknown"
-        elif done.stdout.strip():
-            yield " with changes"
+    describe = ["describe", "--always", "--exclude=*", "--dirty= with changes"]
+    done = subprocess.run(["git", *describe], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return {"commit": done.stdout.strip() or "unknown", "threads": torch.get_num_threads(), **examine()}

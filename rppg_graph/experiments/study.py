@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rppg_graph.config import Config, Section
+from rppg_graph.config import Section
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.plan import Experiments, Run, Variant, load_experiments, planned_runs
 from rppg_graph.registry import choose
@@ -54,14 +54,14 @@ def load_study(path: Path) -> Study:
 
 def study_runs(study: Study, folder: Path) -> list[Run]:
     """Every run of the study, in a folder named by its config: studies that ask for the same run share it."""
-    start = start_run(study, folder)
-    if start is None:
-        return [run._replace(folder=folder / fingerprint(run.config)) for run in planned_runs(study, folder)]
-    weights = start.folder / "best.pt"
-    return [
-        run._replace(config=_starting(run.config, weights), folder=folder / fingerprint(run.config, start.folder.name))
-        for run in planned_runs(study, folder)
-    ]
+    start, runs = start_run(study, folder), []
+    for run in planned_runs(study, folder):
+        config, further = run.config, []
+        if start is not None:
+            config = config.model_copy(update={"model": config.model.model_copy(update={"start": start.best})})
+            further = [start.folder.name]
+        runs.append(run._replace(config=config, folder=folder / fingerprint(run.config, *further)))
+    return runs
 
 
 def start_run(study: Study, folder: Path) -> Run | None:
@@ -70,10 +70,6 @@ def start_run(study: Study, folder: Path) -> Run | None:
         return None
     config = study.config(study.start, study.seeds[0])
     return Run(study.start.name, study.seeds[0], config, folder / fingerprint(config))
-
-
-def _starting(config: Config, weights: Path) -> Config:
-    return config.model_copy(update={"model": config.model.model_copy(update={"start": weights})})
 
 
 def chosen_runs(runs: Sequence[Run], only: Sequence[str] | None, shard: str | None) -> list[Run]:

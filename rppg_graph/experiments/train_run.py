@@ -26,7 +26,7 @@ from rppg_graph.data.recordings.folders import natural_order
 from rppg_graph.data.splits import Split, split_rule, write_splits
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.environment import examine
-from rppg_graph.files import claim, write_text, write_whole
+from rppg_graph.files import claim, write_json, write_text, write_whole
 from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.models import MODELS
@@ -174,15 +174,11 @@ def start_from(model: nn.Module, start: Path | tuple[Path, ...]) -> None:
         names = ", ".join(map(str, paths))
         raise InputError(f"model.start names {len(paths)} checkpoints ({names}); the network takes {len(networks)}")
     for network, path in zip(networks, paths, strict=True):
-        _start_from_one(network, path)
-
-
-def _start_from_one(model: nn.Module, path: Path) -> None:
-    try:
-        model.load_state_dict(load(path).model.state_dict())
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise InputError(f"model.start: {path} holds another network: {reason}") from error
+        try:
+            network.load_state_dict(load(path).model.state_dict())
+        except RuntimeError as error:
+            reason = str(error).splitlines()[1].strip()
+            raise InputError(f"model.start: {path} holds another network: {reason}") from error
 
 
 def checked(config: Config) -> Config:
@@ -246,7 +242,7 @@ def start_run(folder: Path, config: Config) -> None:
         raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or name another with --out")
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, config)
-    write_text(folder / "versions.json", json.dumps(examine(), indent=2) + "\n")
+    write_json(folder / "versions.json", examine())
 
 
 def write_config(folder: Path, config: Config) -> None:

@@ -149,8 +149,7 @@ def graph_constructor(
         choose("KNN backend", WINDOWED_BACKENDS if constructor is windowed else BACKENDS, backend)
     has = [option for option in inspect.signature(constructor).parameters if option not in _COMMON]
     for option in options:
-        if option not in has:
-            raise InputError(f"graph {name!r} has no option {option!r}; it has: {', '.join(has) or 'none'}")
+        choose(f"option of graph {name}", has, option)
     for option, kind, registry in (("metric", "KNN metric", METRICS), ("features", "kind of features", FEATURES)):
         if option in options:
             choose(kind, registry, options[option])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rppg_graph.files import write_text, write_whole
+from rppg_graph.files import write_json, write_whole
 from rppg_graph.pulse.evaluation import Evaluation, compare
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.metrics import Metric, summarise
@@ -97,7 +96,7 @@ def write_results(
         "methods": {name: evaluation.to_dict() for name, evaluation in evaluations.items()},
         "differences": {k: {n: m.to_dict() for n, m in metrics.items()} for k, metrics in differences.items()},
     }
-    write_text(folder / "results.json", json.dumps(results, indent=2, allow_nan=False) + "\n")
+    write_json(folder / "results.json", results)
     write_whole(folder / "recordings.csv", lambda part: _write_rows(part, evaluations))
     for name, method_waves in waves.items():
         write_whole(folder / f"waves-{name}.npz", lambda part, waves=method_waves: _write_waves(part, waves))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
+from rppg_graph.files import write_whole
 from rppg_graph.models import MODELS
 from rppg_graph.models.released import build_released
 from rppg_graph.registry import choose
@@ -37,12 +37,9 @@ class Checkpoint(NamedTuple):
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; an older file of that name is whole until the new one is."""
     content = checkpoint._asdict() | {"format": FORMAT, "model": checkpoint.model.state_dict()}
-    part = path.with_name(path.name + ".part")
     try:
-        torch.save(content, part)
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        part.unlink(missing_ok=True)
+        write_whole(path, lambda part: torch.save(content, part))
+    except RuntimeError as error:  # as which torch reports a full disk
         cure = "free some space, or name another folder"
         raise InputError(f"cannot write the checkpoint {path}: {error}; {cure}") from error
 

@@ -19,6 +19,7 @@ from scipy.special import expit
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.evidence import AGREE_BPM, EVIDENCE, collect
 from rppg_graph.pulse.window import Window
+from rppg_graph.registry import choose
 
 # Evidence → the knots of its curve, from where it says the worst to where it says the best.
 KNOTS: dict[str, tuple[float, ...]] = {
@@ -114,8 +115,7 @@ class Judge:
 
     def __post_init__(self) -> None:
         for name, curve in self.curves.items():
-            if name not in EVIDENCE:
-                raise InputError(f"the judgement knows evidence {name!r}, which is not one of {', '.join(EVIDENCE)}")
+            choose("evidence of the judgement", EVIDENCE, name)
             knots, penalties = np.array(curve.knots), np.array(curve.penalties)
             rises = len(knots) == len(penalties) > 0 and (np.diff(knots) > 0).all()
             sign = np.sign(KNOTS[name][-1] - KNOTS[name][0])

@@ -13,6 +13,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.pulse.classical import pos
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps
 from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.registry import choose
 
 LEAST_SECONDS = 4.0  # of a window: below, two rates in the band cannot be told apart
 _SKIN_CHROMA = 0.2  # how far red / green and blue / green of a patch may be from the skin's, as a logarithm
@@ -128,8 +129,7 @@ def cut_window(
     Raises:
         InputError: no such mask, fewer than half of the window's frames have a face, or as `Window`.
     """
-    if mask not in traces.masks:
-        raise InputError(f"the traces have no mask {mask!r}; they have {', '.join(traces.masks)}")
+    choose("mask of the traces", traces.masks, mask)
     grid = start + np.arange(int(seconds * check_fps(fps) + 1e-6)) / fps
     inside = (traces.seconds >= start - 0.5) & (traces.seconds <= start + seconds + 0.5)
     clock = np.asarray(traces.seconds, dtype=np.float64)[inside]

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from rppg_graph.data.recordings import Recording, find_recordings, pure, ubfc_rppg
 from rppg_graph.errors import InputError
+from rppg_graph.files import appearing_folder
 from rppg_graph.registry import choose
 from rppg_graph.synthetic.codec import quality_options
 from rppg_graph.synthetic.generate import generate
@@ -140,36 +138,4 @@ def own_seed(seed: int, *numbers: int) -> int:
 
 def do_all(work: Callable, jobs: list, workers: int) -> Iterator[Any]:
     """Do every job, in several processes, and yield their results as they come; an error stops those not begun."""
-    if workers == 1:
-        yield from map(work, jobs)
-        return
-    # "spawn": a fork would copy the locks of OpenCV's and torch's threads as they happen to be
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            for done in as_completed([pool.submit(work, job) for job in jobs]):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-@contextmanager
-def appearing_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its name at the end, or is removed again."""
-    out = out.resolve()
-    if out.is_dir() and not any(out.iterdir()):
-        out.rmdir()
-    if out.exists():
-        seen = next(iter(sorted(out.iterdir())), out).name if out.is_dir() else "a file"
-        raise InputError(f"{out}: holds something already ({seen}); give an empty or a new folder")
-    partial_folder = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        partial_folder.mkdir(parents=True)
-        yield partial_folder
-        partial_folder.rename(out)
-    except OSError as error:
-        raise InputError(
-            f"{out}: cannot be written ({error.strerror or error}); free space or another folder?"
-        ) from None
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
+    yield from Parallel(workers, return_as="generator_unordered")(delayed(work)(job) for job in jobs)

@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
+from rppg_graph.files import appearing_folder
 from rppg_graph.synthetic.codec import quality_options, through_codec
-from rppg_graph.synthetic.dataset import appearing_folder, do_all, own_seed
+from rppg_graph.synthetic.dataset import do_all, own_seed
 from rppg_graph.synthetic.disturbances import (
     DISTURBANCES,
     LAST_ALONE,

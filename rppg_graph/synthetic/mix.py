@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from rppg_graph.config import SyntheticConfig
-from rppg_graph.files import claim
+from rppg_graph.files import appearing_folder, claim
 from rppg_graph.synthetic import write_dataset
 
 
@@ -18,21 +17,14 @@ def write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
     part the share that it has.
     """
     with claim(root.with_name(f"{root.name}.claim")):
-        if not root.exists():
-            _write_mix(root, parts)
-
-
-def _write_mix(root: Path, parts: Sequence[SyntheticConfig]) -> None:
-    folder = root.with_name(f".{root.name}.parts")
-    shutil.rmtree(folder, ignore_errors=True)
-    people: list[Path] = []
-    for number, part in enumerate(parts):
-        place = folder / str(number)
-        write_dataset(place, layout="ubfc-rppg", **part.model_dump(exclude_none=True))
-        people += [place / f"subject{i + 1}" for i in range(part.subjects)]
-    whole = folder / "whole"
-    whole.mkdir()
-    for number, person in enumerate(people, 1):
-        person.rename(whole / f"subject{number}")
-    whole.rename(root)  # under its name only when it is whole
-    shutil.rmtree(folder)
+        if root.exists():
+            return
+        with appearing_folder(root) as whole:
+            people = 0
+            for part in parts:
+                place = whole / "part"
+                write_dataset(place, layout="ubfc-rppg", **part.model_dump(exclude_none=True))
+                for number in range(1, part.subjects + 1):
+                    people += 1
+                    (place / f"subject{number}").rename(whole / f"subject{people}")
+                place.rmdir()

@@ -22,7 +22,8 @@ from rppg_graph.data.cached_recording import (
     read_recording,
     recording_to_json,
 )
-from rppg_graph.synthetic.dataset import appearing_folder, do_all, own_seed
+from rppg_graph.files import appearing_folder
+from rppg_graph.synthetic.dataset import do_all, own_seed
 from rppg_graph.synthetic.generate import generate
 
 RENDERED = "rendered"  # layout and detector of crops that no detector cut out

@@ -11,7 +11,7 @@ import numpy as np
 
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
-from rppg_graph.synthetic.dataset import appearing_folder
+from rppg_graph.files import appearing_folder
 from rppg_graph.synthetic.generate import generate
 from rppg_graph.synthetic.photo import find_portraits
 from rppg_graph.synthetic.presets import PRESETS

@@ -45,7 +45,7 @@ def test_full_disk(tmp_path):
     path.write_bytes(b"was good before")
     done = subprocess.run([sys.executable, "-c", DISK_FULL, str(path)], capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
-    assert "a.avi: cannot be written" in done.stdout
+    assert "a.avi could not be written" in done.stdout
     assert path.read_bytes() == b"was good before"
     assert list(tmp_path.iterdir()) == [path]
 

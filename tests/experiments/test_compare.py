@@ -13,14 +13,15 @@ import torch
 import yaml
 
 from rppg_graph.cli import main
-from rppg_graph.cli.compare import load_plan
 from rppg_graph.config import SyntheticConfig
 from rppg_graph.data.recordings import find_recordings
 from rppg_graph.errors import InputError
 from rppg_graph.experiments import cost
+from rppg_graph.experiments.compare import load_plan
+from rppg_graph.experiments.engine import outcomes
 from rppg_graph.experiments.plan import planned_runs
 from rppg_graph.experiments.result_table import ACCURACY, COST, Column, markdown, spread, write_csv
-from rppg_graph.experiments.run import fit
+from rppg_graph.experiments.run import cost_of, fit
 from rppg_graph.models import MODELS
 from rppg_graph.synthetic.mix import write_mix
 
@@ -88,6 +89,20 @@ def test_a_folder_with_a_run_of_another_config_is_left_alone(tmp_path):
     with pytest.raises(InputError, match=r"graph-seed1 holds a run of another config; remove it"):
         fit(run)
     assert [path.name for path in run.folder.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_told_and_stops_no_other(tmp_path):
+    runs = planned_runs(load_plan(plan_file(tmp_path)), tmp_path)[:2]
+    for run in runs:
+        run.folder.mkdir()
+        (run.folder / "config.yaml").write_text("seed: 9\n")
+    first, second = outcomes(runs, cost_of, "0")
+    assert str(first).startswith("graph, seed 1: failed: InputError: ")
+    assert second.run == runs[1]
+    assert second.row is None
+    assert second.failed["variant"] == "convolutions, Pearson"
+    assert "holds a run of another config" in second.failed["traceback"]
 
 
 def test_multiplications_of_deep_phys_by_hand():

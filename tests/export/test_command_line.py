@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from rppg_graph import cli
-from rppg_graph.cli import export as command
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.export.formats import FORMATS
 from rppg_graph.models import MODELS
@@ -162,7 +161,7 @@ def test_an_option_that_cannot_be_exported(tiny_network, as_checkpoint, tmp_path
 def test_a_file_that_deviates_is_not_left_behind(checkpoint, monkeypatch, capsys):
     exported = FORMATS["exported"]
     monkeypatch.setitem(
-        command.FORMATS, "exported", exported._replace(runner=lambda content: lambda video: video.mean((1, 3, 4)))
+        FORMATS, "exported", exported._replace(runner=lambda content: lambda video: video.mean((1, 3, 4)))
     )
     assert cli.main(["export", str(checkpoint), "--format", "exported"]) == 2
     assert "no file was left" in capsys.readouterr().err

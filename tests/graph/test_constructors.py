@@ -133,11 +133,11 @@ def test_graphs_cached_in_inference_mode_serve_training(name):
     ("name", "options", "message"),
     [
         ("knnn", {}, "unknown graph 'knnn'; did you mean knn"),
-        ("knn", {"segments": 2}, "graph 'knn' has no option 'segments'; it has: metric, features"),
+        ("knn", {"segments": 2}, "unknown option of graph knn 'segments'; valid: metric, features"),
         ("knn", {"features": "smoothed"}, "unknown kind of features 'smoothed'; valid: raw, centred"),
         ("sampled", {"share": 0.0}, "share=0.0"),
-        ("self", {"metric": "cosine"}, "it has: none"),
-        ("grid", {"k": 3}, "no option 'k'"),
+        ("self", {"metric": "cosine"}, "valid: none"),
+        ("grid", {"k": 3}, "option of graph grid 'k'"),
     ],
 )
 def test_mistakes(name, options, message):

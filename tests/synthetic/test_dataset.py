@@ -79,14 +79,14 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layout": "ubfc"}, "did you mean 'ubfc-rppg'"),
+        ({"layout": "ubfc"}, "did you mean ubfc-rppg"),
         ({"subjects": 0}, "subjects = 0"),
         ({"recordings_per_subject": 2}, "recordings_per_subject = 2"),
         ({"layout": "pure", "subjects": 100}, "subjects = 100"),
         ({"preset": "heavy"}, "unknown synthetic preset"),
         ({"bpm": 0}, "bpm = 0"),
         ({"noise_levels": -1.0}, "noise_levels = -1"),
-        ({"codec": "h265"}, "did you mean 'h264'"),
+        ({"codec": "h265"}, "did you mean h264"),
         ({"portraits": "nowhere"}, "nowhere: no such folder"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from rppg_graph.errors import InputError
+from rppg_graph.files import write_whole
 from rppg_graph.models.checkpoint import Checkpoint, rebuilt
 from rppg_graph.registry import choose
 
@@ -62,6 +62,4 @@ def write_weights(path: Path, checkpoint: Checkpoint) -> None:
     if lost:
         raise InputError(f"{path}: {lost[0]} is not finite in float16; train with a lower train.learning_rate")
     fields = {name: getattr(checkpoint, name) for name in FIELDS}
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(save(state, {"checkpoint": json.dumps(fields)}))
-    os.replace(part, path)
+    write_whole(path, lambda part: part.write_bytes(save(state, {"checkpoint": json.dumps(fields)})))

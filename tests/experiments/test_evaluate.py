@@ -6,9 +6,9 @@ import warnings
 
 import pytest
 
-from rppg_graph.cli.eval import _subjects
 from rppg_graph.config import Config
 from rppg_graph.data.splits import Split, write_splits
+from rppg_graph.experiments.evaluate import subjects_of
 
 
 def test_a_network_that_learnt_from_those_it_is_measured_on_is_named(tmp_path):
@@ -24,6 +24,6 @@ def test_a_network_that_learnt_from_those_it_is_measured_on_is_named(tmp_path):
     own, other = (tmp_path / name / "best.pt" for name in splits)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert _subjects([own, own], config.data, "test", config) == ("3",)
+        assert subjects_of([own, own], config.data, "test", config) == ("3",)
     with pytest.warns(UserWarning, match=r"other/best.pt learnt from subject 3, on whom it is measured"):
-        assert _subjects([own, other], config.data, "test", config) == ("3",)
+        assert subjects_of([own, other], config.data, "test", config) == ("3",)

@@ -1,0 +1,248 @@
+"""Methods against reference pulses: who takes part, on which recordings, and what comes out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from rppg_graph.config import Config, CropConfig, DataConfig, validate
+from rppg_graph.data.cache import CachedRecording
+from rppg_graph.data.clips import clip_tensor, cut_clips
+from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings
+from rppg_graph.errors import InputError
+from rppg_graph.files import keep_apart
+from rppg_graph.inference import evaluate as results
+from rppg_graph.inference.calibration import calibration_for
+from rppg_graph.inference.methods import BY_NAME, Method, Reading, network_of
+from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
+from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.models.weights import load_weights
+from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
+from rppg_graph.pulse.measure import Wave
+from rppg_graph.pulse.protocols import PROTOCOLS
+from rppg_graph.pulse.uncertainty import Calibration, assess
+from rppg_graph.registry import choose
+from rppg_graph.report.graph_view import NetworkView, view_network
+from rppg_graph.report.html import write_evaluation_report
+
+
+class Contestant(NamedTuple):
+    """A method with the face crops it wants and, if it was trained, what is known from that.
+
+    ``mean_bpm``: mean heart rate of the training recordings; ``calibration``: of its uncertainty.
+    """
+
+    name: str
+    method: Method
+    crop: CropConfig
+    mean_bpm: float | None = None
+    calibration: Calibration | None = None
+
+
+class Measured(NamedTuple):
+    """What an evaluation found, each by the name of the method.
+
+    ``assessed``: what the uncertainty of a network is worth; ``left_out``: recording → what is wrong with its
+    reference; ``about``: data, subjects, protocol and options, for the files.
+    """
+
+    evaluations: dict[str, Evaluation]
+    waves: dict[str, list[Wave]]
+    assessed: dict[str, dict[str, Any]]
+    left_out: dict[str, str]
+    about: dict[str, Any]
+
+
+def evaluate(
+    checkpoints: Sequence[Path] = (),
+    weights: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    *,
+    data: Path | None = None,
+    layout: str | None = None,
+    subjects: str | None = None,
+    leave_out: Sequence[str] = (),
+    reading: Reading | None = None,
+    face_policy: str | None = None,
+    every_reference: bool = False,
+    protocol: str = "native",
+    window_seconds: float = 10.0,
+    out: Path | None = None,
+) -> Measured:
+    """Measure networks and methods without training on the same recordings.
+
+    Args:
+        checkpoints: files of networks that ``run.py train`` wrote.
+        weights: names of networks that come trained; they need ``data``.
+        methods: names of ``inference.methods.BY_NAME``.
+        data: folder of recordings; None for those of the first checkpoint.
+        layout: of ``data``, None to recognise it.
+        subjects: ``train``, ``validation`` or ``test`` of the first checkpoint's split, or ``all``; None for ``test``,
+            and for ``all`` with ``data``.
+        leave_out: names of recordings.
+        reading: how networks are read; with a classical method beside them, they take part alone as well.
+        face_policy: of ``data.face.POLICIES``; None for each method's own.
+        every_reference: measure recordings whose reference is wrong, too.
+        protocol: of ``pulse.protocols.PROTOCOLS``.
+        window_seconds: length of the windows.
+        out: folder for ``report.html``, ``results.json``, ``recordings.csv`` and the waves; None for no files.
+
+    Raises:
+        InputError: an unknown name, no recording or no method, or a recording without a reference or a wave.
+    """
+    choose("protocol", PROTOCOLS, protocol)
+    reading = reading or Reading()
+    contestants, config = _contestants(checkpoints, weights, methods, reading)
+    if face_policy:
+        contestants = [c._replace(crop=c.crop.model_copy(update={"policy": face_policy})) for c in contestants]
+    if data is None and config is None:
+        raise InputError("only a checkpoint knows recordings of its own: name some with --data ROOT")
+    side = subjects or ("all" if data else "test")
+    if side != "all" and config is None:
+        raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
+    source = config.data if data is None else DataConfig(root=data, layout=layout)
+    people = None if side == "all" else subjects_of(checkpoints, source, side, config)
+    source = source.model_copy(update={"leave_out": (*source.leave_out, *leave_out)})
+    if out:
+        keep_apart(out, source.root)
+    recordings = {c.name: _recordings(c, source, people) for c in contestants}
+    left_out = {} if every_reference else _take_out_unbelievable(recordings)
+    known: NetworkWaves = {}
+    waves = {c.name: _waves(c, recordings[c.name], known) for c in contestants}
+    evaluations = {name: evaluate_waves(found, protocol, window_seconds) for name, found in waves.items()}
+    assessed = {c.name: assess(evaluations[c.name].windows, c.calibration) for c in contestants}
+    assessed = {name: found for name, found in assessed.items() if found is not None}
+    mean_bpm = next((c.mean_bpm for c in contestants if c.mean_bpm is not None), None)
+    if mean_bpm is not None:
+        evaluations["mean of training"] = results.mean_predictor(evaluations[contestants[0].name], mean_bpm)
+    about = {"data": str(source.root), "subjects": side, "views": reading.views, "beside": reading.beside}
+    about |= {"protocol": protocol, "window_seconds": window_seconds, "left_out": left_out}
+    if out:
+        results.write_results(out, evaluations, waves, about | {"uncertainty": assessed})
+        views = {c.name: view for c in contestants if (view := _view(c.method, recordings[c.name])) is not None}
+        said = {name: about[name] for name in ("data", "subjects")}  # the rest is stamped on the results themselves
+        write_evaluation_report(out / "report.html", evaluations, waves, said, views)
+    return Measured(evaluations, waves, assessed, left_out, about)
+
+
+def text(found: Measured) -> str:
+    """What the screen shows of an evaluation."""
+    evaluations, about = found.evaluations, found.about
+    lines = [f"protocol {about['protocol']}, whole recordings (± standard error)\n{results.table(evaluations)}"]
+    if any(evaluation.windows for evaluation in evaluations.values()):
+        lines.append(f"\nwindows of {about['window_seconds']:g} s\n{results.table(evaluations, windows=True)}")
+    for name, evaluation in evaluations.items():
+        lines += [f"{name}: {row.name} has no error: {row.reason}" for row in evaluation.failed]
+    if len(evaluations) > 1:
+        lines.append("\npaired differences of the absolute error; below zero, the first one is better")
+        lines += results.comparison_lines(results.comparisons(evaluations))
+    if found.assessed:
+        lines.append("\nuncertainty of the windows: area under the risk-coverage curve")
+        lines.append(results.uncertainty_table(found.assessed))
+    return "\n".join(lines)
+
+
+def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
+    """Which recordings were left out for their reference, one line each."""
+    return [f"{name} is left out: the reference is wrong: {fault}" for name, fault in left_out.items()]
+
+
+def _contestants(
+    checkpoints: Sequence[Path], weights: Sequence[str], methods: Sequence[str], reading: Reading
+) -> tuple[list[Contestant], Config | None]:
+    """Who takes part, and the config of the first checkpoint."""
+    contestants: list[Contestant] = []
+    first: Config | None = None
+    for path in checkpoints:
+        checkpoint = load(path)
+        config = validate(Config, checkpoint.config, str(path))
+        first = first or config
+        told = f" ({path.parent.name})" * (len(checkpoints) > 1)
+        contestants += _trained(f"{config.model.name}{told}", checkpoint, reading)
+    for name in weights:
+        contestants += _trained(name, load_weights(name), reading)
+    for name in methods:
+        method = choose("method", BY_NAME, name)()
+        contestants.append(Contestant(name, method, CropConfig(size=method.crop_size)))
+    names = [contestant.name for contestant in contestants]
+    if not names or len(set(names)) < len(names):
+        raise InputError("name at least one CHECKPOINT, --weights or --method, and none twice")
+    return contestants, first
+
+
+def _trained(name: str, checkpoint: Checkpoint, reading: Reading) -> Iterator[Contestant]:
+    """A network alone and, if that is asked for, with a classical method beside it."""
+    crop = validate(Config, checkpoint.config, name).data.crop
+    alone = replace(reading, beside=None)
+    network = alone.of(checkpoint)
+    for read in dict.fromkeys((alone, reading)):
+        called = f"{name} and {read.beside}" if read.beside else name
+        known = calibration_for(checkpoint, read)
+        yield Contestant(called, read.around(network), crop, checkpoint.mean_bpm, known)
+
+
+def subjects_of(checkpoints: Sequence[Path], data: DataConfig, side: str, config: Config) -> tuple[str, ...]:
+    """Who is on a side of the first checkpoint's split; a further one that knows some of them is warned of."""
+    there = wanted_recordings(data)
+    first, *others = (split_of_run(path.parent, there, config.data) for path in checkpoints)
+    subjects = getattr(first, side)
+    for path, split in zip(checkpoints[1:], others, strict=True):
+        if known := [subject for subject in subjects if split.side(subject) in ("train", "validation")]:
+            warnings.warn(f"{path} learnt from subject {', '.join(known)}, on whom it is measured", stacklevel=2)
+    return subjects
+
+
+def _recordings(contestant: Contestant, data: DataConfig, subjects: Sequence[str] | None) -> list[CachedRecording]:
+    recordings = cached_recordings(data.model_copy(update={"crop": contestant.crop, "cache": None}))
+    if subjects is not None:
+        recordings = [recording for recording in recordings if recording.subject in subjects]
+        if not recordings:
+            names = ", ".join(subjects)
+            raise InputError(f"{data.root} holds no recording of subject {names}; choose others with --subjects")
+    without = [recording.name for recording in recordings if recording.pulse is None and recording.bpm is None]
+    if without:
+        raise InputError(f"{', '.join(without)}: no reference pulse to measure against; name them with --leave-out")
+    return recordings
+
+
+def _take_out_unbelievable(recordings: dict[str, list[CachedRecording]]) -> dict[str, str]:
+    """Take out, for every method alike, what has a wrong reference by one's crops: name → why."""
+    wrong = {cached.name: cached.faults[0] for found in recordings.values() for cached in found if cached.faults}
+    for found in recordings.values():
+        found[:] = [cached for cached in found if cached.name not in wrong]
+    if not all(recordings.values()):
+        cure = "no recording is left; mend the references, or count them with --every-reference"
+        raise InputError("\n".join([*left_out_lines(wrong), cure]))
+    return wrong
+
+
+def _waves(contestant: Contestant, recordings: list[CachedRecording], known: NetworkWaves) -> list[Wave]:
+    waves, without = [], []
+    for recording in tqdm(recordings, desc=contestant.name, unit="recording", leave=False):
+        try:
+            waves.append(recording_wave(recording, contestant.method, known))
+        except InputError:  # the others first, so that all such are named at once
+            without.append(recording.name)
+    if without:
+        cure = " ".join(f"--leave-out {name}" for name in without)
+        raise InputError(
+            f"{len(without)} of {len(recordings)} recordings have no stretch with both a wave by {contestant.name} and "
+            f"a reference; look at their face crops with run.py preprocess, or do without them: {cure}"
+        )
+    return waves
+
+
+def _view(method: Method, recordings: list[CachedRecording]) -> NetworkView | None:
+    """A look inside a network on the first clip there is; none into a formula."""
+    network = network_of(method)
+    if network is None:
+        return None
+    frames = network.clip_frames
+    clips = ((clip, each.fps) for each in recordings for clip in cut_clips(face_frames(each), each.fps, frames, frames))
+    clip, fps = next(clips, (None, 0.0))
+    return None if clip is None else view_network(network.model, clip_tensor(clip.video)[None], fps)
