@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.crop_views import VIEWS
-from rppg_graph.inference.methods import BY_NAME, Method, MonteCarlo, Reading
+from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.judgement import shipped
 from rppg_graph.pulse.uncertainty import Calibration
@@ -17,8 +17,6 @@ from rppg_graph.registry import choose
 
 if TYPE_CHECKING:
     from rppg_graph.models.checkpoint import Checkpoint
-
-DEFAULT = "ensemble"  # where nothing is named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -277,6 +277,7 @@ class Reading:
         return network if self.beside is None else JoinedMethod(network, ClassicalMethod(self.beside))
 
 
+DEFAULT = "ensemble"  # of BY_NAME, where nothing is named
 BY_NAME: dict[str, Callable[[], Method]] = {
     **{name: partial(ClassicalMethod, name) for name in CLASSICAL},
     "ensemble": default_ensemble,
