@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, nargs="?", help="a YAML file of configs/")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, for example train.steps=200")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run (default: runs/<config>)")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on where a stopped run left off")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue a stopped run")
 
 
 def run(args: argparse.Namespace) -> None:
