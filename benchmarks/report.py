@@ -62,16 +62,18 @@ def targets_table(results: Path, wanted: Sequence[tuple[str, str, str]]) -> str:
         target = next((each for each in own if each), None)
         if target:
             sign = "≤" if target["smaller_is_better"] else "≥"
-            rows.append([label, f"{sign} {target['limit']:g}{target['unit']}", *map(_reached, own)])
+            reached = [_reached(each, target) for each in own]
+            rows.append([label, f"{sign} {target['limit']:g}{target['unit']}", *reached])
     return table(["what", "target", *devices], rows)
 
 
-def _reached(target: dict | None) -> str:
+def _reached(target: dict | None, shown: dict) -> str:
     if target is None:
         return "–"
+    bound = "" if target["limit"] == shown["limit"] else f" (here {target['limit']:g}{target['unit']})"
     missed = "" if target["line"].endswith("reached") else ", missed"
     slower = target["unit"] == "×" and target["value"] < 1 and not target["smaller_is_better"]
-    return f"{target['value']:.3g}{target['unit']}{', **slower**' if slower else missed}"
+    return f"{target['value']:.3g}{target['unit']}{bound}{', **slower**' if slower else missed}"
 
 
 def bench_block(results: Path, bench: str) -> str:

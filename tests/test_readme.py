@@ -13,6 +13,7 @@ import pytest
 
 from rppg_graph import cli
 from rppg_graph.config import load_config
+from rppg_graph.models.weights import SHIPPED
 from rppg_graph.synthetic import generate, write_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +36,8 @@ def text_of(page: Path) -> str:
 
 def code(page: Path, language: str) -> list[str]:
     """The code blocks of a page in a language; "" for those of the shell."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+    return [content for name, content in blocks if name == language]
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -111,6 +113,11 @@ def test_numbers_of_a_block_are_those_of_its_source(page, readme_script):
     assert len(blocks) == len(re.findall(r"<!-- (?!/)", text_of(page)))
     for name, content in blocks:
         assert numbers(content) == numbers(readme_script.BLOCKS[name]()), name
+
+
+def test_every_network_of_the_package_is_on_its_page():
+    shown = re.findall(r"^\| `([\w-]+)` \| .*\[card\]", text_of(ROOT / "docs" / "weights.md"), re.MULTILINE)
+    assert sorted(shown) == sorted(SHIPPED)
 
 
 def test_every_block_has_one_place_and_the_short_tables_six_rows(readme_script):
