@@ -186,6 +186,8 @@ def test_every_command_of_the_readme_runs(places, monkeypatch, capfd):
         arguments = [_placed(word, places) for word in words]
         if words[0] == "train" and "--resume" not in words:
             arguments += SMALL
+        if words[0] == "live":
+            arguments += ["--seconds", "3"]  # it takes as long as it shows
         assert cli.main(arguments) == 0, f"{words}: {capfd.readouterr().err}"
 
 
