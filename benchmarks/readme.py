@@ -102,10 +102,17 @@ def all_readings(kind: str) -> str:
             for name in names
         ]  # fmt: skip
         counts = ["n", *(next(row["n"] for key, row in found.items() if key[1] == each) for each in sets)]
-        parts.append(table([title, *(SETS.get(each, each) for each in sets)], [*cells, counts]))
+        parts.append(table([title, *(_named(each) for each in sets)], [*cells, counts]))
     stamp = f"Commit {rows[0]['commit']}, {rows[0]['device']}, {rows[0]['date']}"
     said = f"MAE in bpm and the share within {CLOSE_BPM:g} bpm. {stamp}; intervals are in the CSV file."
     return "\n\n".join([*parts, said])
+
+
+def _named(people: str) -> str:
+    """A set's name, with what is known of its folder."""
+    for folder, name in SETS.items():
+        people = people.replace(folder, name)
+    return people
 
 
 def published(name: str) -> str:
