@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trust",
         type=float,
         metavar="P",
-        help=f"answer where the rate is right with this probability (default: {shipped().trust:g})",
+        help=f"print a number if it is right with this probability, or a higher one (default: {shipped().trust:g})",
     )
     add_reading(parser)
 
