@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -136,6 +137,25 @@ def test_a_page_without_results_says_so_and_an_unknown_block_is_refused(readme_s
     assert readme_script.short_accuracy().count("not measured yet") == 4
     with pytest.raises(SystemExit, match="no block is named 'spead'"):
         readme_script.filled("<!-- spead -->\n<!-- /spead -->")
+
+
+def test_what_the_judgement_is_worth_becomes_tables(readme_script, monkeypatch, tmp_path):
+    from disturbed import rows_of  # beside readme.py
+
+    video = {"method": "no option", "kind": "lamp", "interval_bpm": 3.0}
+    videos = [video | {"truth_bpm": truth, "bpm": bpm} for truth, bpm in ((None, None), (None, 96.0), (70.0, 71.0))]
+    about = {"commit": "0", "device": "a CPU", "date": "today"}
+    document = {"bench": "disturbed", "environment": about, "rows": list(rows_of(videos))}
+    (tmp_path / "disturbed_cpu.json").write_text(json.dumps(document))
+    summary = {"windows": 8, "answered": 0.5, "of these right": 1.0, "answered and wrong": 0.0}
+    summary |= {"no pulse, answered": None}
+    report = {"trust": 0.84, "all": summary, "kinds": {}, "reliability": [{"said": 0.9, "right": 0.88, "windows": 50}]}
+    (tmp_path / "judgement.json").write_text(json.dumps(report))
+    monkeypatch.setattr(readme_script, "RESULTS", tmp_path)
+    assert "| no option | lamp | 50% [" in readme_script.disturbed()
+    assert "| 100% [" in readme_script.disturbed()
+    assert "| 90% | 88% | 50 |" in readme_script.judgement()
+    assert "| all | 8 | 50.0% | 100.0% | 0.0% | – |" in readme_script.judgement()
 
 
 @pytest.fixture(scope="module")
