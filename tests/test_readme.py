@@ -176,7 +176,7 @@ def test_python_lines_run(page, face_video, monkeypatch, capsys):
 
 
 def test_what_the_readme_shows_is_what_predict_prints(face_video, capsys):
-    assert cli.main(["predict", str(face_video), "--method", "pos"]) == 0
+    assert cli.main(["predict", str(face_video)]) == 0
     names = [line[2:18].strip() for line in capsys.readouterr().out.splitlines()[1:]]
     (shown,) = code(README, "text")
     assert [line[2:18].strip() for line in shown.splitlines()[1:]] == names
