@@ -180,8 +180,8 @@ def test_eval_leaves_out_wrong_references_unless_told_otherwise(dataset, tmp_pat
     [
         (["--checkpoint", "run/best.pt"], "stgnet_small", "network stgnet_small from run/best.pt"),
         (["--method", "pos"], "pos", "classical method pos"),
-        (["--method", "ensemble"], "ensemble", "method ensemble, no training"),
-        ([], "stgnet_small and pos", "network stgnet-small-synth, views: corners, beside pos"),
+        (["--method", "ensemble"], "ensemble", "ensemble of formulas and a graph network"),
+        ([], "ensemble", "ensemble of formulas and a graph network"),
     ],
 )
 def test_predict_writes_what_is_asked_for(at, dataset, tmp_path, capsys, flags, method, said):
