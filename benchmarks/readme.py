@@ -22,7 +22,7 @@ from windows import CLOSE_BPM, INTERVAL, accuracy, errors, mae, told_apart
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
-DEFAULT, MAP, BASE = "ensemble with network", "network", "pos, skin"  # readings of readings.py
+DEFAULT, MAP, BASE = "default", "network", "pos, skin"  # readings of readings.py
 PUBLISHED = {("FactorizePhys", "UBFC-rPPG"), ("TS-CAN", "UBFC-rPPG")}
 SETS = {"ubfc_rppg_mp4": "UBFC-rPPG, coded again at about 200 kbit/s"}
 # README's speed table: bench, name of the target, what it says.
