@@ -6,6 +6,7 @@ Every name below is loaded when it is first used.
     Stream                frames as they come → a heart rate about once a second
     named_method          what predict and Stream read a face by: a formula or a network, by name
     train                 a config → a folder with a trained network
+    evaluate              networks and formulas on the same recordings → errors, waves, a report
     load_checkpoint       a network that `train` left
     load_weights          a network that comes with the package
     MODELS                all networks by name: STGNet, STGNetMap and StreamNet are their classes
@@ -27,6 +28,7 @@ _PUBLIC = {
     "named_method": ("inference.named", "named_method"),
     "Stream": ("inference.stream", "Stream"),
     "train": ("experiments.train_run", "train_anew"),
+    "evaluate": ("experiments.evaluate", "evaluate"),
     "load_checkpoint": ("models.checkpoint", "load"),
     "load_weights": ("models.weights", "load_weights"),
     "MODELS": ("models", "MODELS"),
