@@ -1,7 +1,9 @@
-"""Fill the tables of README.md from the result files: nothing in them is typed by hand.
+"""Fill the tables of README.md, docs/ and benchmarks/README.md from the result files: no figure is typed by hand.
 
-    python benchmarks/readme.py           write the tables
-    python benchmarks/readme.py --check   exit code 1 if README.md and the result files disagree
+    python benchmarks/readme.py           draw the plots, write the tables
+    python benchmarks/readme.py --check   exit code 1 if a page and the result files disagree
+
+A page names a table by `<!-- NAME -->` and `<!-- /NAME -->`. Without its result file a table says so.
 """
 
 from __future__ import annotations
@@ -11,47 +13,152 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from report import BENCHES, bench_block, draw_all, studies, table, targets_table
 from windows import CLOSE_BPM, INTERVAL, accuracy, errors, mae, told_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
+DEFAULT, MAP, BASE = "default", "network", "pos, skin"  # readings of readings.py
+PUBLISHED = {("FactorizePhys", "UBFC-rPPG"), ("TS-CAN", "UBFC-rPPG")}
+SETS = {"ubfc_rppg_mp4": "UBFC-rPPG, coded again at about 200 kbit/s"}
+# README's speed table: bench, name of the target, what it says.
+SPEED = (
+    ("predict", "video 640×480 → bpm, STGNet, everything included, against real time",
+     "a 640×480 video → heart rate by STGNet, against real time"),
+    ("pipeline", "preprocessing of 640×480 against real time on 2 cores", "cutting out faces, against real time"),
+    ("model", "STGNet inference, batch 1", "STGNet on one clip, against plain PyTorch"),
+    ("model", "STGNet training step, batch 4, float32", "a training step, against plain PyTorch"),
+    ("knn", "exact KNN N=2,560 k=64 against the released formula", "neighbours of 2,560 patches, against `topk`"),
+    ("graph_conv", "average-relative aggregation N=2,560 k=64, forward and backward, against gather",
+     "the mean over neighbours, against gathering"),
+)  # fmt: skip
+
+
+def missing(command: str) -> str:
+    return f"Not measured yet: `{command}`."
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def json_of(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def readings(kind: str) -> list[dict[str, str]]:
+    """Rows of readings.py on real or generated people; none where nothing was measured."""
+    return [row for path in sorted(RESULTS.glob(f"readings_{kind}_*.csv")) for row in rows_of(path)]
+
+
+def short_accuracy() -> str:
+    """Six rows: the default, the best formula, POS, the map network, and two published networks."""
+    found = {(row["reading"], row["span"]): row for row in readings("real") if row["set"] in SETS}
+    alone = {key[0]: float(row["mae_bpm"]) for key, row in found.items() if ", " in key[0] and key[1] == "windows"}
+    best = min((name for name in alone if "ensemble" not in name), key=alone.get, default=None)
+    ours = [
+        ("**default: map network and formulas**", DEFAULT, "simulated colours"),
+        (f"the best single formula there ({best})", best, "nothing"),
+        ("POS", BASE, "nothing"),
+        ("the map network alone", MAP, "simulated colours"),
+    ]
+    people = next((row["people"] for row in found.values()), "–")
+    rows = []
+    for label, reading, trained in ours:
+        whole, windows = (found.get((reading, span)) for span in ("recordings", "windows"))
+        cells = ["not measured yet", "–", "–"]
+        if whole and windows:
+            cells = [_interval(whole), _interval(windows), f"{float(windows['within_5_percent']):.0f}%"]
+        rows.append([label, trained, f"UBFC-rPPG, {people} people, coded again", *cells])
+    for row in rows_of(ROOT / "benchmarks" / "published.csv"):
+        if row["table"] == "synthetic" and (row["method"], row["tested_on"]) in PUBLISHED:
+            label = f"{row['method']}, published"
+            rows.append([label, f"{row['trained_on']}, rendered", "UBFC-rPPG, 42 people", row["mae_bpm"], "–", "–"])
+    heads = ["method", "trained on", "measured on", "MAE, whole", "MAE, 10-s windows", f"within {CLOSE_BPM:g} bpm"]
+    return f"{table(heads, rows)}\n\nMAE in bpm, [95 % interval over people]."
+
+
+def _interval(row: dict[str, str]) -> str:
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*(float(row[f"mae_bpm{end}"]) for end in ("", "_low", "_high")))
+
+
+def all_readings(kind: str) -> str:
+    """Every reading of readings.py: a line a reading, a column a set."""
+    rows = readings(kind)
+    if not rows:
+        return missing("python benchmarks/readings.py" + (" ROOT" if kind == "real" else " --people 60"))
+    parts = []
+    for span, title in (("windows", "10-s windows"), ("recordings", "whole recordings")):
+        found = {(row["reading"], row["set"]): row for row in rows if row["span"] == span}
+        names, sets = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
+        cells = [
+            [name, *(f"{float(row['mae_bpm']):.2f} ({float(row['within_5_percent']):.0f}%)"
+                     if (row := found.get((name, each))) else "–" for each in sets)]
+            for name in names
+        ]  # fmt: skip
+        counts = ["n", *(next(row["n"] for key, row in found.items() if key[1] == each) for each in sets)]
+        parts.append(table([title, *(_named(each) for each in sets)], [*cells, counts]))
+    stamp = f"Commit {rows[0]['commit']}, {rows[0]['device']}, {rows[0]['date']}"
+    said = f"MAE in bpm and the share within {CLOSE_BPM:g} bpm. {stamp}; intervals are in the CSV file."
+    return "\n\n".join([*parts, said])
+
+
+def _named(people: str) -> str:
+    """A set's name, with what is known of its folder."""
+    for folder, name in SETS.items():
+        people = people.replace(folder, name)
+    return people
+
+
+def published(name: str) -> str:
+    """What others report, MAE / RMSE in bpm."""
+    rows = [row for row in rows_of(ROOT / "benchmarks" / "published.csv") if row["table"] == name]
+    tested = list(dict.fromkeys(row["tested_on"] for row in rows))
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = {row["tested_on"]: row for row in rows if row["method"] == method}
+        cells = [f"{own[each]['mae_bpm']} / {own[each]['rmse_bpm'] or '–'}" if each in own else "–" for each in tested]
+        lines.append([method, *cells, next(iter(own.values()))["source"]])
+    return table(["method", *(f"on {each}" for each in tested), "source"], lines)
 
 
 def evaluation_table(name: str) -> str:
     """Methods × metrics of a ``results.json`` of ``run.py eval``, whole recordings and windows."""
-    results = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    results = json_of(RESULTS / name)
     heads = [f"{metric} ({unit})" if unit else metric for metric, unit in METRICS.items()]
-    lines = [f"| method | over | {' | '.join(heads)} | n |", "|---|---|" + "---|" * (len(heads) + 1)]
+    lines = []
     spans = {"whole recordings": "metrics", f"{results['window_seconds']:g}-s windows": "window_metrics"}
     for span, key in spans.items():
         for method, evaluation in results["methods"].items():
             metrics = evaluation[key]
             cells = [_cell(metrics[metric]) for metric in METRICS]
-            lines.append(f"| {method} | {span} | {' | '.join(cells)} | {metrics['MAE']['n']} |")
-    return "\n".join([*lines, "", f"{_stamp(results['stamp'])} (± is the standard error over recordings or windows)."])
+            lines.append([method, span, *cells, metrics["MAE"]["n"]])
+    said = f"{_stamp(results['stamp'])} (± is the standard error over recordings or windows)."
+    return f"{table(['method', 'over', *heads, 'n'], lines)}\n\n{said}"
 
 
 def real_videos() -> str:
     """One line a video: what the reference says, and what each method predicted, or why there is no number."""
-    with (RESULTS / "real_videos.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(RESULTS / "real_videos.csv")
     methods, videos = (list(dict.fromkeys(row[key] for row in rows)) for key in ("method", "video"))
     heads = ["video", "reference", *(f"{method} (error; quality)" for method in methods), "face"]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    lines = []
     for video in videos:
         found = [row for row in rows if row["video"] == video]
         cells = [_predicted(row) for row in found]
         seen = next((row["face_share"] for row in found if not row["refused"]), "")
         reference = next((row["reference_bpm"] for row in found if row["reference_bpm"]), "–")
-        lines.append(f"| {video} | {reference} | {' | '.join(cells)} | {seen} |")
-    stamp = json.loads((RESULTS / "real_videos.json").read_text(encoding="utf-8"))
+        lines.append([video, reference, *cells, seen])
+    stamp = json_of(RESULTS / "real_videos.json")
     known = stamp["with_reference"]
     mae = ", ".join(f"{name} {value:.2f} (of {known[name]})" for name, value in stamp["mae_bpm"].items())
     said = f"In bpm. Mean absolute error of whole videos with a reference: {mae}."
-    return "\n".join([*lines, "", f"{said} {_stamp(stamp)}, `python benchmarks/real_videos.py ROOT`."])
+    return f"{table(heads, lines)}\n\n{said} {_stamp(stamp)}, `python benchmarks/real_videos.py ROOT`."
 
 
 def _predicted(row: dict[str, str]) -> str:
@@ -79,56 +186,81 @@ def _windows(name: str) -> str:
     """A line a method, a column a set."""
     found = errors(RESULTS, name)
     methods, sets = (list(dict.fromkeys(each)) for each in zip(*found, strict=True))
-    lines = [f"| windows of 10 s | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
-    for method in methods:
-        lines.append(f"| {method} | {' | '.join('{} ({})'.format(*accuracy(found[method, each])) for each in sets)} |")
-    lines.append(f"| windows | {' | '.join(str(len(found[methods[0], each])) for each in sets)} |")
-    stamp = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    said = f"MAE in bpm, {INTERVAL}, and the share within {CLOSE_BPM:g} bpm"
-    return "\n".join([*lines, "", f"{said}. {told_apart(found, 'pos')} {_stamp(stamp)}."])
+    lines = [[method, *("{} ({})".format(*accuracy(found[method, each])) for each in sets)] for method in methods]
+    lines.append(["windows", *(len(found[methods[0], each]) for each in sets)])
+    said = f"MAE in bpm, {INTERVAL}, and the share within {CLOSE_BPM:g} bpm. {told_apart(found, 'pos')}"
+    return f"{table(['windows of 10 s', *sets], lines)}\n\n{said} {_stamp(json_of(RESULTS / f'{name}.json'))}."
 
 
 def setup() -> str:
     """What the two commands take on a bare machine, and what they end with."""
     path = RESULTS / "setup.json"
     if not path.exists():
-        return "Not measured yet: `python benchmarks/setup_times.py`."
-    found = json.loads(path.read_text(encoding="utf-8"))
-    heads = "| command | does | took | ends with |\n|---|---|---|---|"
-    rows = []
-    for step in found["steps"]:
-        took = f"{step['seconds'] / 60:.1f} min"
-        rows.append(f"| `{step['command']}` | {step['what']} | {took} | `{step['end']}` |")
-    return "\n".join([heads, *rows, "", f"{_stamp(found['environment'])}; a fresh clone, nothing in pip's cache."])
+        return missing("python benchmarks/setup_times.py")
+    found = json_of(path)
+    rows = [
+        [f"`{step['command']}`", step["what"], f"{step['seconds'] / 60:.1f} min", f"`{step['end']}`"]
+        for step in found["steps"]
+    ]
+    heads = ["command", "does", "took", "ends with"]
+    return f"{table(heads, rows)}\n\n{_stamp(found['environment'])}; a fresh clone, nothing in pip's cache."
 
 
-def performance() -> str:
-    """The targets of the speed benchmarks, as they were measured on a CPU."""
-    lines = []
-    for script in ("bench_model", "loss_curves", "bench_predict", "bench_pipeline", "bench_knn", "bench_graph_conv"):
-        for path in sorted(RESULTS.glob(f"{script.removeprefix('bench_')}_*.json")):
-            found = json.loads(path.read_text(encoding="utf-8"))
-            about = found["environment"]
-            where = f"{about['device']}, {about['threads']} threads, commit {about['commit']}"
-            lines += [f"`benchmarks/{script}.py` ({where}):", ""]
-            lines += [*(f"- {target['line'].removeprefix('target ')}" for target in found["targets"]), ""]
-    return "\n".join(lines[:-1])
+def disturbed() -> str:
+    """How often a method answers where nothing pulses, and how often wrongly: all kinds, then each for no option."""
+    paths = sorted(RESULTS.glob("disturbed*_*.json"))
+    if not paths:
+        return missing("python benchmarks/disturbed.py data/disturbed --part last")
+    parts, shares = [], ("answered without a pulse", "answered", "answered and wrong", "interval holds")
+    for path in paths:
+        document = json_of(path)
+        rows = [
+            [row["method"], row["kind"] or "–", *(_share(row, name) for name in shares)]
+            for row in document["rows"]
+            if row["kind"] == "every kind" or row["method"] == "no option"
+        ]
+        about = document["environment"]
+        where = f"`{document['bench']}`: commit {about['commit']}, {about['device']}, {about['date']}."
+        parts += [table(["method", "kind", *shares], rows), where]
+    return "\n\n".join(parts)
+
+
+def _share(row: dict, name: str) -> str:
+    if f"{name}: share" not in row:
+        return "–"
+    share, low, high, cases = (row[f"{name}: {part}"] for part in ("share", "low", "high", "cases"))
+    return f"{share:.0%} [{low:.0%}, {high:.0%}] of {cases}"
+
+
+def judgement() -> str:
+    """What the probability that the judgement gives is worth, from what ``judgement.py report`` prints."""
+    path = RESULTS / "judgement.json"
+    if not path.exists():
+        return missing("python benchmarks/judgement.py report > benchmarks/results/judgement.json")
+    found = json_of(path)
+    names = ("windows", "answered", "of these right", "answered and wrong", "no pulse, answered")
+    kinds = {"all": found["all"]} | found["kinds"]
+    rows = [[kind, *(_rounded(about[name]) for name in names)] for kind, about in kinds.items()]
+    said = [[f"{row['said']:.0%}", f"{row['right']:.0%}", row["windows"]] for row in found["reliability"]]
+    calibrated = table(["probability said", "right", "windows"], said)
+    return f"{calibrated}\n\nWith trust {found['trust']:g}:\n\n{table(['kind', *names], rows)}"
+
+
+def _rounded(value: float | None) -> str:
+    return "–" if value is None else str(value) if isinstance(value, int) else f"{value:.1%}"
 
 
 def cross_check() -> str:
     """How another project's networks, trained on real people, read generated faces."""
     heads = ["preset", "network", "videos", "MAE, whole (bpm)", "MAE, 10-s windows (bpm)", "windows within 5 bpm"]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    rows = []
     for path in sorted(RESULTS.glob("cross_check_*.json")):
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_of(path)
         for network, result in found["models"].items():
-            about = result["summary"]
-            cells = (
-                found["preset"], f"{network} (open-rppg {found['versions']['open-rppg']})", about["videos"],
-                f"{about['mae_bpm']:.2f}", f"{about['windows_mae_bpm']:.2f}", f"{about['windows_within_5_bpm']:.0%}",
-            )  # fmt: skip
-            lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+            about, name = result["summary"], f"{network} (open-rppg {found['versions']['open-rppg']})"
+            errors = f"{about['mae_bpm']:.2f}", f"{about['windows_mae_bpm']:.2f}"
+            rows.append([found["preset"], name, about["videos"], *errors, f"{about['windows_within_5_bpm']:.0%}"])
+    return table(heads, rows)
 
 
 def comparison() -> str:
@@ -138,17 +270,48 @@ def comparison() -> str:
     return f"{about}\n\n{tables}"
 
 
+def networks() -> str:
+    """Every network of MODELS: its parameters as it is built without options."""
+    from rppg_graph.models import MODELS
+
+    rows = []
+    for name, build in MODELS.items():
+        count = sum(parameter.numel() for parameter in build().parameters())
+        said = (build.__doc__ or "").strip().split("\n")[0]
+        rows.append([f"`{name}`", said, f"{count:,}"])
+    return table(["name", "what it is", "parameters"], rows)
+
+
+def layouts() -> str:
+    """Every layout of RECORDINGS, and how its files lie."""
+    from rppg_graph.data.recordings import RECORDINGS
+
+    return table(["layout", "how it lies on disk"], [[f"`{name}`", layout.form] for name, layout in RECORDINGS.items()])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "setup": setup,
-    "comparison": comparison,
-    "performance": performance,
-    "cross_check": cross_check,
-    "demo": lambda: evaluation_table("demo.json"),
+    "accuracy": short_accuracy,
+    "speed": partial(targets_table, RESULTS, SPEED),
+    "demo": partial(evaluation_table, "demo.json"),
+    "readings_real": partial(all_readings, "real"),
+    "readings_generated": partial(all_readings, "generated"),
+    "judgement": judgement,
+    "disturbed": disturbed,
     "real_videos": real_videos,
     "weights": weights,
     "skin_tones": skin_tones,
-    "classical": lambda: evaluation_table("ubfc_classical.json"),
+    "classical": partial(evaluation_table, "ubfc_classical.json"),
+    "published_cross": partial(published, "cross"),
+    "published_synthetic": partial(published, "synthetic"),
+    "comparison": comparison,
+    "cross_check": cross_check,
+    "networks": networks,
+    "layouts": layouts,
+    **{bench: partial(bench_block, RESULTS, bench) for bench in BENCHES},
+    "ablations": partial(studies, RESULTS),
 }
+"""Block of a page → function that makes it."""
 
 
 def _cell(metric: dict) -> str:
@@ -163,25 +326,33 @@ def _stamp(stamp: dict) -> str:
     return f"Commit {stamp['commit']}, {torch}, {stamp['device']}, {stamp['threads']} threads, {stamp['date']}"
 
 
+def pages() -> list[Path]:
+    """The pages with blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
+
+
 def filled(text: str) -> str:
-    """README's text with every block between ``<!-- name -->`` and ``<!-- /name -->`` made anew."""
-    for name, make in BLOCKS.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        if len(re.findall(pattern, text, flags=re.DOTALL)) != 1:
-            raise SystemExit(f"README.md needs one block <!-- {name} --> … <!-- /{name} -->")
-        table = make().replace("\\", "\\\\")
-        text = re.sub(pattern, rf"\g<1>{table}\n\g<2>", text, flags=re.DOTALL)
-    return text
+    """A page's text with every block between ``<!-- NAME -->`` and ``<!-- /NAME -->`` made anew."""
+
+    def block(match: re.Match) -> str:
+        if match[1] not in BLOCKS:
+            raise SystemExit(f"no block is named {match[1]!r}: one of {', '.join(BLOCKS)}")
+        return f"<!-- {match[1]} -->\n{BLOCKS[match[1]]()}\n<!-- /{match[1]} -->"
+
+    return re.sub(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", block, text, flags=re.DOTALL)
 
 
 def main() -> int:
-    path = ROOT / "README.md"
-    before = path.read_text(encoding="utf-8")
-    after = filled(before)
-    if "--check" in sys.argv:
-        return int(before != after)
-    path.write_text(after, encoding="utf-8")
-    return 0
+    check, changed = "--check" in sys.argv, False
+    if not check:
+        draw_all(RESULTS)
+    for page in pages():
+        before = page.read_text(encoding="utf-8")
+        after = filled(before)
+        changed |= before != after
+        if not check:
+            page.write_text(after, encoding="utf-8")
+    return int(check and changed)
 
 
 if __name__ == "__main__":

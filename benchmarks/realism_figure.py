@@ -38,6 +38,7 @@ def draw() -> None:
             for axis, (channel, name) in zip(axes, CHANNELS.items(), strict=False):
                 _plot_spectra(axis, {group: spectra[group, channel] for group in STYLES if (group, channel) in spectra})
                 axis.set(title=f"Spectrum of the skin's {name}", ylabel="power (1/Hz)")
+            axes[0].set_ylim(top=30 * axes[0].get_ylim()[1])  # room for the legend
             axes[0].legend(loc="upper right", ncols=3, fontsize=7)
             axes[2].set_xlabel("frequency (Hz)")
             for axis, (method, name) in zip(axes[3:], METHODS.items(), strict=True):

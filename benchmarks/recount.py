@@ -4,7 +4,7 @@
 
 Builds the networks of bench_model.py and of the plans in configs/compare.yaml and configs/ablations whose results lie
 in results/, and replaces their counts, and what follows from them, in each file of those; all else in them, times and
-stamps included, stays. Then report.py and readme.py.
+stamps included, stays. Then readme.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from ablations import PREFIX
 from bench_model import FRAMES, MODES, PROVIDERS
 from harness import RESULTS
+from report import STUDY
 from tqdm import tqdm
 
 from rppg_graph.experiments.compare import load_plan
@@ -123,8 +123,8 @@ def main() -> None:
     found = counts(load_plan(CONFIGS / "compare.yaml"))
     for suffix in (".md", ".csv", ".json"):
         rewrite(RESULTS / f"compare{suffix}", found)
-    for folder in sorted(RESULTS.glob(f"{PREFIX}*")):
-        found = counts(load_study(CONFIGS / "ablations" / f"{folder.name.removeprefix(PREFIX)}.yaml"))
+    for folder in sorted(RESULTS.glob(f"{STUDY}*")):
+        found = counts(load_study(CONFIGS / "ablations" / f"{folder.name.removeprefix(STUDY)}.yaml"))
         for name in ("table.md", "table.csv", "rows.jsonl"):
             rewrite(folder / name, found)
     for path in sorted(RESULTS.glob("model_*.json")):

@@ -1,156 +1,110 @@
-"""Tables of README.md and plots, from the result files alone: ``python benchmarks/report.py [--results FOLDER]``."""
+"""The blocks of benchmarks/README.md: of every benchmark its targets and plot, of every study its finding and plots.
+
+The whole tables are the CSV files beside the results; ``readme.py`` writes the page.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-from ablations import sections
 
-HERE = Path(__file__).resolve().parent
-
-
-def knn_tables(document: dict) -> str:
-    return _tables(document, ("nodes", "k"), "N={:,}, k={}", ["gflop_per_s", "recall"])
-
-
-def graph_conv_tables(document: dict) -> str:
-    return _tables(document, ("reduce", "nodes", "k", "mode"), "{}, N={:,}, k={}, {}", ["gb_per_s"])
-
-
-def scale_table(document: dict) -> str:
-    """One row a size: median milliseconds of each provider, and peak memory where it was measured."""
-    rows = document["rows"]
-    names = list(dict.fromkeys(row["provider"] for row in rows))
-    cells = {(row["nodes"], row["provider"]): row for row in rows}
-    heads = " | ".join(f"{name} (ms) | {name} peak (MB)" for name in names)
-    lines = [f"| N | {heads} |", "|---" * (2 * len(names) + 1) + "|"]
-    for nodes in dict.fromkeys(row["nodes"] for row in rows):
-        found = [cells.get((nodes, name), {}) for name in names]
-        values = [f"{_figure(row.get('median_ms'))} | {_figure(row.get('peak_mb'))}" for row in found]
-        lines.append(f"| {nodes:,} | {' | '.join(values)} |")
-    return "\n".join(lines)
-
-
-def model_tables(document: dict) -> str:
-    """One table a mode and batch, slowest first, and where the time of one network goes."""
-    groups: dict[tuple, list[dict]] = {}
-    for row in document["rows"]:
-        groups.setdefault((row["mode"], row["batch"], "share" in row), []).append(row)
-    parts = []
-    for (mode, batch, staged), rows in groups.items():
-        if staged:
-            lines = [f"**{rows[0]['provider'].split(':')[0]}, {mode}, batch {batch}: its parts, each run alone**", ""]
-            lines += ["| part | median (ms) | share |", "|---|---|---|"]
-            cells = [(row["provider"].split(": ")[1], row["median_ms"], f"{row['share']:.0%}") for row in rows]
-        else:
-            lines = [f"**{mode}, batch {batch}**", ""]
-            heads = ("median (ms)", "p20", "p80", "against plain", "clips/s", "frames/s", "of the ceiling", "peak (MB)")
-            lines += [f"| provider | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-            plain = next(row["median_ms"] for row in rows if row["provider"] == "plain")
-            cells = [
-                (
-                    f"{row['provider']}, {row['size']} px", row["median_ms"], row["p20_ms"], row["p80_ms"],
-                    f"{plain / row['median_ms']:.1f}×" if row["size"] == 64 else "", row["clips_per_s"],
-                    row["frames_per_s"], f"{row['of_ceiling']:.0%}", row.get("peak_mb"),
-                )
-                for row in rows
-            ]  # fmt: skip
-        texts = [[cell if isinstance(cell, str) else _figure(cell) for cell in row] for row in cells]
-        lines += [f"| {' | '.join(row)} |" for row in texts]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
-
-
-def plain_table(document: dict) -> str:
-    """The rows as they are, one column for each key that any of them has."""
-    rows = document["rows"]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [f"| {' | '.join(column.replace('_', ' ') for column in columns)} |", "|---" * len(columns) + "|"]
-    for row in rows:
-        cells = (row.get(column, "") for column in columns)
-        lines.append(f"| {' | '.join(_figure(cell) if isinstance(cell, float) else str(cell) for cell in cells)} |")
-    return "\n".join(lines)
-
-
-def curve_table(document: dict) -> str:
-    """One row a step: validation loss of each provider, mean and range over the seeds."""
-    found: dict[tuple, list[float]] = {}
-    for row in document["rows"]:
-        found.setdefault((row["step"], row["provider"]), []).append(row["validation_loss"])
-    names = list(dict.fromkeys(row["provider"] for row in document["rows"]))
-    lines = [f"| step | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    for step in dict.fromkeys(row["step"] for row in document["rows"]):
-        losses = [found[step, name] for name in names]
-        cells = [f"{sum(some) / len(some):.3f} ({min(some):.3f} to {max(some):.3f})" for some in losses]
-        lines.append(f"| {step} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-# bench: (its tables, which rows its plot shows; None draws none)
-REPORTS: dict[str, tuple[Callable[[dict], str], Callable[[dict], bool] | None]] = {
-    "knn": (knn_tables, lambda row: row["nodes"] >= 2560 and row["k"] == 64),
-    "graph_conv": (graph_conv_tables, lambda row: row["nodes"] >= 2560 and row["mode"] == "full"),
-    "scale": (scale_table, lambda row: True),
-    "pipeline": (plain_table, None),
-    "predict": (plain_table, None),
-    "temporal_shift": (plain_table, None),
-    "model": (model_tables, None),
-    "loss_curves": (curve_table, None),
+# bench → which rows its plot shows; None: no plot.
+BENCHES = {
+    "knn": lambda row: row["nodes"] == 2560 and row["k"] == 64,
+    "graph_conv": lambda row: row["nodes"] == 2560 and row["mode"] == "full",
+    "scale": lambda row: True,
+    "pipeline": None,
+    "model": None,
+    "loss_curves": None,
+    "predict": None,
+    "temporal_shift": None,
+}
+OURS = ("auto", "rppg_graph")
+STUDY = "ablation_"
+PLOTS = {
+    "accuracy_cost": "Error over the time of a training step, with the Pareto front",
+    "graph": "What the graph of each block does, for every variant",
 }
 
 
-def _tables(document: dict, keys: tuple[str, ...], title: str, extra: list[str]) -> str:
-    groups: dict[tuple, list[dict]] = {}
-    for row in document["rows"]:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    parts = []
-    for group, rows in groups.items():
-        lines = [
-            f"**{title.format(*group)}**", "",
-            f"| provider | median (ms) | p20 | p80 | {' | '.join(_HEADS[key] for key in extra)} |",
-            "|---" * (4 + len(extra)) + "|",
-        ]  # fmt: skip
-        for row in sorted(rows, key=lambda row: row["median_ms"]):
-            figures = [row["median_ms"], row["p20_ms"], row["p80_ms"], *(row[key] for key in extra)]
-            lines.append(f"| {row['provider']} | {' | '.join(map(_figure, figures))} |")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
-_HEADS = {"gflop_per_s": "GFLOP/s", "gb_per_s": "GB/s", "recall": "recall"}
+def documents(results: Path, bench: str) -> list[tuple[Path, dict]]:
+    """The result files of a benchmark, one a machine."""
+    return [(path, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(results.glob(f"{bench}_*.json"))]
 
 
-def _figure(value: object) -> str:
-    return f"{value:,.0f}" if isinstance(value, float) and value >= 1000 else (
-        f"{value:.3g}" if isinstance(value, float) else ""
-    )  # fmt: skip
+def targets_table(results: Path, wanted: Sequence[tuple[str, str, str]]) -> str:
+    """A row a target, a column a machine.
+
+    Args:
+        wanted: (bench, the target's name, what the row says).
+    """
+    found: dict[tuple[str, str], dict] = {}
+    for bench, name, label in wanted:
+        for _, document in documents(results, bench):
+            for target in document["targets"]:
+                if target["name"] == name:
+                    found[label, document["environment"]["device"]] = target
+    devices = list(dict.fromkeys(device for _, device in found))
+    rows = []
+    for _, _, label in wanted:
+        own = [found.get((label, device)) for device in devices]
+        target = next((each for each in own if each), None)
+        if target:
+            sign = "≤" if target["smaller_is_better"] else "≥"
+            reached = [_reached(each, target) for each in own]
+            rows.append([label, f"{sign} {target['limit']:g}{target['unit']}", *reached])
+    return table(["what", "target", *devices], rows)
 
 
-def block(document: dict, plot: str | None) -> str:
-    """Everything about one result file: where it comes from, the targets, the plot, the tables."""
-    about, limits = document["environment"], document["ceilings"]
-    head = (
-        f"### {about['device']}, {about['threads']} threads\n\n"
-        f"Commit {about['commit']}, {about['date']}, Python {about['python']}, {about['versions']}. The machine's own "
-        f"ceilings: {limits['gflop_per_s']:.0f} GFLOP/s (product), {limits['gb_per_s']:.0f} GB/s (copy)."
-    )
-    targets = "\n".join(f"- {target['line']}" for target in document["targets"])
-    picture = f"![]({plot})\n\n" if plot else ""
-    return f"{head}\n\n{targets}\n\n{picture}{REPORTS[document['bench']][0](document)}"
+def _reached(target: dict | None, shown: dict) -> str:
+    if target is None:
+        return "–"
+    bound = "" if target["limit"] == shown["limit"] else f" (here {target['limit']:g}{target['unit']})"
+    missed = "" if target["line"].endswith("reached") else ", missed"
+    slower = target["unit"] == "×" and target["value"] < 1 and not target["smaller_is_better"]
+    return f"{target['value']:.3g}{target['unit']}{bound}{', **slower**' if slower else missed}"
+
+
+def bench_block(results: Path, bench: str) -> str:
+    """What was reached on every machine, where that comes from, the plots, and the files of the whole tables."""
+    found = documents(results, bench)
+    if not found:
+        return "Not measured yet."
+    names = dict.fromkeys(target["name"] for _, document in found for target in document["targets"])
+    said = [_origin(document["environment"], f"{results.name}/{path.stem}.csv") for path, document in found]
+    plots = [f"![{path.stem}]({results.name}/{path.stem}.png)" for path, _ in found if BENCHES[bench]]
+    rows = targets_table(results, [(bench, name, name) for name in names])
+    return f"{rows}\n\n{' '.join(['; '.join(said) + '.', *plots])}"
+
+
+def _origin(about: dict, file: str) -> str:
+    return f"[{about['device']}]({file}), {about['threads']} threads, commit {about['commit']}, {about['date']}"
+
+
+def draw_all(results: Path) -> None:
+    """Every plot, beside its result file."""
+    for bench, shown in BENCHES.items():
+        for path, document in documents(results, bench) if shown else ():
+            draw(document, path.with_suffix(".png"))
 
 
 def draw(document: dict, path: Path) -> None:
     """Bars of the medians with p20 and p80; lines over N for the scaling."""
-    rows = [row for row in document["rows"] if REPORTS[document["bench"]][1](row)] or document["rows"]
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    rows = [row for row in document["rows"] if BENCHES[document["bench"]](row)] or document["rows"]
+    height = 4 if document["bench"] == "scale" else 1.5 + 0.22 * len(rows)
+    figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
     if document["bench"] == "scale":
         for name in dict.fromkeys(row["provider"] for row in rows):
             line = [row for row in rows if row["provider"] == name]
@@ -158,13 +112,16 @@ def draw(document: dict, path: Path) -> None:
         axes.set(xscale="log", yscale="log", xlabel="nodes", ylabel="median (ms)")
         axes.legend()
     else:
-        rows = sorted(rows, key=lambda row: (row.get("reduce", ""), row["median_ms"]))
+        rows = sorted(rows, key=lambda row: (row.get("reduce", ""), row.get("clips", 1), row["median_ms"]))
         medians = [row["median_ms"] for row in rows]
         spread = [
             [max(0, row["median_ms"] - row["p20_ms"]) for row in rows],
             [max(0, row["p80_ms"] - row["median_ms"]) for row in rows],
         ]
-        axes.barh([f"{row['provider']} {row.get('reduce', '')}" for row in rows], medians, xerr=spread)
+        labels = [f"{row['provider']}{', ' * ('reduce' in row)}{row.get('reduce', '')}, {_clips(row)}" for row in rows]
+        colours = ["#d55e00" if row["provider"] in OURS else "#8a8a8a" for row in rows]
+        axes.barh(labels, medians, xerr=spread, color=colours)
+        axes.set(title="orange: what this project takes by itself")
         axes.set(xscale="log", xlabel="median (ms), p20 to p80")
         axes.invert_yaxis()
     axes.grid(alpha=0.3)
@@ -172,36 +129,31 @@ def draw(document: dict, path: Path) -> None:
     plt.close(figure)
 
 
-def filled(text: str, results: Path) -> str:
-    """The README with what stands between ``<!-- bench -->`` and ``<!-- /bench -->`` made anew."""
-    for bench in REPORTS:
-        parts = []
-        for path in sorted(results.glob(f"{bench}_*.json")):
-            document = json.loads(path.read_text())
-            drawn = REPORTS[bench][1] is not None
-            if drawn:
-                draw(document, path.with_suffix(".png"))
-            parts.append(block(document, f"results/{path.stem}.png" if drawn else None))
-        text = _with_block(text, bench, "\n\n".join(parts) or "No result file yet.")
-    studies = sections(results)
-    return _with_block(text, "ablations", studies) if studies else text
+def _clips(row: dict) -> str:
+    clips = row.get("clips", 1)
+    return f"{clips} clip" + "s" * (clips > 1)
 
 
-def _with_block(text: str, name: str, content: str) -> str:
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-    text, places = re.subn(pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.S)
-    if places != 1:
-        raise SystemExit(f"the README needs one block <!-- {name} --> … <!-- /{name} -->, it has {places}")
-    return text
+def studies(results: Path) -> str:
+    """Every study of ``run.py ablate`` that has tables: the finding that a person wrote beside them, and its plots."""
+    parts = []
+    for tables in sorted(results.glob(f"{STUDY}*/table.md")):
+        folder, findings = tables.parent, tables.parent / "findings.md"
+        place = f"{results.name}/{folder.name}"
+        said = findings.read_text(encoding="utf-8").split("\n\n") if findings.exists() else []
+        answers = said[0].split("**")[1:2] if said else []  # the sentence that it begins with
+        links = f"[Tables]({place}/table.md)" + (f", [findings]({place}/findings.md)" if said else "")
+        name = folder.name.removeprefix(STUDY).replace("_", " ").capitalize()
+        shown = [_picture(f"{place}/{plot}", text) for plot, text in PLOTS.items() if _drawn(folder, plot)]
+        text = " ".join([f"**{name}.**", *answers, f"{links}, [every run]({place}/rows.jsonl), [all plots]({place})."])
+        parts += [text, " ".join(shown)] if shown else [text]
+    return "\n\n".join(parts)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
-    parser.add_argument("--readme", type=Path, default=HERE / "README.md")
-    options = parser.parse_args()
-    options.readme.write_text(filled(options.readme.read_text(), options.results))
+def _drawn(folder: Path, plot: str) -> bool:
+    return (folder / f"{plot}-light.png").exists()
 
 
-if __name__ == "__main__":
-    main()
+def _picture(path: str, text: str) -> str:
+    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{path}-dark.png">'
+    return f'<picture>{dark}<img alt="{text}" src="{path}-light.png"></picture>'

@@ -35,7 +35,7 @@ class CropConfig(Section):
 
     size: int = Field(64, ge=8, le=512, description="pixels, height = width, of the crop")
     detector: str = Field("ultra-light", description="a name of data.face.FACE_DETECTORS")
-    policy: Literal["fail", "skip", "full-frame"] = Field("fail", description="a recording without enough of a face")
+    policy: Literal["fail", "skip", "full-frame"] = Field("fail", description="what to do if few frames show a face")
 
 
 class DataConfig(Section):

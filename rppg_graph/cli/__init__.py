@@ -23,14 +23,14 @@ COMMANDS: dict[str, str] = {
     "train": "fit a network to recordings with a reference pulse",
     "eval": "measure checkpoints and classical methods against reference pulses",
     "compare": "train several networks under one budget and table their accuracy, cost and uncertainty",
-    "ablate": "run what is missing of a study of variants, and make its tables and plots",
+    "ablate": "train the variants of a study that are not done yet, and make its tables and plots",
     "synth": "write face videos with a known pulse, in the layout of a real dataset",
     "check-data": "say what a folder of recordings holds, and what is missing or odd",
     "preprocess": "cut the faces out of a dataset, once",
     "score": "score pulse waves of any origin (.npz) under a protocol",
     "export": "a trained network as one file that runs without this project: ONNX or torch.export",
-    "demo": "synthetic data, train, evaluate, predict, plot: everything on one machine in minutes",
-    "doctor": "versions, devices, usable backends, and what to type for those that are not",
+    "demo": "generate people, train, evaluate, predict and plot, in minutes",
+    "doctor": "versions, devices and backends, and how to install what is missing",
 }
 
 

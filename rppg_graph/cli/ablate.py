@@ -21,13 +21,13 @@ between studies; a GPU is chosen with CUDA_VISIBLE_DEVICES."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="a YAML file of configs/ablations/")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="of the results (default: benchmarks/results/ablation_<study>)"
+        "--out", type=Path, metavar="FOLDER", help="for the results (default: benchmarks/results/ablation_<study>)"
     )
-    parser.add_argument("--runs", type=Path, metavar="FOLDER", default=RUNS, help=f"of the runs (default: {RUNS})")
-    parser.add_argument("--data", type=Path, metavar="ROOT", help="real recordings to measure every variant on as well")
-    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="some of the variants")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", default=RUNS, help=f"for the runs (default: {RUNS})")
+    parser.add_argument("--data", type=Path, metavar="ROOT", help="real recordings to measure every variant on, too")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="only these variants")
     parser.add_argument("--shard", metavar="i/n", help="the i-th of n parts of the runs, counted from 1")
-    parser.add_argument("--retry", action="store_true", help="run again what failed")
+    parser.add_argument("--retry", action="store_true", help="run failed runs again")
     parser.add_argument("--dry-run", action="store_true", help="list what would run and how long it takes")
 
 

@@ -1,4 +1,4 @@
-"""By what a pulse is read: ``--checkpoint``, ``--weights``, ``--method``, ``--views``, ``--beside``."""
+"""What reads the pulse: ``--checkpoint``, ``--weights``, ``--method``, ``--views``, ``--beside``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.crop_views import VIEWS
-from rppg_graph.inference.methods import BY_NAME, Method, MonteCarlo, Reading
+from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, MonteCarlo, Reading
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.judgement import shipped
 from rppg_graph.pulse.uncertainty import Calibration
@@ -18,8 +18,6 @@ from rppg_graph.registry import choose
 if TYPE_CHECKING:
     from rppg_graph.models.checkpoint import Checkpoint
 
-DEFAULT = "ensemble"  # where nothing is named
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
@@ -27,21 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--weights",
         metavar="NAME",
-        help=f"a network that comes trained (without any of these three: --method {DEFAULT})",
+        help=f"a trained network of the package (without any of these three: --method {DEFAULT})",
     )
     which.add_argument("--method", help=f"a formula, or formulas and a network together: {', '.join(BY_NAME)}")
     parser.add_argument(
         "--trust",
         type=float,
         metavar="P",
-        help=f"answer where the rate is right with this probability (default: {shipped().trust:g})",
+        help=f"print a number if it is right with this probability, or a higher one (default: {shipped().trust:g})",
     )
     add_reading(parser)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """What a video is, and who in it is looked at."""
-    parser.add_argument("--fps", type=float, metavar="RATE", help="true frame rate of a video whose file says another")
+    parser.add_argument("--fps", type=float, metavar="RATE", help="the true frame rate, if the file states a wrong one")
     parser.add_argument("--face", type=int, metavar="N", help="which face, from the left (default: the largest)")
 
 
@@ -50,13 +48,13 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--views",
         choices=list(VIEWS),
-        help="what a network sees of a face: the whole crop, or also its corners, one after the other, "
-        "and the mean of the waves counts: five times the work, less noise",
+        help="what a network sees of a face: whole, or corners: the mean wave of the whole crop and its four corners, "
+        "which has less noise and takes five times as long",
     )
     parser.add_argument(
         "--beside",
         metavar="METHOD",
-        help="mix the network's wave with a classical method's, each counted by its signal quality",
+        help="average the network's wave with a classical method's; the cleaner wave has more weight",
     )
 
 

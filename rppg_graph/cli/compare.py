@@ -16,7 +16,7 @@ A run that is done is not done again, one that was stopped goes on: the same com
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, help="a plan: base experiment, variants, seeds (configs/compare.yaml)")
-    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="of the runs (default: runs/<config>)")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="folder of the runs (default: runs/<config>)")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write FILE.md, .csv and .json (default: benchmarks/results/<config>)"
     )

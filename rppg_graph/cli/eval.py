@@ -24,25 +24,25 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT", help="trained networks")
     parser.add_argument(
-        "--weights", action="append", default=[], metavar="NAME", help="a network that comes trained; needs --data"
+        "--weights", action="append", default=[], metavar="NAME", help="a trained network of the package; needs --data"
     )
     parser.add_argument("--method", action="append", default=[], help=f"without training: {', '.join(BY_NAME)}")
     parser.add_argument("--data", type=Path, metavar="ROOT", help="recordings (default: the first checkpoint's own)")
-    parser.add_argument("--layout", help="of ROOT, if it is not to be recognised")
+    parser.add_argument("--layout", help="layout of ROOT (default: recognised)")
     parser.add_argument(
         "--subjects",
         choices=["test", "validation", "train", "all"],
-        help="side of the first checkpoint's split (default: test; all with --data)",
+        help="which subjects of the first checkpoint's split (default: test; all with --data)",
     )
     parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
-    parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of the windows (default: 10)")
+    parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of a window (default: 10)")
     monte_carlo.add_arguments(parser)
     chosen_method.add_reading(parser)
-    parser.add_argument("--face-policy", choices=POLICIES, help="a recording without enough of a face (see predict)")
+    parser.add_argument("--face-policy", choices=POLICIES, help="what to do if few frames show a face (see predict)")
     parser.add_argument(
         "--every-reference", action="store_true", help="count recordings whose reference check-data calls wrong, too"
     )
-    parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording to do without")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="NAME", help="a recording that is not used")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write report.html, results.json, the waves and a CSV"
     )

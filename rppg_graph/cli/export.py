@@ -15,7 +15,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "checkpoint", type=Path, metavar="CHECKPOINT", help="a network of `run.py train`, or one that comes trained"
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="a network of `run.py train`, or a name of the package's"
     )
     parser.add_argument(
         "--format", required=True, help="onnx (for ONNX Runtime and others) or exported (torch.export, needs torch)"

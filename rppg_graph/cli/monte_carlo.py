@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mc-rate", metavar="P", help="dropout rate: a number, or half or third of training's (default: half)"
     )
-    parser.add_argument("--seed", type=int, help="of the samples: same seed, same samples (default: 0)")
+    parser.add_argument("--seed", type=int, help="seed of the samples (default: 0)")
 
 
 def monte_carlo(args: argparse.Namespace) -> MonteCarlo | None:

@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--face-policy",
         choices=["fail", "skip", "full-frame"],
-        help="a face in under half of the frames: refuse (default), use the frames that have one, "
-        "or take the middle of the frame wherever there is none",
+        help="if less than half of the frames show a face: refuse the video (default), use the frames that do, "
+        "or take the middle of the frame wherever no face is found",
     )
     monte_carlo.add_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to FILE")

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, help=f"frames per second (default: 30); {DISTURBED} draws it")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default: 1)")
     parser.add_argument(
-        "--portraits", type=Path, metavar="DIR", help="heads from this folder of portraits, one face each"
+        "--portraits", type=Path, metavar="DIR", help="a folder of portraits, one face each, to draw the heads from"
     )
     parser.add_argument(
         "--show", action="store_true", help="write a contact sheet and a video of every preset to OUT instead"

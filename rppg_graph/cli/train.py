@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rppg_graph.config import load_config
 from rppg_graph.errors import InputError
-from rppg_graph.experiments.train_run import checked, resumed, start_run, train
-from rppg_graph.files import keep_apart
+from rppg_graph.experiments.train_run import resumed, train, train_anew
 
 EXAMPLES = """\
   run.py train configs/stgnet_ubfc_rppg.yaml --out runs/ubfc data.root=/data/UBFC-rPPG/DATASET_2
@@ -21,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, nargs="?", help="a YAML file of configs/")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, for example train.steps=200")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run (default: runs/<config>)")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on where a stopped run left off")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue a stopped run")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -31,11 +29,6 @@ def run(args: argparse.Namespace) -> None:
     if (args.config is None) == (args.resume is None):
         raise InputError("name either a config to start from or, with --resume, a run to go on with")
     if args.resume:
-        folder = args.resume
-        config = resumed(folder, overrides)
+        train(resumed(args.resume, overrides), args.resume, resume=True)
     else:
-        config = checked(load_config(args.config, overrides))
-        folder = args.out or Path("runs") / args.config.stem
-        keep_apart(folder, config.data.root)
-        start_run(folder, config)
-    train(config, folder, resume=args.resume is not None)
+        train_anew(args.config, args.out, overrides)

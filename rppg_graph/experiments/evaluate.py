@@ -78,7 +78,7 @@ def evaluate(
 
     Args:
         checkpoints: files of networks that ``run.py train`` wrote.
-        weights: names of networks that come trained; they need ``data``.
+        weights: names of networks of the package; they need ``data``.
         methods: names of ``inference.methods.BY_NAME``.
         data: folder of recordings; None for those of the first checkpoint.
         layout: of ``data``, None to recognise it.

@@ -26,7 +26,7 @@ from rppg_graph.data.recordings.folders import natural_order
 from rppg_graph.data.splits import Split, split_rule, write_splits
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.environment import examine
-from rppg_graph.files import claim, write_json, write_text, write_whole
+from rppg_graph.files import claim, keep_apart, write_json, write_text, write_whole
 from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.models import MODELS
@@ -47,6 +47,28 @@ from rppg_graph.training.trainer import Trainer, check_steps, read_metrics
 
 CONFIG_FILE = "config.yaml"  # of a run's folder
 OWN_LOSS = {"wave": "neg_pearson", "differenced": "mse"}
+
+
+def train_anew(config: str | Path, out: str | Path | None = None, overrides: Sequence[str] = ()) -> Path:
+    """Fit the network of a config to its recordings, as ``run.py train`` does.
+
+    Args:
+        config: a YAML file, as those in ``configs/``.
+        out: a new folder for the run; None for ``runs/`` and the config's name.
+        overrides: keys of the config with other values: ``["train.steps=200"]``.
+
+    Returns:
+        The run's folder: ``best.pt`` is the network, ``metrics.jsonl`` its learning curve.
+
+    Raises:
+        InputError: an unknown key or name, data that cannot be used, or a folder that holds a run.
+    """
+    folder = Path(out or Path("runs") / Path(config).stem)
+    settings = checked(load_config(Path(config), overrides))
+    keep_apart(folder, settings.data.root)
+    start_run(folder, settings)
+    train(settings, folder)
+    return folder
 
 
 def train(

@@ -52,7 +52,7 @@ def export(checkpoint: Path, file_format: str, out: Path | None = None, video: P
     """Export a network, and compare the file with it on a face.
 
     Args:
-        checkpoint: a file that ``run.py train`` wrote, or the name of a network that comes trained.
+        checkpoint: a file that ``run.py train`` wrote, or the name of a network of the package.
         file_format: of ``formats.FORMATS``.
         out: the file; None for the checkpoint's name with the format's suffix.
         video: of a face to compare on; None for a generated one.

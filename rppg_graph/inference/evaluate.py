@@ -13,9 +13,7 @@ import numpy as np
 from rppg_graph.files import write_json, write_whole
 from rppg_graph.pulse.evaluation import Evaluation, compare
 from rppg_graph.pulse.measure import Wave
-from rppg_graph.pulse.metrics import Metric, summarise
-
-UNITS = {"MAE": "bpm", "RMSE": "bpm", "MAPE": "%", "r": "", "SNR": "dB", "MACC": ""}
+from rppg_graph.pulse.metrics import METRICS, Metric, summarise
 
 
 def mean_predictor(evaluation: Evaluation, bpm: float) -> Evaluation:
@@ -37,10 +35,10 @@ def mean_predictor(evaluation: Evaluation, bpm: float) -> Evaluation:
 
 def table(evaluations: Mapping[str, Evaluation], windows: bool = False) -> str:
     """One line a method: every metric ± its standard error, over whole recordings or over windows."""
-    rows = [["method", *(f"{name} ({unit})" if unit else name for name, unit in UNITS.items()), "n"]]
+    rows = [["method", *(f"{name} ({unit})" if unit else name for name, (unit, _) in METRICS.items()), "n"]]
     for method, evaluation in evaluations.items():
         metrics = evaluation.window_metrics if windows else evaluation.metrics
-        rows.append([method, *(_cell(metrics[name]) for name in UNITS), str(metrics["MAE"].n)])
+        rows.append([method, *(_cell(metrics[name]) for name in METRICS), str(metrics["MAE"].n)])
     return _aligned(rows)
 
 

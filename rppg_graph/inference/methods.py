@@ -206,7 +206,7 @@ class NetworkMethod:
 
 @dataclass(frozen=True)
 class JoinedMethod:
-    """A network's wave and a classical method's of the same crops in one, each counted by its signal quality.
+    """The weighted mean of a network's wave and a formula's of the same crops; the cleaner wave has more weight.
 
     Their disturbances differ: a network that has learnt weak pulses may be lost in motion where a formula is not, and
     the other way round. See ``pulse.combine.weights``. The network's wave must be in step with the face's colour, as
@@ -277,6 +277,7 @@ class Reading:
         return network if self.beside is None else JoinedMethod(network, ClassicalMethod(self.beside))
 
 
+DEFAULT = "ensemble"  # of BY_NAME, where nothing is named
 BY_NAME: dict[str, Callable[[], Method]] = {
     **{name: partial(ClassicalMethod, name) for name in CLASSICAL},
     "ensemble": default_ensemble,
@@ -285,5 +286,5 @@ BY_NAME: dict[str, Callable[[], Method]] = {
 
 
 def network_of(method: Method) -> NetworkMethod | None:
-    """The network in a method, to look inside; None where there is none."""
+    """The network in a method, to look inside; None if the method has no network."""
     return method.network if isinstance(method, JoinedMethod) else method if isinstance(method, NetworkMethod) else None

@@ -191,8 +191,8 @@ class NetworkStream:
 
 
 class JoinedStream:
-    """A network's wave mixed with a formula's, each counted by how clean it is; there where both are, at the steps of
-    the network.
+    """The weighted mean of a network's wave and a formula's, at the steps of the network, where there are both; the
+    cleaner wave has more weight.
 
     Args:
         network: its wave; Monte-Carlo samples are each mixed by the weights of their mean.

@@ -1,4 +1,4 @@
-"""Two waves of one pulse in one, each counted by how clean it is from moment to moment."""
+"""The weighted mean of two waves of one pulse; at every moment the cleaner wave has more weight."""
 
 from __future__ import annotations
 

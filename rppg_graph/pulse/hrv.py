@@ -29,7 +29,7 @@ _WORST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class HeartRateVariability:
-    """Measures by name (the keys of `LEAST_SECONDS`), None where there is none, and for those the reason by name."""
+    """Measures by name (the keys of `LEAST_SECONDS`), or None with a reason."""
 
     beats_seconds: np.ndarray
     values: dict[str, float | None]

@@ -20,7 +20,7 @@ from rppg_graph.pulse.votes import PooledSpectra
 class Wave:
     """A predicted pulse with its reference, both at the same evenly spaced frames.
 
-    `prediction` (T,); `label` (T,), the reference pulse, None where there is none; `label_bpm` (T,), a device's heart
+    `prediction` (T,); `label` (T,), the reference pulse, or None; `label_bpm` (T,), a device's heart
     rate (NaN where it has none), used only without a label; `differenced`: prediction and label are frame differences;
     `samples` (S, T), predictions by Monte-Carlo dropout, None without it; `contact`: the prediction is to be read as a
     contact sensor's wave, see `heart_rate`; `spectra`: where the predicted heart rates are read, by the protocol

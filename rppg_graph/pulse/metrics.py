@@ -126,30 +126,59 @@ def _correlation(subjects: Sequence[str], reference: np.ndarray, bpm: np.ndarray
     return Metric(r, float(np.sqrt(max(1 - r**2, 0) / (n - 2))), low, high, n, reason)
 
 
+def _paired(samples: Sequence[Sample]) -> list[Sample]:
+    """Those with a heart rate and a reference."""
+    return [s for s in samples if s.bpm is not None and s.reference_bpm is not None]
+
+
+def _of_errors(
+    number: Callable[[float, float], float], value: Callable[[float], float] = float, standard_error=_mean_error
+) -> Callable[[Sequence[Sample]], Metric]:
+    """A metric of the mean of ``number(error, reference)``, both in bpm."""
+
+    def metric(samples: Sequence[Sample]) -> Metric:
+        rows = [(s.subject, float(number(s.bpm - s.reference_bpm, s.reference_bpm))) for s in _paired(samples)]
+        return _of_mean(rows, f"pair of heart rates among {len(samples)}", value, standard_error)
+
+    return metric
+
+
+def _of_field(field: str, name: str) -> Callable[[Sequence[Sample]], Metric]:
+    """The mean of a number that a sample has, or has not."""
+
+    def metric(samples: Sequence[Sample]) -> Metric:
+        rows = [(s.subject, getattr(s, field)) for s in samples if getattr(s, field) is not None]
+        return _of_mean(rows, f"{name} among {len(samples)}")
+
+    return metric
+
+
+def _pearson_r(samples: Sequence[Sample]) -> Metric:
+    paired = _paired(samples)
+    reference, bpm = (np.array([getattr(s, field) for s in paired], np.float64) for field in ("reference_bpm", "bpm"))
+    return _correlation([s.subject for s in paired], reference, bpm)
+
+
+# Name → its unit, and what computes it from samples.
+METRICS: dict[str, tuple[str, Callable[[Sequence[Sample]], Metric]]] = {
+    "MAE": ("bpm", _of_errors(lambda error, _: abs(error))),
+    "RMSE": ("bpm", _of_errors(lambda error, _: error**2, lambda mean: float(np.sqrt(mean)), _rmse_error)),
+    "MAPE": ("%", _of_errors(lambda error, reference: 100 * abs(error / reference))),
+    "r": ("", _pearson_r),
+    "SNR": ("dB", _of_field("snr_db", "SNR")),
+    "MACC": ("", _of_field("macc", "MACC")),
+}
+
+
 def summarise(samples: Sequence[Sample]) -> dict[str, Metric]:
-    """MAE, RMSE (bpm), MAPE (%), Pearson r, SNR (dB) and MACC of recordings or windows.
+    """Every metric of ``METRICS`` of recordings or windows.
 
     Standard errors: std/√n; RMSE √(std(e²)/√n), as the field's tool computes it; r √((1 − r²)/(n − 2)). Intervals:
     percentile bootstrap over subjects (5,000 draws, fixed seed), each draw taking all rows of its subjects.
 
     Samples without a heart rate or without a reference count in no metric; `n` says how many did.
     """
-    paired = [s for s in samples if s.bpm is not None and s.reference_bpm is not None]
-    subjects = [s.subject for s in paired]
-    reference = np.array([s.reference_bpm for s in paired], dtype=np.float64)
-    bpm = np.array([s.bpm for s in paired], dtype=np.float64)
-    error = bpm - reference
-    what = f"pair of heart rates among {len(samples)}"
-    return {
-        "MAE": _of_mean(list(zip(subjects, np.abs(error), strict=True)), what),
-        "RMSE": _of_mean(
-            list(zip(subjects, error**2, strict=True)), what, lambda mean: float(np.sqrt(mean)), _rmse_error
-        ),
-        "MAPE": _of_mean(list(zip(subjects, 100 * np.abs(error / reference), strict=True)), what),
-        "r": _correlation(subjects, reference, bpm),
-        "SNR": _of_mean([(s.subject, s.snr_db) for s in samples if s.snr_db is not None], f"SNR among {len(samples)}"),
-        "MACC": _of_mean([(s.subject, s.macc) for s in samples if s.macc is not None], f"MACC among {len(samples)}"),
-    }
+    return {name: metric(samples) for name, (_, metric) in METRICS.items()}
 
 
 def paired_difference(first: Sequence[Sample], second: Sequence[Sample]) -> Metric:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from rppg_graph.inference.evaluate import UNITS, comparisons
+from rppg_graph.inference.evaluate import comparisons
 from rppg_graph.pulse.evaluation import Evaluation
 from rppg_graph.pulse.filters import PULSE_BAND_HZ
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.measure import Measurement, Wave
-from rppg_graph.pulse.metrics import Metric
+from rppg_graph.pulse.metrics import METRICS, Metric
 from rppg_graph.report.agreement import bland_altman, correlation, signed
 from rppg_graph.report.graph_figures import network_section
 from rppg_graph.report.graph_view import NetworkView
@@ -123,12 +123,12 @@ def _summary(evaluations: Mapping[str, Evaluation]) -> list[str]:
 
 
 def _metrics_table(identity: str, caption: str, evaluations: Mapping[str, Evaluation], which: str) -> str:
-    head = ["method", *(f"{name} ({unit})" if unit else name for name, unit in UNITS.items()), "n"]
+    head = ["method", *(f"{name} ({unit})" if unit else name for name, (unit, _) in METRICS.items()), "n"]
     rows, notes = [], []
     for method, evaluation in evaluations.items():
         metrics: dict[str, Metric] = getattr(evaluation, which)
         reasons = dict.fromkeys(metric.reason for metric in metrics.values() if metric.reason)
-        rows.append([escape(method), *(_metric(metrics[name]) for name in UNITS), str(metrics["MAE"].n)])
+        rows.append([escape(method), *(_metric(metrics[name]) for name in METRICS), str(metrics["MAE"].n)])
         notes += [f"{method}: {'; '.join(reasons)}"] * bool(reasons)
     return table(identity, caption, head, rows, notes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -32,45 +32,38 @@ def test_quick_run_writes_rows_targets_and_report(bench, quick_run):
     assert [row["provider"] for row in table] == [row["provider"] for row in document["rows"]]
 
     report = module("report")
-    page = report.filled((FOLDER / "README.md").read_text(), path.parent)
-    assert targets[0] in page
-    assert all(row["provider"].split(": ")[-1] in page for row in document["rows"])
-    if module("report").REPORTS[bench][1] is not None:
+    block = report.bench_block(path.parent, bench)
+    assert all(f"| {target['name']} | " in block for target in document["targets"])
+    report.draw_all(path.parent)
+    if report.BENCHES[bench] is not None:
         assert path.with_suffix(".png").stat().st_size > 1000
+        assert f"{path.stem}.png" in block
 
 
-def test_the_page_is_what_the_committed_files_say(tmp_path):
-    page = (FOLDER / "README.md").read_text()
-    results = tmp_path / "results"
-    shutil.copytree(FOLDER / "results", results)
-    assert module("report").filled(page, results) == page
+def test_a_table_of_targets_says_what_was_missed(tmp_path):
+    report, harness = module("report"), module("harness")
+    target = harness.Target("speed", 0.5, 2, 4)
+    environment = {"device": "a CPU", "threads": 1, "commit": "0", "date": "today"}
+    document = {"targets": [target._asdict() | {"line": target.line()}], "environment": environment}
+    (tmp_path / "knn_cpu.json").write_text(json.dumps(document))
+    block = report.bench_block(tmp_path, "knn")
+    assert "| speed | ≥ 2× | 0.5×, **slower** |" in block
+    assert report.bench_block(tmp_path, "scale") == "Not measured yet."
 
 
-def test_a_study_is_a_section_of_what_its_folder_holds(tmp_path):
-    page = "before\n<!-- ablations -->\nold\n<!-- /ablations -->\n"
-    page += "".join(f"<!-- {bench} -->\n<!-- /{bench} -->\n" for bench in module("report").REPORTS)
+def test_a_study_is_its_finding_and_its_plots(tmp_path):
     results = tmp_path / "results"
     empty, study = results / "ablation_empty", results / "ablation_clip_length"
     empty.mkdir(parents=True), study.mkdir()
-    assert "old" in module("report").filled(page, results)  # no study: nothing to say about
     (study / "table.md").write_text("| variant |\n")
-    (study / "learning-light.png").write_bytes(b"")
-    filled = module("report").filled(page, results)
-    assert "old" not in filled
-    assert "### Clip length\n\n| variant |\n\n<picture>" in filled
-    assert 'src="results/ablation_clip_length/learning-light.png"' in filled
-    assert "empty" not in filled
-    assert "accuracy_cost" not in filled
-    (study / "findings.md").write_text("Short clips\\1 do.\n\nLong ones too.\n")
-    filled = module("report").filled(page, results)
-    assert "### Clip length\n\nShort clips\\1 do.\n\nLong ones too.\n\n| variant |" in filled
-    with pytest.raises(SystemExit, match="needs one block <!-- ablations -->"):
-        module("report").filled(page.replace("<!-- /ablations -->", ""), results)
-
-
-def test_a_page_without_its_blocks_is_an_error(tmp_path):
-    with pytest.raises(SystemExit, match="needs one block <!-- knn -->"):
-        module("report").filled("# Benchmarks\n", tmp_path)
+    (study / "graph-light.png").write_bytes(b"")
+    studies = module("report").studies(results)
+    assert "**Clip length.** [Tables](results/ablation_clip_length/table.md)" in studies
+    assert 'src="results/ablation_clip_length/graph-light.png"' in studies
+    assert "empty" not in studies
+    assert "accuracy_cost" not in studies
+    (study / "findings.md").write_text("**Short clips do.** Three seeds say so.\n\n**Long ones too.**\n")
+    assert "**Clip length.** Short clips do. [Tables]" in module("report").studies(results)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_graph.inference.evaluate import UNITS, comparisons
+from rppg_graph.inference.evaluate import comparisons
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.evaluation import evaluate_waves
 from rppg_graph.pulse.heart_rate import HeartRate, heart_rate, heart_rate_track
 from rppg_graph.pulse.measure import Wave
+from rppg_graph.pulse.metrics import METRICS
 from rppg_graph.report.graph_view import view_network
 from rppg_graph.report.html import worst_first, write_evaluation_report, write_prediction_report
 
@@ -48,12 +49,12 @@ def test_the_tables_are_the_evaluations(report, three_methods, tables_of, identi
     for (_, *cells, n), evaluation in zip(rows, evaluations.values(), strict=True):
         metrics = getattr(evaluation, which)
         assert int(n) == metrics["MAE"].n > 0
-        for cell, name in zip(cells, UNITS, strict=True):
+        for cell, name in zip(cells, METRICS, strict=True):
             metric = metrics[name]
             expected = [metric.value, metric.standard_error, metric.low, metric.high]
             assert numbers(cell) == pytest.approx([x for x in expected if x is not None], abs=0.006)
     assert head[0] == "method"
-    assert [column.split(" ")[0] for column in head[1:-1]] == list(UNITS)
+    assert [column.split(" ")[0] for column in head[1:-1]] == list(METRICS)
 
 
 def test_the_differences_are_the_comparisons(report, three_methods, tables_of):
@@ -169,7 +170,7 @@ def test_all_failing(tmp_path, tables_of, browse):
     assert len(evaluation.failed) == 5
     path = tmp_path / "report.html"
     write_evaluation_report(path, {"pos": evaluation}, {"pos": waves}, {})
-    assert tables_of(path)["whole"][1] == ["pos", *["–"] * len(UNITS), "0"]
+    assert tables_of(path)["whole"][1] == ["pos", *["–"] * len(METRICS), "0"]
     page = path.read_text(encoding="utf-8")
     for row in evaluation.recordings:
         assert escape(row.reason) in page

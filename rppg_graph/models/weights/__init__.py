@@ -1,4 +1,4 @@
-"""Networks that come trained: one safetensors file each in this folder, and a model card of the same name beside it."""
+"""Trained networks of the package: one safetensors file each, with a model card of the same name beside it."""
 
 from __future__ import annotations
 
