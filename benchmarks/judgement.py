@@ -113,7 +113,8 @@ def rows_of(source: Source, total: int | None = None, hardened: bool = False) ->
     for number, (traces, truth, kind, person) in enumerate(tqdm(source, total=total, unit="recording", leave=False)):
         rng, fooled = np.random.default_rng([7, number]), {}
         if hardened and rng.random() < 0.25:
-            fooled = dict.fromkeys(rng.choice(method.names, rng.integers(1, len(method.names) + 1), replace=False), suspect(traces, rng))
+            few = rng.choice(method.names, rng.integers(1, len(method.names) + 1), replace=False)
+            fooled = dict.fromkeys(few, suspect(traces, rng))
         recorder = Recorder(fooled)
         same = {"steady": traces.masks["skin"], "whole": traces.patches.mean(axis=1)}  # where only skin was simulated
         traces = replace(traces, masks={**same, **traces.masks})

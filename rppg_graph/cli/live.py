@@ -16,7 +16,7 @@ from typing import TextIO
 import numpy as np
 
 from rppg_graph.cli import chosen_method
-from rppg_graph.cli.output import POOR
+from rppg_graph.cli.output import POOR, WIDEST_BPM
 from rppg_graph.data.camera import at_own_rate, read_camera
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
@@ -113,7 +113,8 @@ def to_dict(update: Update) -> dict[str, object]:
 def line(update: Update) -> str:
     """One line of the screen."""
     u = update
-    sure = f" ± {u.interval_bpm:.0f}" if u.interval_bpm is not None else ""
+    known = u.interval_bpm is not None and u.interval_bpm <= WIDEST_BPM
+    sure = f" ± {u.interval_bpm:.0f}" if known else ""
     edge = " (at the edge of the band)" if u.bpm is not None and u.at_band_edge else ""
     quality = f"quality {u.quality:.2f}{' (poor)' * (u.quality < POOR)}"
     rate = f"{u.bpm:5.1f}{sure} bpm{edge}  {quality}" if u.bpm is not None else f"no number: {u.reason}"

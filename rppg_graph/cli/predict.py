@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.cli.output import POOR
+from rppg_graph.cli.output import POOR, WIDEST_BPM
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable, write_text, write_whole
@@ -118,7 +118,8 @@ def facts(prediction: Prediction) -> dict[str, str]:
     p = prediction
     track = p.track.bpm[np.isfinite(p.track.bpm)]
     rate = f"{p.rate.bpm:.1f} bpm" if p.rate.bpm is not None else f"none: {p.rate.reason}"
-    sure = f" ± {p.interval_bpm:.1f} bpm (95 %, empirical)" if p.interval_bpm is not None else ""
+    known = p.interval_bpm is not None and p.interval_bpm <= WIDEST_BPM
+    sure = f" ± {p.interval_bpm:.1f} bpm (95 %, empirical)" if known else ""
     edge = "  (at the edge of the band, so it may lie outside)" if p.rate.at_band_edge else ""
     told = {
         "heart rate": rate + sure + edge,
