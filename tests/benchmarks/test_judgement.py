@@ -29,8 +29,8 @@ def test_rows_of_stored_recordings(judgement, tmp_path):
     traces, truth, kind, person = next(judgement.simulated(1, seed=5))
     fields = {name: getattr(traces, name) for name in ("seconds", "patches", "background", "boxes", "key_frames")}
     known = {name: value for name, value in fields.items() if value is not None}
-    np.savez(tmp_path / "a.npz", skin=traces.masks["skin"], bpm=truth, kind=kind, person=person, **known)
-    np.savez(tmp_path / "b.npz", skin=traces.masks["skin"], bpm=np.nan, kind=kind, person="nobody", **known)
+    np.savez(tmp_path / "a.npz", mask_skin=traces.masks["skin"], bpm=truth, kind=kind, person=person, **known)
+    np.savez(tmp_path / "b.npz", mask_skin=traces.masks["skin"], bpm=np.nan, kind=kind, person="nobody", **known)
     rows = judgement.rows_of(judgement.stored(tmp_path))
     mine = [row for row in rows if row.person == person]
     assert {row.person for row in rows} == {person, "nobody"}

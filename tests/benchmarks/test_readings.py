@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from rppg_graph.data.video import probe, read_coded, write_video
 
@@ -31,4 +32,7 @@ def test_a_summary_is_over_windows_and_its_interval_over_people(readings):
 
 
 def test_each_formula_on_each_mask_is_a_reading(readings):
-    assert len(readings.readings()) == 7 * 3 + 2
+    methods = readings.readings(torch.nn.Identity())
+    assert len(methods) == 7 * 3 + 6
+    assert {"network", "ensemble", "ensemble with network", "default"} <= methods.keys()
+    assert methods["default"].judge is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,7 +179,7 @@ def test_only_the_windows_that_are_guesses_are_refused():
 
 
 def test_json_and_csv_show_it(tmp_path):
-    from rppg_graph.cli.predict import _write_csv, facts, to_dict
+    from rppg_graph.cli.predict import WIDEST_BPM, _write_csv, facts, to_dict
 
     prediction = summarise("two", method(rate=0.5).wave(faces(400), FPS), Tally(), "test")
     judged = judge(prediction, calibration(threshold=None))
@@ -191,5 +192,8 @@ def test_json_and_csv_show_it(tmp_path):
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
     assert list(rows[0]) == ["seconds", "bvp", "bvp_variance", "bpm", "interval_bpm", "sd_bpm"]
     assert float(rows[7]["bvp_variance"]) == pytest.approx(prediction.scatter.variance[7], abs=1e-6)
-    assert f"± {judged.interval_bpm:.1f} bpm" in facts(judged)["heart rate"]
+    assert judged.interval_bpm > WIDEST_BPM
+    assert "±" not in facts(judged)["heart rate"]
+    narrow = replace(judged, interval_bpm=4.2)
+    assert "± 4.2 bpm (95 %, empirical)" in facts(narrow)["heart rate"]
     assert "16 samples" in facts(judged)["Monte Carlo"]
