@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from disturbed_rows import write_row
 from hypothesis import settings
 
 # The suite draws the same examples each time; HYPOTHESIS_PROFILE=default searches among others.
@@ -40,6 +39,8 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def disturbed_row(tmp_path_factory):
     """Function from a name of `disturbed_rows.ROWS` to its video and heart rate, None where nothing pulses."""
+    from disturbed_rows import write_row  # needs av, which a machine that is lent for its GPU may lack
+
     folder = tmp_path_factory.mktemp("disturbed")
     return functools.cache(lambda name: write_row(name, folder))
 
