@@ -22,6 +22,7 @@ from rppg_graph.data import cache_builder
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame, crop_square
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.video import read_video
+from rppg_graph.files import move_into_place
 
 SIZE = 64  # of a crop
 LOADED_FRAMES, WRITTEN_FRAMES = 24, 600  # held by each worker; of a recording that is written
@@ -58,7 +59,7 @@ def write(video: Path) -> int:
     partial = Path(tempfile.mkdtemp(dir=video.parent))
     whole = partial.with_suffix(".whole")
     cache_builder._write_frames(partial / "frames.npy", crops, SIZE, lambda: None)
-    cache_builder._move_into_place(partial, whole)
+    move_into_place(partial, whole)
     shutil.rmtree(whole)
     return WRITTEN_FRAMES
 

@@ -50,5 +50,6 @@ def exported(model: nn.Module, clip_frames: int, size: int) -> torch.export.Expo
     program = program.run_decompositions(DECOMPOSITIONS)
     program.example_inputs = None
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)
+        for origin in ("stack_trace", "from_node", "torch_fn"):  # of no use to who reads the file
+            node.meta.pop(origin, None)
     return program

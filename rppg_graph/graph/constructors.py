@@ -118,7 +118,7 @@ def itself(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "
 
 def complete(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> CompleteGraph:
     """All nodes of the clip, whatever k and ``loop`` say; it takes no edges and no search."""
-    return CompleteGraph(len(x))
+    return CompleteGraph(x.shape[0])  # not len(): traced, it may be any number
 
 
 # (x (B, N, C) features of clips, k, grid (T, H, W), *, loop, backend, own options) -> neighbours (B, N, K) int64,

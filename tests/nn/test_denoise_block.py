@@ -93,7 +93,7 @@ def test_a_stage_can_build_one_graph_for_its_blocks(reuse, monkeypatch):
     ("options", "message"),
     [
         ({"graph": "nearest"}, "unknown graph 'nearest'"),
-        ({"graph_options": {"widht": 2}}, "no option 'widht'"),
+        ({"graph_options": {"widht": 2}}, "unknown option of graph knn 'widht'"),
         ({"graph": "complete", "conv": "gat"}, "no edges for conv='gat'"),
     ],
 )
