@@ -1,4 +1,8 @@
-"""Which form of an operator of this folder runs where: one table, made from the files of ``benchmarks/results``."""
+"""Which form of an operator of this folder runs where: one table.
+
+The CPU's rows follow ``benchmarks/results``; those of a GPU are set for batches, where Triton was ahead (``knn_*`` and
+``graph_conv_*`` of the H200), and are not the fastest for one clip.
+"""
 
 from __future__ import annotations
 
