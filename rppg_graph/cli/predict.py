@@ -17,8 +17,9 @@ from rppg_graph.cli.output import POOR, WIDEST_BPM
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable, write_text, write_whole
+from rppg_graph.inference.judged import by_calibration
 from rppg_graph.inference.methods import Method, network_of
-from rppg_graph.inference.predict import Prediction, first_clip, judge, predict_video
+from rppg_graph.inference.predict import Prediction, first_clip, predict_video
 from rppg_graph.pulse.filters import check_fps
 from rppg_graph.report.graph_view import view_network
 from rppg_graph.report.html import write_prediction_report
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     said = (str(warning.message) for warning in caught if issubclass(warning.category, UserWarning))
     remarks = [text.removeprefix(f"{args.video}: ") for text in said]
     if calibration is not None:
-        prediction = judge(prediction, calibration)
+        prediction = by_calibration(prediction, calibration)
     write_text(args.json, json.dumps(to_dict(args.video, prediction) | {"remarks": remarks}, indent=2) + "\n")
     write_whole(args.csv, lambda path: _write_csv(path, prediction))
     write_whole(args.report, lambda path: _write_report(path, args, prediction, method, finding))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
+from rppg_graph.inference.judged import by_calibration
 from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, Reading
-from rppg_graph.inference.predict import Prediction, judge, predict_video
+from rppg_graph.inference.predict import Prediction, predict_video
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.registry import nearest
 
@@ -53,7 +54,7 @@ def predict(
     if method is None or isinstance(method, str | Path):
         method, known = _named(method)
     prediction = predict_video(Path(video), method, policy=face_policy, face=face, fps=fps)
-    return prediction if known is None else judge(prediction, known)
+    return prediction if known is None else by_calibration(prediction, known)
 
 
 def _named(name: str | Path | None) -> tuple[Method, Calibration | None]:

@@ -14,8 +14,9 @@ from torch import nn
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
+from rppg_graph.inference.judged import by_calibration
 from rppg_graph.inference.methods import ClassicalMethod, MonteCarlo, NetworkMethod
-from rppg_graph.inference.predict import Tally, judge, summarise
+from rppg_graph.inference.predict import Tally, summarise
 from rppg_graph.nn.drop_path import DropPath
 from rppg_graph.nn.mc_dropout import sample
 from rppg_graph.pulse.uncertainty import Calibration
@@ -154,7 +155,7 @@ def calibration(threshold: float | None) -> Calibration:
 
 def test_a_sure_prediction_gets_its_interval():
     prediction = summarise("two", method(rate=0.5).wave(faces(400), FPS), Tally(), "test")
-    judged = judge(prediction, calibration(threshold=None))
+    judged = by_calibration(prediction, calibration(threshold=None))
     assert judged.rate == prediction.rate
     assert judged.interval_bpm == pytest.approx(1.96 * 2 * prediction.scatter.sd_bpm)
     np.testing.assert_allclose(judged.track_interval_bpm, 1.96 * 2 * prediction.scatter.track_sd_bpm)
@@ -162,7 +163,7 @@ def test_a_sure_prediction_gets_its_interval():
 
 def test_a_guess_is_refused_with_its_reason():
     prediction = summarise("two", method(rate=0.5).wave(faces(400), FPS), Tally(), "test")
-    judged = judge(prediction, calibration(threshold=0.0))
+    judged = by_calibration(prediction, calibration(threshold=0.0))
     assert prediction.rate.bpm is not None
     assert judged.rate.bpm is judged.interval_bpm is None
     assert "it would be a guess: the Monte-Carlo samples scatter by" in judged.rate.reason
@@ -173,7 +174,7 @@ def test_only_the_windows_that_are_guesses_are_refused():
     prediction = summarise("two", method(rate=0.5).wave(faces(600), FPS), Tally(), "test")
     sds = prediction.scatter.track_sd_bpm
     threshold = float(np.median(sds))
-    judged = judge(prediction, calibration(threshold))
+    judged = by_calibration(prediction, calibration(threshold))
     assert 0 < np.isnan(judged.track.bpm).sum() < len(sds)
     assert (np.isnan(judged.track.bpm) == (sds > threshold)).all()
 
@@ -182,7 +183,7 @@ def test_json_and_csv_show_it(tmp_path):
     from rppg_graph.cli.predict import WIDEST_BPM, _write_csv, facts, to_dict
 
     prediction = summarise("two", method(rate=0.5).wave(faces(400), FPS), Tally(), "test")
-    judged = judge(prediction, calibration(threshold=None))
+    judged = by_calibration(prediction, calibration(threshold=None))
     shown = json.loads(json.dumps(to_dict(tmp_path / "a.mp4", judged), allow_nan=False))
     assert shown["mc"]["samples"] == 16
     assert shown["mc"]["sd_bpm"] == prediction.scatter.sd_bpm
