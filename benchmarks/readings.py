@@ -11,60 +11,41 @@ at 20 frames a second with a key frame every 30. Choices are made on the generat
 Writes results/readings_generated_DEVICE.csv and .json, or readings_real: for each set and reading the mean absolute
 error and the share within 5 bpm, of windows of ten seconds side by side and of whole recordings, with intervals of 95 %
 by bootstrap over people.
-Caches people, copies and traces under runs/readings.
+Caches people under runs/people, copies under runs/readings.
 """
 
 from __future__ import annotations
 
 import argparse
-import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
 from harness import arguments, show, write
 
 from rppg_graph.config import CropConfig
-from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.masks import MASKS
 from rppg_graph.data.prepared import cached_recordings, other_dataset
 from rppg_graph.data.recordings import find_recordings, ubfc_rppg
-from rppg_graph.data.traces import FaceTraces, face_traces
 from rppg_graph.data.video import probe
+from rppg_graph.experiments.people import SEEDS, Person, people_to_try, persons
 from rppg_graph.inference.ensemble import NETWORK, Ensemble, default_ensemble
 from rppg_graph.inference.methods import SKIN_CROP
-from rppg_graph.inference.predict import face_frames, wave_beside
+from rppg_graph.inference.predict import wave_beside
 from rppg_graph.models.checkpoint import load
 from rppg_graph.models.weights import load_weights
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.measure import measure
 from rppg_graph.pulse.protocols import PROTOCOLS
-from rppg_graph.synthetic.rendered import render_people
 
 WORK = Path("runs/readings")
-SECONDS, SIZE = 20.0, (480, 640)
-SEEDS = {"motion": 4100, "compressed": 4101, "still": 4102, "dark": 4103, "hard": 4104, "office": 4105, "easy": 4106}
-CODED = ("compressed", "still", "hard")  # whose codec takes something of the pulse
+SECONDS = 20.0
 COPY_FPS, COPY_KBIT, COPY_KEY_FRAMES = 20, 250, 30
 SPANS = {"windows": 10.0, "recordings": None}  # seconds
 CLOSE_BPM, DRAWS = 5.0, 2000
-
-
-class Person(NamedTuple):
-    """A recording, with the colours of its face."""
-
-    recording: CachedRecording
-    traces: FaceTraces
-
-
-def generated(preset: str, people: int) -> list[CachedRecording]:
-    """New people of one preset."""
-    part = {"preset": preset, "subjects": people, "seed": SEEDS[preset], "seconds": SECONDS, "size": SIZE}
-    return render_people(WORK / "people", [part | {"coded": preset in CODED}], crop=SKIN_CROP, workers=1)
 
 
 def compressed(root: Path, kbit: int) -> Path:
@@ -102,18 +83,6 @@ def _recode(video: Path, out: Path, kbit: int) -> np.ndarray:
             target.mux(stream.encode(coded))
         target.mux(stream.encode(None))
     return np.array(kept)
-
-
-def people_of(name: str, recordings: list[CachedRecording]) -> list[Person]:
-    """With the traces of each, from the cache."""
-    people = []
-    for recording in recordings:
-        path = WORK / "traces" / f"{name}-{recording.name}.pickle"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(pickle.dumps(face_traces(face_frames(recording))))
-        people.append(Person(recording, pickle.loads(path.read_bytes())))
-    return people
 
 
 def readings(network) -> dict[str, Ensemble]:
@@ -170,12 +139,13 @@ def main() -> None:
     if options.real:
         roots = {options.real.name: options.real}
         roots[f"{options.real.name}, MPEG-4 of {options.kbit} kbit"] = compressed(options.real, options.kbit)
-        sets = {name: cached_recordings(other_dataset(root, None, crop)) for name, root in roots.items()}
+        cached = {name: cached_recordings(other_dataset(root, None, crop)) for name, root in roots.items()}
+        sets = {name: persons(found) for name, found in cached.items()}
     else:
-        sets = {preset: generated(preset, options.people) for preset in SEEDS}
+        sets = {preset: people_to_try(preset, options.people, SECONDS, SKIN_CROP) for preset in SEEDS}
     rows = []
-    for name, recordings in sets.items():
-        new = list(table(name, people_of(name, recordings), readings(network)))
+    for name, people in sets.items():
+        new = list(table(name, people, readings(network)))
         show(new, ["set", "reading", "span", "mae_bpm", "within_5_percent", "n"])
         rows += new
     write(f"readings_{'real' if options.real else 'generated'}", options, rows, [])

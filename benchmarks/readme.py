@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
 DEFAULT, MAP, BASE = "default", "network", "pos, skin"  # readings of readings.py
+OTHER_MASKS = (", steady", ", whole")  # of readings that are in the CSV files alone
 PUBLISHED = {("FactorizePhys", "UBFC-rPPG"), ("TS-CAN", "UBFC-rPPG")}
 SETS = {"ubfc_rppg_mp4": "UBFC-rPPG, coded again at about 200 kbit/s"}
 # README's speed table: bench, name of the target, what it says.
@@ -87,8 +88,8 @@ def _interval(row: dict[str, str]) -> str:
     return "{:.2f} [{:.2f}, {:.2f}]".format(*(float(row[f"mae_bpm{end}"]) for end in ("", "_low", "_high")))
 
 
-def all_readings(kind: str) -> str:
-    """Every reading of readings.py: a line a reading, a column a set."""
+def shown_readings(kind: str) -> str:
+    """The formulas on the mask of each frame, the network and the ensembles: a line a reading, a column a set."""
     rows = readings(kind)
     if not rows:
         return missing("python benchmarks/readings.py" + (" ROOT" if kind == "real" else " --people 60"))
@@ -96,16 +97,18 @@ def all_readings(kind: str) -> str:
     for span, title in (("windows", "10-s windows"), ("recordings", "whole recordings")):
         found = {(row["reading"], row["set"]): row for row in rows if row["span"] == span}
         names, sets = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
-        cells = [
-            [name, *(f"{float(row['mae_bpm']):.2f} ({float(row['within_5_percent']):.0f}%)"
-                     if (row := found.get((name, each))) else "–" for each in sets)]
-            for name in names
-        ]  # fmt: skip
-        counts = ["n", *(next(row["n"] for key, row in found.items() if key[1] == each) for each in sets)]
-        parts.append(table([title, *(_named(each) for each in sets)], [*cells, counts]))
+        shown = [name for name in names if not name.endswith(OTHER_MASKS)]
+        cells = [[name, *(_with_share(found.get((name, each))) for each in sets)] for name in shown]
+        sizes = [next(row for key, row in found.items() if key[1] == each) for each in sets]
+        cells.append(["n, of people", *(f"{row['n']}, of {row['people']}" for row in sizes)])
+        parts.append(table([title, *(_named(each) for each in sets)], cells))
     stamp = f"Commit {rows[0]['commit']}, {rows[0]['device']}, {rows[0]['date']}"
-    said = f"MAE in bpm and the share within {CLOSE_BPM:g} bpm. {stamp}; intervals are in the CSV file."
-    return "\n\n".join([*parts, said])
+    said = f"MAE in bpm, [95 % interval over people], and the share within {CLOSE_BPM:g} bpm. {stamp}."
+    return "\n\n".join([*parts, f"{said} Other masks are in the CSV file."])
+
+
+def _with_share(row: dict[str, str] | None) -> str:
+    return "–" if row is None else f"{_interval(row)} ({float(row['within_5_percent']):.0f}%)"
 
 
 def _named(people: str) -> str:
@@ -294,8 +297,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "accuracy": short_accuracy,
     "speed": partial(targets_table, RESULTS, SPEED),
     "demo": partial(evaluation_table, "demo.json"),
-    "readings_real": partial(all_readings, "real"),
-    "readings_generated": partial(all_readings, "generated"),
+    "readings_real": partial(shown_readings, "real"),
+    "readings_generated": partial(shown_readings, "generated"),
     "judgement": judgement,
     "disturbed": disturbed,
     "real_videos": real_videos,

@@ -115,6 +115,9 @@ class SimulatedConfig(Section):
 
     validation_people: PositiveInt = Field(256, description="drawn once, to measure the network on")
     no_pulse: float = Field(0.0, ge=0, lt=1, description="share of training people that have no pulse")
+    rendered_share: float = Field(
+        0.0, ge=0, le=1, description="of each step that are clips of the rendered people, by their colours"
+    )
 
 
 class SyntheticConfig(PeopleConfig):

@@ -71,7 +71,8 @@ def ablate(
     over = {*finished(rows), *(() if retry else failures(rows))}
     missing = [run for run in chosen if identity(head(run, evaluation)) not in over]
     if missing:
-        write_mix(missing[0].config.data.root, study.synthetic)
+        if study.synthetic:
+            write_mix(missing[0].config.data.root, study.synthetic)
         prepare(missing, study.evaluation, data)
         if (start := start_run(study, runs)) is not None:
             in_own_process(fit_claimed, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,97 +12,119 @@ from typing import Any
 import numpy as np
 import torch
 
-from rppg_graph.config import CropConfig, DataConfig, SyntheticConfig
-from rppg_graph.data.cache import CachedRecording
+from rppg_graph.config import Config, DataConfig
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.data.prepared import cached_recordings
+from rppg_graph.data.skin import SKIN_CROP
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.people import Person, fingerprint, people_to_try, persons
 from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.run import WINDOW_SECONDS, accuracy, cost_of, recordings_to_test, stamp
 from rppg_graph.experiments.study import EvaluationConfig
-from rppg_graph.inference.methods import Method, Reading
-from rppg_graph.inference.predict import recording_wave
+from rppg_graph.inference.ensemble import Ensemble
+from rppg_graph.inference.ensemble_stream import FRAMES, read_traces
+from rppg_graph.inference.methods import Reading
+from rppg_graph.inference.predict import recording_wave, wave_beside
 from rppg_graph.models.checkpoint import Checkpoint
 from rppg_graph.pulse.evaluation import evaluate_waves
+from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.phase import pulse_phase
 from rppg_graph.report.graph_statistics import Against, GraphStatistics, graph_statistics
 from rppg_graph.report.graph_view import costs
-from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.training.trainer import read_metrics
 
-PRESET_SETS = Path("runs") / "presets"  # made once for all studies
 OWN, REAL = "own", "real"  # sets beside those of the presets: the run's own test subjects, and those of --data
+MAIN = "office"  # the preset whose graphs are drawn where a run has no test subjects of its own
 FIGURES = ("seconds", "segments", "patches", "phase_cosine", "nearest", "kept")  # of GraphStatistics, with their chance
-
-
-def preset_data(preset: str, evaluation: EvaluationConfig, crop: CropConfig) -> DataConfig:
-    """The recordings of a preset, generated now if they are not there; a frame without a face is no failure."""
-    name = f"{preset}-{evaluation.subjects}x{evaluation.seconds:g}s-seed{evaluation.seed}"
-    root = PRESET_SETS / name
-    people = evaluation.model_dump(include={"subjects", "seconds", "seed"})
-    write_mix(root, [SyntheticConfig(preset=preset, **people)])
-    return DataConfig(root=root, layout="ubfc-rppg", crop=crop.model_copy(update={"policy": "skip"}))
+CLOSE_BPM = 5.0
 
 
 def prepare(runs: Iterable[Run], evaluation: EvaluationConfig, real: Path | None) -> None:
     """Make everything that the runs are trained and measured on, with all cores, before the first of them starts."""
-    for data in {run.config.data.model_dump_json(): run.config.data for run in runs}.values():
-        cached_recordings(data)
-    for crop in {run.config.data.crop.model_dump_json(): run.config.data.crop for run in runs}.values():
-        for data in _sets(evaluation, real, crop).values():
-            cached_recordings(data)
+    for config in {run.config.data.model_dump_json(): run.config for run in runs}.values():
+        if not config.simulated:
+            cached_recordings(config.data)
+        people(config, evaluation, real)
 
 
-def _sets(evaluation: EvaluationConfig, real: Path | None, crop: CropConfig) -> dict[str, DataConfig]:
-    sets = {preset: preset_data(preset, evaluation, crop) for preset in evaluation.presets}
-    skipping = crop.model_copy(update={"policy": "skip"})
-    return sets if real is None else sets | {REAL: DataConfig(root=real, crop=skipping)}
+def people(config: Config, evaluation: EvaluationConfig, real: Path | None) -> dict[str, list[Person]]:
+    """Whom a network is measured on, by set; made now if they are not there."""
+    crop = SKIN_CROP if config.simulated else config.data.crop.size
+    size = evaluation.subjects, evaluation.seconds, crop
+    sets = {preset: people_to_try(preset, *size) for preset in evaluation.presets}
+    if real is not None:
+        skipping = config.data.crop.model_copy(update={"policy": "skip", "size": crop})
+        sets[REAL] = persons(cached_recordings(DataConfig(root=real, crop=skipping)))
+    return sets
 
 
 def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, real: Path | None) -> dict[str, Any]:
     """The row of a trained run, and what its graph does on every set: ``{"row": …, "graph": …}``."""
     started = time.perf_counter()
-    sets = {OWN: recordings_to_test(run.config, run.folder)}
-    for name, data in _sets(evaluation, real, run.config.data.crop).items():
-        sets[name] = [recording for recording in cached_recordings(data) if recording.pulse is not None]
-    method = Reading().of(checkpoint)
-    figures = {name: _figures(method, recordings) for name, recordings in sets.items()}
-    graph = {name: _graph(run, checkpoint, recordings, evaluation) for name, recordings in sets.items()}
+    own = {} if run.config.simulated else {OWN: persons(recordings_to_test(run.config, run.folder))}
+    tried = people(run.config, evaluation, real)
+    sets = own | {name: [each for each in found if each.recording.pulse is not None] for name, found in tried.items()}
+    read = _reader(checkpoint)
+    figures = {name: _figures(read, found) for name, found in sets.items()}
+    graph = {name: _graph(run, checkpoint, found, evaluation) for name, found in sets.items()}
     cost = _cost(run, checkpoint) | {"measuring_seconds": time.perf_counter() - started}
     learning = [{key: row[key] for key in ("step", "loss", "validation_loss")} for row in read_metrics(run.folder)]
-    presets = [error for preset in evaluation.presets for error in figures[preset]["errors"].values()]
+    presets = {
+        figure: [value for preset in evaluation.presets for value in figures[preset][figure].values()]
+        for figure in PAIRED
+    }
+    blocks = [found for name, found in graph.items() if name == OWN or not own]
     row = {
         "steps": cost["steps"],
-        "accuracy": figures[OWN]["accuracy"],
-        "presets": {"MAE": float(np.mean(presets)) if presets else None},
+        "accuracy": figures[OWN]["accuracy"] if own else None,
+        "presets": {figure: float(np.mean(values)) if values else None for figure, values in presets.items()},
         "robustness": {name: found["accuracy"] for name, found in figures.items() if name != OWN},
-        "errors": {name: found["errors"] for name, found in figures.items()},
+        **{figure: {name: found[figure] for name, found in figures.items()} for figure in PAIRED},
         "unusable": {name: found["unusable"] for name, found in figures.items() if found["unusable"]},
-        "graph": _summary(graph[OWN]),
+        "people": fingerprint(each for preset in evaluation.presets for each in sets[preset]),
+        "graph": _summary([block for found in blocks for block in found]),
         "cost": cost,
         "learning": learning,
         "stamp": _stamp(),
     }
-    return {"row": row, "graph": {"sets": {name: _blocks(blocks, name == OWN) for name, blocks in graph.items()}}}
+    drawn = {name: _blocks(blocks, name in (OWN, MAIN)) for name, blocks in graph.items()}
+    return {"row": row, "graph": {"sets": drawn}}
 
 
-def _figures(method: Method, recordings: Sequence[CachedRecording]) -> dict[str, Any]:
-    """Accuracy over windows, each recording's mean absolute error (bpm), and the recordings that have no wave."""
+PAIRED = ("errors", "close", "snr")  # what is compared person by person: bpm, share within 5 bpm, dB
+
+
+def _reader(checkpoint: Checkpoint) -> Callable[[Person], Wave]:
+    """A network's way from a person to a wave: by the colours read before, window beside window, if it can."""
+    if hasattr(checkpoint.model, "from_map"):
+        alone = Ensemble((), checkpoint.model.eval(), name="network")
+        return lambda person: wave_beside(person.recording, read_traces(alone, person.traces, FRAMES), alone.name)
+    method = Reading().of(checkpoint)
+    return lambda person: recording_wave(person.recording, method)
+
+
+def _figures(read: Callable[[Person], Wave], tried: Sequence[Person]) -> dict[str, Any]:
+    """Accuracy over windows, the figures of ``PAIRED`` of each recording, and the recordings that have no wave."""
     waves, unusable = [], []
-    for recording in recordings:
+    for person in tried:
         try:
-            waves.append(recording_wave(recording, method))
+            waves.append(read(person))
         except InputError:  # no stretch with a face as long as a clip
-            unusable.append(recording.name)
+            unusable.append(person.recording.name)
     if not waves:
-        return {"accuracy": None, "errors": {}, "unusable": unusable}
+        return {"accuracy": None, "unusable": unusable} | {figure: {} for figure in PAIRED}
     evaluation = evaluate_waves(waves, "native", WINDOW_SECONDS)
-    errors = defaultdict(list)
+    found: dict[str, dict[str, list[float]]] = {figure: defaultdict(list) for figure in PAIRED}
     for window in evaluation.windows:
         if window.error_bpm is not None:
-            errors[window.name].append(abs(window.error_bpm))
-    means = {name: float(np.mean(values)) for name, values in errors.items()}
-    return {"accuracy": accuracy(evaluation), "errors": means, "unusable": unusable}
+            found["errors"][window.name].append(abs(window.error_bpm))
+            found["close"][window.name].append(float(abs(window.error_bpm) <= CLOSE_BPM))
+        if window.snr_db is not None:
+            found["snr"][window.name].append(window.snr_db)
+    means = {
+        figure: {name: float(np.mean(values)) for name, values in named.items()} for figure, named in found.items()
+    }
+    return {"accuracy": accuracy(evaluation), "unusable": unusable} | means
 
 
 def _cost(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -115,9 +137,9 @@ def _cost(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _graph(
-    run: Run, checkpoint: Checkpoint, recordings: Sequence[CachedRecording], evaluation: EvaluationConfig
+    run: Run, checkpoint: Checkpoint, tried: Sequence[Person], evaluation: EvaluationConfig
 ) -> list[GraphStatistics]:
-    frames = run.config.data.clip_frames
+    frames, recordings = run.config.data.clip_frames, [person.recording for person in tried[: evaluation.graph_clips]]
     dataset = ClipDataset(recordings, frames, stride=frames, fps=checkpoint.fps)
     first = {clip[0]: number for number, clip in reversed(list(enumerate(dataset.clips)))}  # of each recording
     videos, phases = [], []

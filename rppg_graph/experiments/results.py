@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rppg_graph.experiments.measure import FIGURES, OWN, REAL
+from rppg_graph.experiments.measure import FIGURES, MAIN, OWN, REAL
 from rppg_graph.experiments.result_table import (
     ACCURACY,
     COST,
@@ -29,7 +29,11 @@ from rppg_graph.report.plots import THEMES
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # by variant, a row a seed
 GRAPH_COST = Column("graph (ms a clip)", ("cost", "graph_ms"), ".1f")
-PRESETS_MAE = Column("all presets", ("presets", "MAE"))
+PRESETS = (
+    Column("MAE (bpm)", ("presets", "errors")),
+    Column("within 5 bpm (%)", ("presets", "close"), ".1f", 100),
+    Column("SNR (dB)", ("presets", "snr")),
+)
 GRAPH = (
     Column("Δt (s)", ("graph", "seconds")),
     Column("by chance", ("graph", "seconds_chance")),
@@ -45,15 +49,17 @@ GRAPH = (
 NOTES = """\
 MAE, RMSE, r, SNR: over the 10-second windows of test subjects that the run never saw, mean ± sd over the seeds. A
 (2 of 3) says that the third has no figure, since a network that learnt nothing gives a wave without a heart rate.
-Difference: mean over seeds and recordings of the variant's absolute error less that of the reference on the same seed
-and recording, bpm; in brackets the 95 % interval of a bootstrap that draws seeds and recordings. An interval that holds
-zero is no difference that these seeds can show. Presets: people that no run was trained on, the same for all runs.
+Presets: generated people that no run was trained on, the same for all runs, a mean over all of them. Difference: mean
+over seeds and recordings of the variant's figure less that of the reference on the same seed and recording; in brackets
+the 95 % interval of a bootstrap that draws seeds and recordings. An interval that holds zero is no difference that
+these seeds can show, and none larger than its ends.
 Graph: the search for neighbours in one pass over a clip. Training: median seconds of a whole step. Inference: median of
 ten passes over one clip. Peak memory: the largest resident set of the training process, with Python and torch in it.
-What the graph does: mean over blocks, on clips of its own test subjects. Δt: distance of neighbours in time. Phase:
-mean cosine between the pulse's phase at a node's time and at its neighbours', beside what chance gives, and what chance
-gives at the same distances in time. Nearest: share of the neighbours among the equally many nearest by cosine, which is
-the recall of an approximate search. Kept: share of the neighbours that the block before had."""
+What the graph does: mean over blocks, on clips of its own test subjects, or of the presets where it has none. Δt:
+distance of neighbours in time. Phase: mean cosine between the pulse's phase at a node's time and at its neighbours',
+beside what chance gives, and what chance gives at the same distances in time. Nearest: share of the neighbours among
+the equally many nearest by cosine, which is the recall of an approximate search. Kept: share of the neighbours that the
+block before had."""
 
 
 class Results(NamedTuple):
@@ -76,7 +82,7 @@ def write_results(folder: Path, results: Results) -> None:
     """``table.md``, ``table.csv``, ``graph.csv`` and the plots, light and dark; nothing where no run is done."""
     if not results.rows:
         return
-    columns = [*ACCURACY, *(_set_column(name) for name in results.sets), PRESETS_MAE, GRAPH_COST, *COST, *GRAPH]
+    columns = [*ACCURACY, *(_set_column(name) for name in results.sets), *PRESETS, GRAPH_COST, *COST, *GRAPH]
     write_tables(folder / "table", markdown_page(results), results.rows, columns)
     write_whole(folder / "graph.csv", lambda path: _write_graph_csv(path, results))
     for theme in THEMES:
@@ -99,10 +105,14 @@ def markdown_page(results: Results) -> str:
             f"{', '.join(sorted({str(stamp['threads']) for stamp in stamps}))} threads",
         )
     )
-    parts = [f"{study.question} ({about}.)", "**Accuracy**, on its own test subjects", _accuracy_table(results)]
+    parts = [f"{study.question} ({about}.)"]
+    if any(row["accuracy"] for row in every):
+        parts += ["**Accuracy**, on its own test subjects", _accuracy_table(results)]
     if results.sets:
-        columns = [*(_set_column(name) for name in results.sets), PRESETS_MAE]
-        parts += ["**Robustness**, MAE (bpm) on every preset of the generator", markdown(rows, columns)]
+        hashes = ", ".join(sorted({row["people"] for row in every}))
+        size = f"{study.evaluation.subjects} people of {study.evaluation.seconds:g} s of each preset, {hashes}"
+        parts += [f"**On the presets of the generator** ({size})", _preset_table(results)]
+        parts += ["MAE (bpm) of each", markdown(rows, [_set_column(name) for name in results.sets])]
     parts += ["**Cost**", markdown(rows, [GRAPH_COST, *COST])]
     if any(row["graph"].get("seconds_chance") is not None for row in every):
         parts += ["**What the graph does**", markdown(rows, GRAPH)]
@@ -111,33 +121,42 @@ def markdown_page(results: Results) -> str:
 
 
 def _accuracy_table(results: Results) -> str:
-    headings = ["runs", *(column.heading for column in ACCURACY), "difference (bpm)", "on the presets (bpm)"]
-    presets = results.study.evaluation.presets
     cells = {}
     for name, runs in results.rows.items():
-        differences = [_text(difference(results, name, sets)) for sets in ((OWN,), presets)]
-        if name == results.study.base_variant:
-            differences = ["reference", "reference"]
-        cells[name] = [str(len(runs)), *(cell(runs, column) for column in ACCURACY), *differences]
+        figures = [cell(runs, column) for column in ACCURACY]
+        cells[name] = [str(len(runs)), *figures, _difference(results, name, (OWN,), "errors")]
+    return markdown_cells(["runs", *(column.heading for column in ACCURACY), "difference (bpm)"], cells)
+
+
+def _preset_table(results: Results) -> str:
+    headings = ["runs", *(heading for column in PRESETS for heading in (column.heading, "difference"))]
+    presets, cells = results.study.evaluation.presets, {}
+    for name, runs in results.rows.items():
+        cells[name] = [str(len(runs))]
+        for column in PRESETS:
+            cells[name] += [cell(runs, column), _difference(results, name, presets, column.keys[-1], column.scale)]
     return markdown_cells(headings, cells)
 
 
-def difference(results: Results, variant: str, sets: Sequence[str]) -> Metric:
-    """Of a variant from the reference, over the recordings of some sets."""
+def difference(results: Results, variant: str, sets: Sequence[str], figure: str = "errors") -> Metric:
+    """Of a variant from the reference, over the recordings of some sets, in a figure of ``measure.PAIRED``."""
     by_variant = []
     for name in (results.study.base_variant, variant):
         runs = results.rows.get(name, ())
         by_variant.append(
-            {run["seed"]: {f"{s}/{r}": e for s in sets for r, e in run["errors"].get(s, {}).items()} for run in runs}
+            {run["seed"]: {f"{s}/{r}": e for s in sets for r, e in run[figure].get(s, {}).items()} for run in runs}
         )
     return difference_over_seeds(*by_variant)
 
 
-def _text(metric: Metric) -> str:
+def _difference(results: Results, variant: str, sets: Sequence[str], figure: str, scale: float = 1.0) -> str:
+    if variant == results.study.base_variant:
+        return "reference"
+    metric = difference(results, variant, sets, figure)
     if metric.value is None:
         return "–"
-    interval = "" if metric.low is None else f" [{metric.low:+.2f}, {metric.high:+.2f}]"
-    return f"{metric.value:+.2f}{interval}".replace("-", "−")
+    interval = "" if metric.low is None else f" [{scale * metric.low:+.2f}, {scale * metric.high:+.2f}]"
+    return f"{scale * metric.value:+.2f}{interval}".replace("-", "−")
 
 
 def _set_column(name: str) -> Column:
@@ -167,11 +186,12 @@ def _draw(folder: Path, results: Results, theme: str) -> None:
 
     drawn("accuracy_cost", plots.accuracy_against_cost, _points(results))
     drawn("learning", plots.learning_curves, _curves(results.rows))
-    by_variant = {name: [row["sets"].get(OWN, []) for row in rows] for name, rows in results.graphs.items()}
+    shown = OWN if any(OWN in row["sets"] for rows in results.graphs.values() for row in rows) else MAIN
+    by_variant = {name: [row["sets"].get(shown, []) for row in rows] for name, rows in results.graphs.items()}
     by_variant = {name: runs for name, runs in by_variant.items() if any(runs)}
     if not by_variant:
         return
-    drawn("graph", plots.graph_by_block, by_variant, "each line a variant; test subjects of the training mix")
+    drawn("graph", plots.graph_by_block, by_variant, f"each line a variant; set: {shown}")
     drawn("neighbour_maps", plots.neighbour_maps, by_variant)
     reference = results.graphs.get(results.study.base_variant, ())
     by_set = {name: [row["sets"].get(name, []) for row in reference] for name in (OWN, *results.sets)}
@@ -184,7 +204,7 @@ def _points(results: Results) -> list[plots.Point]:
     points = []
     for name, rows in results.rows.items():
         step = spread(rows, ("cost", "seconds_per_step"))
-        own, presets = spread(rows, ("accuracy", "MAE")), spread(rows, ("presets", "MAE"))
+        own, presets = spread(rows, ("accuracy", "MAE")), spread(rows, ("presets", "errors"))
         points.append(plots.Point(name, step.mean, (own.mean, own.sd), (presets.mean, presets.sd)))
     return points
 

@@ -11,18 +11,17 @@ from pydantic import Field
 
 from rppg_graph.config import Section
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.people import SEEDS
 from rppg_graph.experiments.plan import Experiments, Run, Variant, load_experiments, planned_runs
 from rppg_graph.registry import choose
-from rppg_graph.synthetic.parameters import PRESETS
 
 
 class EvaluationConfig(Section):
-    """What every trained variant is measured on, beside the test subjects of its own data."""
+    """What every trained variant is measured on, beside the test subjects of its own data: ``people.people_to_try``."""
 
-    presets: tuple[str, ...] = Field(tuple(PRESETS), description="names of data.synthetic.PRESETS, a set of each")
+    presets: tuple[str, ...] = Field(tuple(SEEDS), description="names of experiments.people.SEEDS, a set of each")
     subjects: int = Field(6, gt=0, description="of each set")
     seconds: float = Field(11.0, gt=0, description="of each recording")
-    seed: int = Field(90, description="of the sets, that no training data may have")
     graph_clips: int = Field(4, gt=0, description="clips of each set on which the graph is looked at")
 
 
@@ -48,7 +47,7 @@ def load_study(path: Path) -> Study:
     names = {variant.name: variant for variant in study.variants}
     choose("reference (a variant of the study)", names, study.base_variant)
     for preset in study.evaluation.presets:
-        choose("synthetic preset", PRESETS, preset)
+        choose("synthetic preset", SEEDS, preset)
     return study
 
 

@@ -38,7 +38,7 @@ from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.registry import choose
 from rppg_graph.report.plots import plot_learning
 from rppg_graph.synthetic import render_people
-from rppg_graph.synthetic.maps import SimulatedMaps
+from rppg_graph.synthetic.maps import RenderedMap, SimulatedMaps
 from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.synthetic.parameters import PRESETS
 from rppg_graph.synthetic.traces import RANGES
@@ -133,11 +133,30 @@ def _recorded(config: Config, split: Split) -> _People:
     return _People(learnt, ClipDataset(validation, fps=learnt.fps, **clips), mean_reference_bpm(train), validation)
 
 
+_VALIDATED = 10  # one in so many rendered people validates
+
+
 def _simulated(config: Config) -> _People:
     frames, people = config.data.clip_frames, config.simulated
+    rendered = [RenderedMap.of(each) for each in rendered_people(config)] if people.rendered_share else []
+    learnt = [person for number, person in enumerate(rendered) if number % _VALIDATED]
+    share = people.rendered_share
     return _People(
-        SimulatedMaps(config.train.steps * config.train.batch, frames, seed=config.seed, no_pulse=people.no_pulse),
-        SimulatedMaps(people.validation_people, frames, seed=config.seed + 1_000_000),
+        SimulatedMaps(
+            config.train.steps * config.train.batch,
+            frames,
+            seed=config.seed,
+            no_pulse=people.no_pulse,
+            rendered=learnt,
+            rendered_share=share,
+        ),
+        SimulatedMaps(
+            people.validation_people,
+            frames,
+            seed=config.seed + 1_000_000,
+            rendered=rendered[::_VALIDATED],
+            rendered_share=share,
+        ),
         float(np.mean(RANGES["bpm"][:2])),
         [],
     )

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rppg_graph.errors import InputError
 from rppg_graph.graph import aggregate, knn
-from rppg_graph.nn.denoise_block import DenoiseBlock
+from rppg_graph.nn.denoise_block import GraphMixing
 from rppg_graph.nn.folding import folded
 from rppg_graph.nn.relative_conv import RelativeConv
 
@@ -22,7 +22,7 @@ def inference_form(model: nn.Module) -> nn.Module:
         InputError: a graph convolution that takes edges.
     """
     for module in model.modules():
-        if isinstance(module, DenoiseBlock) and not isinstance(module.conv, RelativeConv):
+        if isinstance(module, GraphMixing) and not isinstance(module.conv, RelativeConv):
             raise InputError(
                 f"graph convolution {type(module.conv).__name__} (option conv) cannot be exported; "
                 "average_relative and max_relative can"

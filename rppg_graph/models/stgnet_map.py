@@ -6,15 +6,16 @@ Processing and Control, 2024, 106690, on relative colour traces in place of a fe
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
-from rppg_graph.graph.aggregate import neighbour_mean
-from rppg_graph.graph.knn import knn_of_graphs
 from rppg_graph.models.video_input import check_video
-from rppg_graph.nn.relative_conv import AverageRelativeConv
+from rppg_graph.nn.denoise_block import SegmentDenoise
 
 SLOW_FRAMES = 31  # what is slower than about a second of video is light and posture
 SEGMENT_FRAMES = 4  # of a node: 7.5 nodes a second carry rates up to 225 bpm
@@ -67,41 +68,6 @@ class TemporalBlock(nn.Module):
         return x + self.out(F.gelu(self.mix(torch.cat((h, whole - h), dim=1))))
 
 
-class SegmentDenoise(nn.Module):
-    """STGNet's denoise block on nodes that are a patch during a short segment, added to what goes through it.
-
-    Edges from the k nearest neighbours of a node's features over all patches and segments; ``h = GELU(BN(conv(x,
-    edges)))`` with the average-relative convolution; ``y = W₂ GELU(BN(W₁ h))``. Segments at the same phase of the pulse
-    look alike, wherever and whenever they are: their mean has the pulse and less of the noise.
-
-    Args:
-        channels: C.
-        k: neighbours, the node itself among them.
-
-    Shapes:
-        (B, C, P, T) → (B, C, P, T).
-    """
-
-    def __init__(self, channels: int, k: int) -> None:
-        super().__init__()
-        self.k = k
-        self.conv = AverageRelativeConv(channels, 2 * channels)
-        self.conv_norm = nn.BatchNorm1d(2 * channels)
-        self.shrink = nn.Sequential(nn.Linear(2 * channels, channels), nn.BatchNorm1d(channels), nn.GELU())
-        self.out = nn.Linear(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        clips, channels, patches, frames = x.shape
-        segments = F.avg_pool2d(x, (1, SEGMENT_FRAMES), ceil_mode=True)  # (B, C, P, S)
-        nodes = segments.flatten(2).transpose(1, 2)  # (B, N, C), N = P·S
-        neighbours = knn_of_graphs(nodes, min(self.k, nodes.shape[1]))  # (B, N, K)
-        mean = neighbour_mean(nodes, neighbours)
-        both = torch.cat((nodes, mean - nodes), dim=2).flatten(0, 1)  # (B·N, 2C)
-        h = F.gelu(self.conv_norm(F.linear(both, self.conv.matrix(), self.conv.bias)))
-        y = self.out(self.shrink(h)).view(clips, -1, channels).transpose(1, 2).view(segments.shape)
-        return x + F.interpolate(y, size=(patches, frames), mode="bilinear", align_corners=False)
-
-
 class STGNetMap(nn.Module):
     """Map of a face's mean colours to blood volume pulse: relative colours, temporal and denoise blocks, regions, wave.
 
@@ -110,6 +76,9 @@ class STGNetMap(nn.Module):
         grid: patches along a side of the crop.
         k: neighbours of a node in each denoise block; no block for an empty list.
         dilations: of the temporal blocks; the denoise blocks stand evenly between them.
+        reuse_graph: whether all denoise blocks share the graph of the first; each builds its own if not.
+        conv, graph, graph_options, loop, backend: of the denoise blocks, see
+            :class:`~rppg_graph.nn.denoise_block.GraphMixing`.
 
     Shapes:
         video (B, 3, T, H, W), RGB in [0, 1], or its map (B, 3, T, P) of the mean colours of P = g·g patches, row by
@@ -120,10 +89,12 @@ class STGNetMap(nn.Module):
 
     def __init__(
         self, *, channels: int = 32, grid: int = 4, k: tuple[int, ...] = (16, 16),
-        dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 2),
+        dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 2), reuse_graph: bool = False, conv: str = "average_relative",
+        graph: str = "knn", graph_options: Mapping[str, object] | None = None, loop: bool = True, backend: str = "auto",
     ) -> None:  # fmt: skip
         super().__init__()
-        self.grid = grid
+        self.grid, self.reuse_graph = grid, reuse_graph
+        mixing = {"conv": conv, "graph": graph, "graph_options": graph_options, "loop": loop, "backend": backend}
         self.first = nn.Conv2d(3, channels, (1, 7), padding=(0, 3))
         blocks: list[nn.Module] = []
         every = max(1, len(dilations) // (len(k) + 1))
@@ -131,8 +102,8 @@ class STGNetMap(nn.Module):
         for number, dilation in enumerate(dilations, 1):
             blocks.append(TemporalBlock(channels, dilation))
             if left and number % every == 0:
-                blocks.append(SegmentDenoise(channels, left.pop(0)))
-        self.blocks = nn.Sequential(*blocks)
+                blocks.append(SegmentDenoise(channels, left.pop(0), SEGMENT_FRAMES, **mixing))
+        self.blocks = nn.ModuleList(blocks)
         self.select = nn.Conv2d(channels, 1, 1)
         self.head = nn.Conv2d(channels, 1, 1)
 
@@ -158,7 +129,15 @@ class STGNetMap(nn.Module):
             )
         if colours.shape[2] < LEAST_FRAMES:
             raise InputError(f"map of {colours.shape[2]} frames: the network needs at least {LEAST_FRAMES}")
-        x = self.blocks(self.first(relative_colours(self._patches(colours))))  # (B, C, P, T)
+        x = self.first(relative_colours(self._patches(colours)))  # (B, C, P, T)
+        grid, neighbours = (math.ceil(x.shape[-1] / SEGMENT_FRAMES), self.grid, self.grid), None
+        for block in self.blocks:
+            if not isinstance(block, SegmentDenoise):
+                x = block(x)
+                continue
+            if self.reuse_graph and neighbours is None:
+                neighbours = block.neighbours(block.nodes(x), grid)
+            x = block(x, grid, neighbours)
         regions = torch.softmax(self.select(x).mean(-1, keepdim=True), dim=2)  # (B, 1, P, 1)
         return (regions * self.head(x)).sum(2)[:, 0]
 

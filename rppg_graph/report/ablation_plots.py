@@ -36,8 +36,10 @@ def accuracy_against_cost(path: Path, points: Sequence[Point], theme: str) -> No
         "A point a variant: mean over seeds, the bar their standard deviation. The line joins the variants that no "
         "other one beats in both: the Pareto front. Further left is cheaper, further down is better."
     )
-    with figure(path, 2, caption, theme, height=3.2) as axes:
-        for axis, kind, title in zip(axes, ("own", "presets"), ("Own test subjects", "All presets"), strict=True):
+    titles = {"own": "Own test subjects", "presets": "All presets"}
+    kinds = [kind for kind in titles if any(getattr(point, kind)[0] is not None for point in points)] or ["presets"]
+    with figure(path, len(kinds), caption, theme, height=3.2) as axes:
+        for axis, kind in zip(axes, kinds, strict=True):
             shown = [point for point in points if getattr(point, kind)[0] is not None]
             errors = [getattr(point, kind) for point in shown]
             front = pareto_front([(point.cost, error[0]) for point, error in zip(shown, errors, strict=True)])
@@ -45,7 +47,7 @@ def accuracy_against_cost(path: Path, points: Sequence[Point], theme: str) -> No
             for point, (mae, sd) in zip(shown, errors, strict=True):
                 axis.errorbar(point.cost, mae, yerr=sd or 0, fmt="o", color=BLUE, ecolor=GREY, markersize=4)
                 axis.annotate(point.name, (point.cost, mae), (5, 4), textcoords="offset points", fontsize=8)
-            axis.set(title=title, xlabel="training step (s)", ylabel="MAE (bpm)", ylim=(0, None))
+            axis.set(title=titles[kind], xlabel="training step (s)", ylabel="MAE (bpm)", ylim=(0, None))
             axis.margins(x=0.12)
 
 

@@ -1,31 +1,69 @@
-"""Simulated people as clips to train a map network on: drawn when they are asked for, never the same twice."""
+"""People as clips to train a map network on: simulated ones, never the same twice, and clips of rendered ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rppg_graph.data.cached_recording import CachedRecording
+from rppg_graph.data.traces import GRID, patch_colours
 from rppg_graph.synthetic.traces import simulate_people
+
+SPEED = (0.75, 1.33)  # at which a rendered person is played: another heart, another head
+
+
+class RenderedMap(NamedTuple):
+    """Colours of a rendered person: seconds (T,), patches (T, GRID², 3) float32 of 0 to 255, pulse (T,)."""
+
+    seconds: np.ndarray
+    patches: np.ndarray
+    pulse: np.ndarray
+
+    @staticmethod
+    def of(recording: CachedRecording) -> RenderedMap:
+        patches = np.stack([patch_colours(crop) for crop in recording.frames])
+        return RenderedMap(recording.seconds, patches, recording.pulse.astype(np.float32))
+
+    def clip(self, rng: np.random.Generator, frames: int, fps: float) -> tuple[np.ndarray, np.ndarray]:
+        """A stretch (3, frames, GRID²) of it with its pulse (frames,), at a random speed, mirrored or not."""
+        longest = self.seconds[-1] - self.seconds[0]
+        speed = min(np.exp(rng.uniform(*np.log(SPEED))), longest * fps / (frames - 1))
+        span = (frames - 1) / fps * speed
+        times = self.seconds[0] + rng.uniform(0, longest - span) + np.linspace(0, span, frames)
+        after = np.searchsorted(self.seconds, times).clip(1, len(self.seconds) - 1)
+        share = (times - self.seconds[after - 1]) / (self.seconds[after] - self.seconds[after - 1])
+        share = share.astype(np.float32)[:, None, None]
+        patches = self.patches[after - 1] * (1 - share) + self.patches[after] * share
+        if rng.random() < 0.5:
+            patches = patches.reshape(frames, GRID, GRID, 3)[:, :, ::-1].reshape(patches.shape)
+        return patches.transpose(2, 0, 1).copy(), np.interp(times, self.seconds, self.pulse).astype(np.float32)
 
 
 class SimulatedMaps(Dataset):
-    """Maps of simulated people with their pulse.
+    """Maps of simulated people with their pulse, and of rendered ones among them.
 
     Args:
         people: how many there are in an epoch; those of another epoch are others.
         frames, fps: of a clip.
         seed: same seed, same people.
-        no_pulse: share of people without a pulse.
+        no_pulse: share of simulated people without a pulse.
+        rendered: people of whom some clips are.
+        rendered_share: of a batch that those are.
     """
 
     left_out = 0  # every person is a clip
 
-    def __init__(self, people: int, frames: int, fps: float = 30.0, seed: int = 0, no_pulse: float = 0.0) -> None:
+    def __init__(
+        self, people: int, frames: int, fps: float = 30.0, seed: int = 0, no_pulse: float = 0.0,
+        rendered: Sequence[RenderedMap] = (), rendered_share: float = 0.0,
+    ) -> None:  # fmt: skip
         self.people, self.frames, self.fps, self.seed, self.no_pulse = people, frames, fps, seed, no_pulse
+        self.rendered, self.rendered_share = rendered, rendered_share
 
     def __len__(self) -> int:
         return self.people
@@ -37,6 +75,12 @@ class SimulatedMaps(Dataset):
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> list[tuple[Tensor, Tensor]]:
         """The people of a batch, drawn together: a tenth of the time that they take one by one."""
         rng = np.random.default_rng([self.seed, *(number for key in keys for number in key)])
-        drawn = simulate_people(rng, len(keys), self.frames, self.fps, self.no_pulse)
-        maps = torch.from_numpy(drawn.patches).permute(0, 3, 1, 2).contiguous()  # (n, 3, T, P)
-        return list(zip(maps, torch.from_numpy(drawn.pulse), strict=True))
+        filmed = round(self.rendered_share * len(keys))
+        clips = [self._rendered_clip(rng) for _ in range(filmed)]
+        if filmed < len(keys):
+            drawn = simulate_people(rng, len(keys) - filmed, self.frames, self.fps, self.no_pulse)
+            clips += zip(drawn.patches.transpose(0, 3, 1, 2), drawn.pulse, strict=True)
+        return [(torch.tensor(patches), torch.tensor(pulse)) for patches, pulse in clips]
+
+    def _rendered_clip(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return self.rendered[rng.integers(len(self.rendered))].clip(rng, self.frames, self.fps)

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 
 from rppg_graph.errors import InputError
-from rppg_graph.models.stgnet_map import SEGMENT_FRAMES, SegmentDenoise, STGNetMap, relative_colours
+from rppg_graph.models.stgnet_map import SEGMENT_FRAMES, STGNetMap, relative_colours
+from rppg_graph.nn.denoise_block import SegmentDenoise
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_a_picture_that_does_not_move_gives_silence_not_nan():
 
 def test_the_denoise_block_against_a_loop():
     torch.manual_seed(1)
-    block = SegmentDenoise(8, 3).double().eval()
+    block = SegmentDenoise(8, 3, SEGMENT_FRAMES).double().eval()
     x = torch.randn(1, 8, 2, 4 * SEGMENT_FRAMES, dtype=torch.float64)
     nodes = x.view(8, 2, 4, SEGMENT_FRAMES).mean(-1).flatten(1).T  # (8 nodes, C)
     unit = F.normalize(nodes, dim=1)
@@ -78,7 +79,7 @@ def test_the_denoise_block_against_a_loop():
         h = (block.conv.weight @ both[..., None])[..., 0].flatten() + block.conv.bias
         out.append(block.out(block.shrink(F.gelu(block.conv_norm(h[None])))[0]))
     wanted = x + F.interpolate(torch.stack(out).T.view(1, 8, 2, 4), size=(2, 16), mode="bilinear", align_corners=False)
-    assert torch.allclose(block(x), wanted, atol=1e-10)
+    assert torch.allclose(block(x, grid=(4, 1, 2)), wanted, atol=1e-10)
 
 
 def test_a_clip_that_is_too_short_is_refused():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_graph.synthetic.maps import SimulatedMaps
+from rppg_graph.synthetic.maps import SPEED, RenderedMap, SimulatedMaps
 from rppg_graph.synthetic.trace_camera import _at, _held
 from rppg_graph.synthetic.traces import RANGES, simulate_people
 
@@ -117,3 +117,38 @@ def test_maps_repeat_by_seed_epoch_and_index_alone():
     assert first[0][1].shape == (60,)
     assert not torch.equal(first[0][0], maps.__getitems__([(4, 1), (9, 1)])[0][0])
     assert len(maps) == 100
+
+
+def filmed(fps: float, seconds: float, hz: float) -> RenderedMap:
+    """Somebody whose colours are the pulse itself, with another brightness left than right."""
+    times = 0.3 + np.arange(round(fps * seconds)) / fps
+    pulse = np.sin(2 * np.pi * hz * times).astype(np.float32)
+    bright = np.repeat(np.linspace(50, 150, 8), 3).reshape(1, 1, 8, 3).repeat(8, 1).reshape(1, 64, 3)
+    return RenderedMap(times, (bright + pulse[:, None, None]).astype(np.float32), pulse)
+
+
+@pytest.mark.parametrize("fps", [15.0, 25.0, 30.0])
+def test_clips_of_a_rendered_person_keep_colour_and_pulse_together_at_any_speed(fps):
+    rng, rates, mirrored = np.random.default_rng(1), [], []
+    for _ in range(40):
+        patches, pulse = filmed(fps, 20, 1.2).clip(rng, 300, 30.0)
+        assert patches.shape == (3, 300, 64)
+        assert np.allclose(patches - patches.mean(1, keepdims=True), (pulse - pulse.mean())[:, None], atol=1e-3)
+        rises = np.flatnonzero((pulse[:-1] < 0) & (pulse[1:] >= 0))
+        rates.append(30 * (len(rises) - 1) / (rises[-1] - rises[0]))
+        mirrored.append(patches[0, 0, 0] > patches[0, 0, 7])
+    assert SPEED[0] * 1.2 - 0.02 < min(rates) < 1.0
+    assert 1.45 < max(rates) < SPEED[1] * 1.2 + 0.02
+    assert 10 < sum(mirrored) < 30
+
+
+def test_a_person_filmed_shorter_than_a_clip_at_full_speed_is_played_slower():
+    patches, _ = filmed(30.0, 8.5, 1.2).clip(np.random.default_rng(2), 300, 30.0)
+    assert patches.shape == (3, 300, 64)
+
+
+def test_a_share_of_a_batch_is_rendered_people():
+    maps = SimulatedMaps(100, 60, seed=3, rendered=[filmed(30.0, 20, 1.2)], rendered_share=0.5)
+    batch = maps.__getitems__([(number, 0) for number in range(8)])
+    spread = [float(np.ptp((patches - patches.mean(1, keepdim=True)).numpy(), axis=2).max()) for patches, _ in batch]
+    assert [s < 1e-3 for s in spread] == [True] * 4 + [False] * 4  # all patches of the filmed one move alike
