@@ -3,10 +3,11 @@
     python benchmarks/readings.py --people 60                       # generated people
     python benchmarks/readings.py ../shared/data/ubfc_rppg_mp4      # ROOT: real ones, and their compressed copies
 
-Formulas of CLASSICAL on the masks of MASKS, each alone as an ensemble of one; the ensemble, with equal votes and with
-votes by agreement; and both with a map network, where one is named. On generated people of every preset, straight to
-crops of 128 px, on ROOT (recordings with references), and on ROOT once more, strongly compressed: coded again as MPEG-4
-at 20 frames a second with a key frame every 30. Choices are made on the generated people; ROOT confirms them.
+Formulas of CLASSICAL on the masks of MASKS and the map network, each alone; the ensemble of formulas, the same with the
+network, and the same with the judgement, which is the default. On generated people of every preset and of four tones of
+skin, straight to crops of 128 px; on ROOT (recordings with references); and on ROOT once more, strongly compressed:
+coded again as MPEG-4 at 20 frames a second with a key frame every 30. Choices are made on the generated people; ROOT
+confirms them.
 
 Writes results/readings_generated_DEVICE.csv and .json, or readings_real: for each set and reading the mean absolute
 error and the share within 5 bpm, of windows of ten seconds side by side and of whole recordings, with intervals of 95 %
@@ -31,8 +32,9 @@ from rppg_graph.data.masks import MASKS
 from rppg_graph.data.prepared import cached_recordings, other_dataset
 from rppg_graph.data.recordings import find_recordings, ubfc_rppg
 from rppg_graph.data.video import probe
-from rppg_graph.experiments.people import SEEDS, Person, people_to_try, persons
+from rppg_graph.experiments.people import SEEDS, TONES, Person, people_of_tone, people_to_try, persons
 from rppg_graph.inference.ensemble import NETWORK, Ensemble, default_ensemble
+from rppg_graph.inference.ensemble_stream import FRAMES, STRIDE, read_traces
 from rppg_graph.inference.methods import SKIN_CROP
 from rppg_graph.inference.predict import wave_beside
 from rppg_graph.models.checkpoint import load
@@ -42,7 +44,7 @@ from rppg_graph.pulse.measure import measure
 from rppg_graph.pulse.protocols import PROTOCOLS
 
 WORK = Path("runs/readings")
-SECONDS = 20.0
+SECONDS, TONE_PEOPLE = 20.0, 16
 COPY_FPS, COPY_KBIT, COPY_KEY_FRAMES = 20, 250, 30
 SPANS = {"windows": 10.0, "recordings": None}  # seconds
 CLOSE_BPM, DRAWS = 5.0, 2000
@@ -88,16 +90,18 @@ def _recode(video: Path, out: Path, kbit: int) -> np.ndarray:
 def readings(network) -> dict[str, Ensemble]:
     """Every reading by name."""
     alone = {f"{formula}, {mask}": Ensemble(((formula, mask),)) for mask in MASKS for formula in CLASSICAL}
-    together = {"ensemble, equal votes": Ensemble(sharpness=0.0), "ensemble": Ensemble()}
-    both = {"ensemble with network, equal votes": Ensemble(network=network, sharpness=0.0)}
-    both |= {"ensemble with network": Ensemble(network=network)}
+    together = {"ensemble": Ensemble(), "ensemble with network": Ensemble(network=network)}
     judged = {"default": replace(default_ensemble(), network=network)}
-    return alone | {"network": Ensemble((), network)} | together | both | judged
+    return alone | {"network": Ensemble((), network)} | together | judged
 
 
 def errors(reading: Ensemble, person: Person) -> dict[str, list[float]]:
-    """Absolute errors in bpm of windows and of the whole; what has no number errs by the whole rate."""
-    wave = wave_beside(person.recording, reading.read(person.traces), reading.name)
+    """Absolute errors in bpm of windows and of the whole; what has no number errs by the whole rate.
+
+    What is one member alone is read in windows side by side, ensembles as `predict` reads, a window every second.
+    """
+    stride = FRAMES if len(reading.names) == 1 else STRIDE
+    wave = wave_beside(person.recording, read_traces(reading, person.traces, stride), reading.name)
     rows = {span: measure(wave, PROTOCOLS["native"], "fft", window) for span, window in SPANS.items()}
     return {
         span: [abs((row.bpm or 0.0) - row.reference_bpm) for row in found if row.reference_bpm is not None]
@@ -143,6 +147,8 @@ def main() -> None:
         sets = {name: persons(found) for name, found in cached.items()}
     else:
         sets = {preset: people_to_try(preset, options.people, SECONDS, SKIN_CROP) for preset in SEEDS}
+        few = min(options.people, TONE_PEOPLE)
+        sets |= {f"tone {tone}": people_of_tone(tone, few, SECONDS, SKIN_CROP) for tone in TONES}
     rows = []
     for name, people in sets.items():
         new = list(table(name, people, readings(network)))

@@ -21,8 +21,10 @@ from windows import CLOSE_BPM, INTERVAL, accuracy, errors, mae, told_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+STUDIES = ("neighbours", "constructors", "rebuilding", "features", "reductions")
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
 DEFAULT, MAP, BASE = "default", "network", "pos, skin"  # readings of readings.py
+NEEDED = ("recordings_with_3_seeds", "recordings_with_5_seeds")  # of power.py
 OTHER_MASKS = (", steady", ", whole")  # of readings that are in the CSV files alone
 PUBLISHED = {("FactorizePhys", "UBFC-rPPG"), ("TS-CAN", "UBFC-rPPG")}
 SETS = {"ubfc_rppg_mp4": "UBFC-rPPG, coded again at about 200 kbit/s"}
@@ -273,6 +275,31 @@ def comparison() -> str:
     return f"{about}\n\n{tables}"
 
 
+def preset_table(study: str) -> str:
+    """What a study of ``run.py ablate`` found on the presets, as it wrote it."""
+    path = RESULTS / f"ablation_{study}" / "table.md"
+    if not path.exists():
+        return missing(f"python run.py ablate configs/ablations/{study}.yaml")
+    question, *parts = path.read_text(encoding="utf-8").split("\n\n")
+    heading = next(number for number, part in enumerate(parts) if part.startswith("**On the presets"))
+    return "\n\n".join([question, *parts[heading : heading + 2]])
+
+
+def power() -> str:
+    """The least differences that studies can show, and what it would take to show the wanted ones."""
+    units = {"errors": ("MAE", "bpm", 1), "close": ("within 5 bpm", "points", 100), "snr": ("SNR", "dB", 1)}
+    rows = []
+    for name, study in (("power_first", "earlier runs"), ("power", "neighbours")):
+        path = RESULTS / f"{name}.json"
+        for row in json_of(path)["figures"] if path.exists() else ():
+            said, unit, scale = units[row["figure"]]
+            needed = ["more than any" if row[key] is None else f"{row[key]:,}" for key in NEEDED]
+            sees, wanted = (f"{scale * row[key]:.2g} {unit}" for key in ("sees", "wanted"))
+            rows.append([study, said, row["seeds"], row["recordings"], sees, wanted, *needed])
+    heads = ["study", "figure", "seeds", "people", "sees", "wanted", "people, 3 seeds", "people, 5 seeds"]
+    return table(heads, rows)
+
+
 def networks() -> str:
     """Every network of MODELS: its parameters as it is built without options."""
     from rppg_graph.models import MODELS
@@ -309,6 +336,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "published_synthetic": partial(published, "synthetic"),
     "comparison": comparison,
     "cross_check": cross_check,
+    **{f"study_{study}": partial(preset_table, study) for study in STUDIES},
+    "power": power,
     "networks": networks,
     "layouts": layouts,
     **{bench: partial(bench_block, RESULTS, bench) for bench in BENCHES},

@@ -28,6 +28,7 @@ SEEDS = {
     "local": 4107,
 }
 CODED = ("compressed", "still", "hard")  # whose codec takes something of the pulse
+TONES, TONE_PRESET, TONE_SEED = (1, 4, 7, 10), "office", 4150  # of the Monk scale: the same people with each
 TRACES_FILE = "traces-1.npz"  # goes up with any change of what a trace is
 
 
@@ -40,9 +41,18 @@ class Person(NamedTuple):
 
 def people_to_try(preset: str, people: int, seconds: float, crop: int, workers: int | None = None) -> list[Person]:
     """People of a preset, straight to crops of ``crop`` pixels; rendered now if they are not there."""
-    part = {"preset": preset, "subjects": people, "seed": SEEDS[preset], "seconds": seconds, "size": SIZE}
-    recordings = render_people(FOLDER, [part | {"coded": preset in CODED}], crop=crop, workers=workers)
-    return persons(recordings)
+    part = {"preset": preset, "seed": SEEDS[preset], "coded": preset in CODED}
+    return _rendered(part | {"subjects": people, "seconds": seconds}, crop, workers)
+
+
+def people_of_tone(tone: int, people: int, seconds: float, crop: int, workers: int | None = None) -> list[Person]:
+    """The same people with skin of a tone of the Monk scale, everything else alike."""
+    part = {"preset": TONE_PRESET, "seed": TONE_SEED, "skin_tone": tone}
+    return _rendered(part | {"subjects": people, "seconds": seconds}, crop, workers)
+
+
+def _rendered(part: dict[str, object], crop: int, workers: int | None) -> list[Person]:
+    return persons(render_people(FOLDER, [part | {"size": SIZE}], crop=crop, workers=workers))
 
 
 def persons(recordings: Iterable[CachedRecording]) -> list[Person]:

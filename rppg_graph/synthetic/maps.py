@@ -53,7 +53,7 @@ class SimulatedMaps(Dataset):
         seed: same seed, same people.
         no_pulse: share of simulated people without a pulse.
         rendered: people of whom some clips are.
-        rendered_share: of a batch that those are.
+        rendered_share: of all clips that those are.
     """
 
     left_out = 0  # every person is a clip
@@ -75,12 +75,16 @@ class SimulatedMaps(Dataset):
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> list[tuple[Tensor, Tensor]]:
         """The people of a batch, drawn together: a tenth of the time that they take one by one."""
         rng = np.random.default_rng([self.seed, *(number for key in keys for number in key)])
-        filmed = round(self.rendered_share * len(keys))
-        clips = [self._rendered_clip(rng) for _ in range(filmed)]
-        if filmed < len(keys):
-            drawn = simulate_people(rng, len(keys) - filmed, self.frames, self.fps, self.no_pulse)
+        filmed = [self._is_rendered(index) for index, _ in keys]
+        clips = [self._rendered_clip(rng) for _ in range(sum(filmed))]
+        if not all(filmed):
+            drawn = simulate_people(rng, len(keys) - sum(filmed), self.frames, self.fps, self.no_pulse)
             clips += zip(drawn.patches.transpose(0, 3, 1, 2), drawn.pulse, strict=True)
         return [(torch.tensor(patches), torch.tensor(pulse)) for patches, pulse in clips]
+
+    def _is_rendered(self, index: int) -> bool:
+        """So that their share of all people, taken in any order or one by one, is ``rendered_share``."""
+        return int((index + 1) * self.rendered_share) > int(index * self.rendered_share)
 
     def _rendered_clip(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return self.rendered[rng.integers(len(self.rendered))].clip(rng, self.frames, self.fps)

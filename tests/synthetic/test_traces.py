@@ -147,8 +147,14 @@ def test_a_person_filmed_shorter_than_a_clip_at_full_speed_is_played_slower():
     assert patches.shape == (3, 300, 64)
 
 
-def test_a_share_of_a_batch_is_rendered_people():
-    maps = SimulatedMaps(100, 60, seed=3, rendered=[filmed(30.0, 20, 1.2)], rendered_share=0.5)
-    batch = maps.__getitems__([(number, 0) for number in range(8)])
-    spread = [float(np.ptp((patches - patches.mean(1, keepdim=True)).numpy(), axis=2).max()) for patches, _ in batch]
-    assert [s < 1e-3 for s in spread] == [True] * 4 + [False] * 4  # all patches of the filmed one move alike
+def is_filmed(patches: torch.Tensor) -> bool:
+    """Do all patches move alike, as those of ``filmed`` do?"""
+    return float(np.ptp((patches - patches.mean(1, keepdim=True)).numpy(), axis=2).max()) < 1e-3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
+def test_a_share_of_all_clips_is_rendered_people_together_or_one_by_one(share):
+    maps = SimulatedMaps(100, 60, seed=3, rendered=[filmed(30.0, 20, 1.2)], rendered_share=share)
+    together = [is_filmed(patches) for patches, _ in maps.__getitems__([(number, 0) for number in range(20)])]
+    alone = [is_filmed(maps[number, 0][0]) for number in range(20)]
+    assert sum(together) == sum(alone) == round(20 * share)
