@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rppg_graph.data.clips import Key, with_epoch
 from rppg_graph.synthetic.traces import simulate_people
 
 
@@ -30,13 +31,13 @@ class SimulatedMaps(Dataset):
     def __len__(self) -> int:
         return self.people
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
         """The person ``key = (index, epoch)``: map (3, T, P) of 0 to 255, pulse (T,), both float32."""
         return self.__getitems__([key])[0]
 
-    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> list[tuple[Tensor, Tensor]]:
+    def __getitems__(self, keys: Sequence[Key]) -> list[tuple[Tensor, Tensor]]:
         """The people of a batch, drawn together: a tenth of the time that they take one by one."""
-        rng = np.random.default_rng([self.seed, *(number for key in keys for number in key)])
+        rng = np.random.default_rng([self.seed, *(number for key in keys for number in with_epoch(key))])
         drawn = simulate_people(rng, len(keys), self.frames, self.fps, self.no_pulse)
         maps = torch.from_numpy(drawn.patches).permute(0, 3, 1, 2).contiguous()  # (n, 3, T, P)
         return list(zip(maps, torch.from_numpy(drawn.pulse), strict=True))
