@@ -48,26 +48,23 @@ def preprocess(
             once when `out` cannot be written, or two recordings have one name.
     """
     recordings, out = list(recordings), Path(out)
-    _check_names(recordings)
-    with ExitStack() as held:
-        _prepare(out, held)
-        return _preprocess(recordings, out, settings, workers)
-
-
-def _preprocess(recordings: list[Recording], out: Path, settings: CropSettings, workers: int | None) -> Path:
-    manifest = {recording.name: {"folder": folder_name(recording.name), "done": False} for recording in recordings}
-    todo = []
-    for recording in recordings:
-        manifest[recording.name]["done"] = is_current(recording, out, settings)
-        if not manifest[recording.name]["done"]:
-            todo.append(recording)
+    if not recordings:
+        raise InputError("there is no recording to preprocess")
+    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
 
     def finished(recording: Recording) -> None:
         manifest[recording.name]["done"] = True
         _write_manifest(out, settings, manifest)
 
-    _write_manifest(out, settings, manifest)
-    failures = build_all(todo, out, settings, workers, finished)
+    with ExitStack() as held:
+        _prepare(out, held)
+        current = {recording.name: is_current(recording, out, settings) for recording in recordings}
+        manifest = {name: {"folder": folder_name(name), "done": done} for name, done in current.items()}
+        _write_manifest(out, settings, manifest)
+        todo = [recording for recording in recordings if not current[recording.name]]
+        failures = build_all(todo, out, settings, workers, finished)
     if failures:
         lines = [f"  {recording.name} ({recording.files[0].parent}): {error}" for recording, error in failures]
         message = f"{len(failures)} of {len(recordings)} recordings could not be preprocessed:\n" + "\n".join(lines)
@@ -99,14 +96,6 @@ def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRec
             f"{', '.join(holes)}. Run preprocess again, or leave them out by name."
         )
     return [read_recording(folder) for folder in expected.values()]
-
-
-def _check_names(recordings: list[Recording]) -> None:
-    if not recordings:
-        raise InputError("there is no recording to preprocess")
-    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
 
 
 def _prepare(out: Path, held: ExitStack) -> None:
