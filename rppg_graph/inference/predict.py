@@ -18,8 +18,8 @@ from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.judged import Verdict, by_evidence
 from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod, network_of
+from rppg_graph.inference.raw_wave import RawWave, finite_runs
 from rppg_graph.inference.stream import Stream, Update
-from rppg_graph.inference.wave_stream import RawWave, finite_runs
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.measure import Wave
