@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,9 @@ def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, rea
     cost = _cost(run, checkpoint) | {"measuring_seconds": time.perf_counter() - started}
     learning = [{key: row[key] for key in ("step", "loss", "validation_loss")} for row in read_metrics(run.folder)]
     presets = [error for preset in evaluation.presets for error in figures[preset]["errors"].values()]
+    about = stamp()
+    packages = {name: about["packages"][name] for name in ("torch", "torch-geometric", "numpy", "numba")}
+    machine = {name: about["machine"][name] for name in ("rppg_graph", "python", "system", "cores", "GPUs")}
     row = {
         "steps": cost["steps"],
         "accuracy": figures[OWN]["accuracy"],
@@ -81,7 +84,7 @@ def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, rea
         "graph": _summary(graph[OWN]),
         "cost": cost,
         "learning": learning,
-        "stamp": _stamp(),
+        "stamp": {"commit": about["commit"], "threads": about["threads"], **machine, **packages},
     }
     return {"row": row, "graph": {"sets": {name: _blocks(blocks, name == OWN) for name, blocks in graph.items()}}}
 
@@ -159,10 +162,3 @@ def _blocks(blocks: Sequence[GraphStatistics], with_maps: bool) -> list[dict[str
                 row[name] = np.round(value, 6).tolist()
         rows.append(row)
     return rows
-
-
-def _stamp() -> Mapping[str, Any]:
-    about = stamp()
-    packages = {name: about["packages"][name] for name in ("torch", "torch-geometric", "numpy", "numba")}
-    machine = {name: about["machine"][name] for name in ("rppg_graph", "python", "system", "cores", "GPUs")}
-    return {"commit": about["commit"], "threads": about["threads"], **machine, **packages}

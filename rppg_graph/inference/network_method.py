@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rppg_graph.data.clips import ClipCutter, clip_tensor
 from rppg_graph.data.face import FaceFrame
@@ -120,16 +120,14 @@ class NetworkMethod:
             wanted = f"{self.name} was trained on {self.crop_size}: cut the faces at the method's crop_size"
             raise ValueError(f"face crops of {width} × {height} pixels; {wanted}")
         video = clip_tensor(clips).to(next(self.model.parameters()).device)  # (B, 3, T, H, W)
-        waves = [self._waves_of(view, number) for view in seen(video, self.views)]
+        waves = []
+        for view in seen(video, self.views):
+            if self.mc is None:
+                wave = self.model(view)[None]  # (S, B, T)
+            else:
+                wave = sample(self.model, view, self.mc.samples, self.mc.rate, 1_000_003 * self.mc.seed + number)
+            wave = wave.double().cpu().numpy()
+            if self.model.label == "differenced":
+                wave = np.apply_along_axis(detrend, 2, np.cumsum(wave, axis=2))
+            waves.append(wave)
         return waves[0] if len(waves) == 1 else np.mean([unit_deviation(wave) for wave in waves], axis=0)
-
-    def _waves_of(self, video: Tensor, number: int) -> np.ndarray:
-        """Waves (S, B, T) of the video (B, 3, T, H, W)."""
-        if self.mc is None:
-            waves = self.model(video)[None]
-        else:
-            waves = sample(self.model, video, self.mc.samples, self.mc.rate, 1_000_003 * self.mc.seed + number)
-        waves = waves.double().cpu().numpy()
-        if self.model.label == "differenced":
-            waves = np.apply_along_axis(detrend, 2, np.cumsum(waves, axis=2))
-        return waves

@@ -65,19 +65,13 @@ def joined(raw: RawWave, other: RawWave) -> RawWave:
     found = {name: np.full_like(values, np.nan) for name, values in raw.waves().items()}
     for part in finite_runs(raw.bvp + beside):
         if part.stop - part.start >= LEAST_SECONDS * raw.fps:
-            for name, values in _joined(raw, beside, part).items():
-                found[name][..., part] = values
+            windows = weights(raw.bvp[part], beside[part], raw.fps, raw.contact)
+            for name, values in raw.waves().items():
+                own = values[..., part]
+                squared = name == "variance"
+                mean = weight_at(windows, "first") ** 2 * own if squared else mixed(own, beside[part], windows)
+                found[name][..., part] = mean
     return replace(raw, **found)
-
-
-def _joined(raw: RawWave, beside: np.ndarray, part: slice) -> dict[str, np.ndarray]:
-    """The network's waves mixed with the one beside it (T,), by name, in a stretch that both cover."""
-    windows = weights(raw.bvp[part], beside[part], raw.fps, raw.contact)
-    waves = {name: values[..., part] for name, values in raw.waves().items()}
-    found = {name: mixed(waves[name], beside[part], windows) for name in waves if name != "variance"}
-    if raw.variance is not None:
-        found["variance"] = weight_at(windows, "first") ** 2 * waves["variance"]
-    return found
 
 
 def finite_runs(wave: np.ndarray) -> list[slice]:

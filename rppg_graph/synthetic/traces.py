@@ -53,7 +53,7 @@ def simulate_people(
     pulse, late, rate = _pulse(draw, seconds)
     skin = _face(draw)  # (n, _WIDE²)
     albedo = _albedo(draw, skin)  # (n, _WIDE², 3)
-    beat = _blood(draw, skin, alive)[:, :, None] * _blood_colour(draw)[:, None]  # (n, _WIDE², 3)
+    beat = _blood(draw, skin, alive)  # (n, _WIDE², 3)
     x, y, head = _head(draw, seconds)
     seen, throbbing = _moved(albedo, x, y), _moved(albedo * beat, x, y)  # (n, T, GRID², 3)
     level = seen.mean(axis=1, keepdims=True)
@@ -140,15 +140,11 @@ def _albedo(draw: Draw, skin: np.ndarray) -> np.ndarray:
 
 
 def _blood(draw: Draw, skin: np.ndarray, alive: np.ndarray) -> np.ndarray:
-    """Relative amplitude of the pulse in each patch (n, _WIDE²)."""
+    """Relative amplitude of the pulse in R, G and B of each patch (n, _WIDE², 3)."""
     uneven = draw.rng.gamma(3.0, 1 / 3, skin.shape)
-    return (draw("pulse")[:, None] * skin * uneven * alive[:, None]).astype(np.float32)
-
-
-def _blood_colour(draw: Draw) -> np.ndarray:
-    """The pulse's share of R, G and B (n, 3), 1 in green."""
+    green = (draw("pulse")[:, None] * skin * uneven * alive[:, None]).astype(np.float32)  # (n, _WIDE²)
     colour = np.maximum(np.array(_BLOOD, np.float32) + draw.normal(3) * np.array([0.08, 0.05, 0.1], np.float32), 0.03)
-    return colour / colour[:, 1:2]
+    return green[:, :, None] * (colour / colour[:, 1:2])[:, None]
 
 
 def _rhythm(draw: Draw, seconds: np.ndarray, low: float, high: float) -> np.ndarray:
