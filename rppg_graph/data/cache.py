@@ -83,7 +83,15 @@ def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRec
             settings than the manifest's.
     """
     out, leave_out = Path(out), set(leave_out)
-    manifest = _read_manifest(out)
+    path = out / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{out}: no cache of face crops there ({MANIFEST_FILE} is missing); run preprocess") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run preprocess again") from None
+    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"{path}: not a manifest of format version {FORMAT_VERSION}; run preprocess again")
     expected = {name: out / entry["folder"] for name, entry in manifest["recordings"].items() if name not in leave_out}
     holes = []
     for name, folder in expected.items():
@@ -115,16 +123,3 @@ def _prepare(out: Path, held: ExitStack) -> None:
 def _write_manifest(out: Path, settings: CropSettings, recordings: dict[str, dict[str, Any]]) -> None:
     content = {"format_version": FORMAT_VERSION, "settings": asdict(settings), "recordings": recordings}
     write_text(out / MANIFEST_FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-
-
-def _read_manifest(out: Path) -> dict[str, Any]:
-    path = out / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{out}: no cache of face crops there ({MANIFEST_FILE} is missing); run preprocess") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run preprocess again") from None
-    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
-        raise InputError(f"{path}: not a manifest of format version {FORMAT_VERSION}; run preprocess again")
-    return manifest
