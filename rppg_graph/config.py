@@ -158,28 +158,23 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     return validate(Config, tree, str(path))
 
 
-def read_mapping(path: Path, example: str, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+def read_mapping(path: Path, example: str) -> dict[str, Any]:
     """What a YAML file holds; ``extends`` names a file beside it whose keys it has where it says nothing else.
-
-    ``extending``: the files that led here by it.
 
     Raises:
         InputError: no such file, not YAML, files that extend each other, or no mapping, which ``example`` describes.
     """
+    return _with_extended(path, example, ())
+
+
+def _with_extended(path: Path, example: str, extending: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in extending:
         raise InputError(f"{path} extends itself, by way of {len(extending)} files; take one `extends` out")
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a YAML file: {error}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} must hold a mapping {example}, it holds {tree!r}")
+    tree = _read_one(path, example)
     if "extends" not in tree:
         return tree
     base = path.parent / str(tree.pop("extends"))
-    return _merged(read_mapping(base, example, (*extending, path.resolve())), tree)
+    return _merged(_with_extended(base, example, (*extending, path.resolve())), tree)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,12 +186,25 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def _read_one(path: Path, example: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a YAML file: {error}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} must hold a mapping {example}, it holds {tree!r}")
+    return tree
+
+
 def validate(schema: type[Section], tree: dict[str, Any], where: str) -> Any:
     """Check a tree against a schema; ``where`` names its origin in the message of the InputError."""
     try:
         return schema.model_validate(tree)
     except ValidationError as error:
-        raise InputError("\n".join(f"{where}: {_explain(schema, each)}" for each in error.errors())) from error
+        lines = [f"{where}: {_explain(schema, problem)}" for problem in error.errors()]
+        raise InputError("\n".join(lines)) from error
 
 
 def validate_options(constructor: type, options: dict[str, Any], where: str) -> dict[str, Any]:
@@ -229,7 +237,7 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
 def _explain(schema: type[Section], problem: Any) -> str:
     path = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {path} (value {problem['input']!r}){nearest(path, describe(schema))}"
+        return f"unknown key {path} (value {problem['input']!r}){nearest(path, key_paths(schema))}"
     if problem["type"] == "missing":
         return f"{path} is missing: {describe(schema).get(path, '')}"
     reason = problem["msg"].removeprefix("Value error, ")
@@ -238,13 +246,22 @@ def _explain(schema: type[Section], problem: Any) -> str:
     return f"{path} = {problem['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
+def key_paths(schema: type[Section], prefix: str = "") -> list[str]:
+    """Every key of the schema as ``section.key``."""
+    return list(describe(schema, prefix))
+
+
 def describe(schema: type[Section], prefix: str = "") -> dict[str, str]:
     """Every key of the schema with its description, for messages and ``--help``."""
     table: dict[str, str] = {}
     for name, field in schema.model_fields.items():
         table[prefix + name] = field.description or ""
         kind = field.annotation
-        for part in (kind, *getattr(kind, "__args__", ())):
-            if isinstance(part, type) and issubclass(part, Section):
-                table |= describe(part, f"{prefix}{name}.")
+        section = next((t for t in (kind, *getattr(kind, "__args__", ())) if _is_section(t)), None)
+        if section is not None:
+            table |= describe(section, f"{prefix}{name}.")
     return table
+
+
+def _is_section(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)

@@ -48,23 +48,26 @@ def preprocess(
             once when `out` cannot be written, or two recordings have one name.
     """
     recordings, out = list(recordings), Path(out)
-    if not recordings:
-        raise InputError("there is no recording to preprocess")
-    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
+    _check_names(recordings)
+    with ExitStack() as held:
+        _prepare(out, held)
+        return _preprocess(recordings, out, settings, workers)
+
+
+def _preprocess(recordings: list[Recording], out: Path, settings: CropSettings, workers: int | None) -> Path:
+    manifest = {recording.name: {"folder": folder_name(recording.name), "done": False} for recording in recordings}
+    todo = []
+    for recording in recordings:
+        manifest[recording.name]["done"] = is_current(recording, out, settings)
+        if not manifest[recording.name]["done"]:
+            todo.append(recording)
 
     def finished(recording: Recording) -> None:
         manifest[recording.name]["done"] = True
         _write_manifest(out, settings, manifest)
 
-    with ExitStack() as held:
-        _prepare(out, held)
-        current = {recording.name: is_current(recording, out, settings) for recording in recordings}
-        manifest = {name: {"folder": folder_name(name), "done": done} for name, done in current.items()}
-        _write_manifest(out, settings, manifest)
-        todo = [recording for recording in recordings if not current[recording.name]]
-        failures = build_all(todo, out, settings, workers, finished)
+    _write_manifest(out, settings, manifest)
+    failures = build_all(todo, out, settings, workers, finished)
     if failures:
         lines = [f"  {recording.name} ({recording.files[0].parent}): {error}" for recording, error in failures]
         message = f"{len(failures)} of {len(recordings)} recordings could not be preprocessed:\n" + "\n".join(lines)
@@ -83,15 +86,7 @@ def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRec
             settings than the manifest's.
     """
     out, leave_out = Path(out), set(leave_out)
-    path = out / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{out}: no cache of face crops there ({MANIFEST_FILE} is missing); run preprocess") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run preprocess again") from None
-    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
-        raise InputError(f"{path}: not a manifest of format version {FORMAT_VERSION}; run preprocess again")
+    manifest = _read_manifest(out)
     expected = {name: out / entry["folder"] for name, entry in manifest["recordings"].items() if name not in leave_out}
     holes = []
     for name, folder in expected.items():
@@ -104,6 +99,14 @@ def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRec
             f"{', '.join(holes)}. Run preprocess again, or leave them out by name."
         )
     return [read_recording(folder) for folder in expected.values()]
+
+
+def _check_names(recordings: list[Recording]) -> None:
+    if not recordings:
+        raise InputError("there is no recording to preprocess")
+    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
 
 
 def _prepare(out: Path, held: ExitStack) -> None:
@@ -123,3 +126,16 @@ def _prepare(out: Path, held: ExitStack) -> None:
 def _write_manifest(out: Path, settings: CropSettings, recordings: dict[str, dict[str, Any]]) -> None:
     content = {"format_version": FORMAT_VERSION, "settings": asdict(settings), "recordings": recordings}
     write_text(out / MANIFEST_FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+
+
+def _read_manifest(out: Path) -> dict[str, Any]:
+    path = out / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{out}: no cache of face crops there ({MANIFEST_FILE} is missing); run preprocess") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run preprocess again") from None
+    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"{path}: not a manifest of format version {FORMAT_VERSION}; run preprocess again")
+    return manifest

@@ -65,11 +65,7 @@ def modulo5(subjects: Iterable[str]) -> list[Split]:
         InputError: a subject without a number in its name, or all subjects in one part.
     """
     subjects = _in_order(subjects)
-    numbers = {subject: re.search(r"[0-9]+", subject) for subject in subjects}
-    for subject, digits in numbers.items():
-        if digits is None:
-            raise InputError(f"subject {subject!r} has no number, so modulo5 cannot place it; use another split.")
-    part = {subject: int(digits.group()) % PARTS for subject, digits in numbers.items()}
+    part = {subject: _number(subject) % PARTS for subject in subjects}
     return [
         _fold(f"modulo5-{i}", subjects, [subject for subject in subjects if part[subject] == i])
         for i in sorted(set(part.values()))
@@ -114,12 +110,7 @@ def read_splits(path: Path | str) -> tuple[list[Split], set[str]]:
         InputError: not such a file; a subject on two sides.
     """
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}. Name a file that write_splits made.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not YAML ({error}). Mend it, or write it anew.") from error
+    content = _yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("folds"), list) or not content["folds"]:
         raise InputError(f"{path}: no list under 'folds'; each fold has lists of subjects under 'train' and 'test'.")
     left_out = set(_subjects(content.get("left_out", []), "left_out", path))
@@ -191,6 +182,22 @@ def _in_order(subjects: Iterable[str]) -> list[str]:
 
 def _fold(name: str, subjects: list[str], test: list[str]) -> Split:
     return Split(name, train=tuple(subject for subject in subjects if subject not in test), test=tuple(test))
+
+
+def _number(subject: str) -> int:
+    digits = re.search(r"[0-9]+", subject)
+    if digits is None:
+        raise InputError(f"subject {subject!r} has no number, so modulo5 cannot place it; use another split.")
+    return int(digits.group())
+
+
+def _yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}. Name a file that write_splits made.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not YAML ({error}). Mend it, or write it anew.") from error
 
 
 def _subjects(names: object, place: str, path: Path) -> tuple[str, ...]:

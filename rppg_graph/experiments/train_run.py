@@ -41,7 +41,7 @@ from rppg_graph.synthetic import render_people
 from rppg_graph.synthetic.maps import SimulatedMaps
 from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.synthetic.parameters import PRESETS
-from rppg_graph.synthetic.trace_draws import RANGES
+from rppg_graph.synthetic.traces import RANGES
 from rppg_graph.training.losses import LOSSES
 from rppg_graph.training.trainer import Trainer, check_steps, read_metrics
 

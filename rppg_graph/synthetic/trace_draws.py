@@ -1,43 +1,23 @@
-"""What a simulated person is drawn from: the range of every number, and the waves and noise of it all."""
+"""The draws of simulated people: numbers from their ranges, and the waves and noise of it all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-# Name → (low, high, how it is drawn, where from). "log": evenly over the logarithm; "share": probability of a person.
-RANGES: dict[str, tuple[float, float, str, str]] = {
-    "bpm": (38, 200, "even", "resting hearts to exercise; the search band is 36 to 216"),
-    "drift_bpm": (-10, 10, "even", "over ten seconds; the UBFC-rPPG task changes rates by about as much"),
-    "breathing_bpm": (0, 4, "even", "respiratory sinus arrhythmia, half its size; Task Force 1996"),
-    "ectopic": (0.05, 0.05, "share", "a beat that comes too early; seen in a few percent of healthy people"),
-    "pulse": (2.5e-4, 1e-2, "log", "relative, in green; 0.005 at most for a webcam, de Haan and Jeanne 2013"),
-    "delay_seconds": (0, 0.06, "even", "between regions of one face; Kamshilin et al. 2015"),
-    "light": (1e-4, 1e-2, "log", "slow changes of light and exposure, 1/f"),
-    "lamp": (1e-4, 2e-2, "log", "a lamp, a screen or mains flicker aliased into the band"),
-    "lamp_share": (0.25, 0.25, "share", "of people under such a light"),
-    "step": (0.01, 0.15, "log", "of exposure or white balance; webcams move in steps of about a tenth"),
-    "step_share": (0.15, 0.15, "share", ""),
-    "shift": (1e-3, 0.25, "log", "of the crop over the face in patches, after tracking"),
-    "rhythm_share": (0.35, 0.35, "share", "of people who nod, chew, jog or sit in a car"),
-    "shading": (1e-4, 1e-2, "log", "relative change of a patch as the head turns to the light"),
-    "specular": (1e-5, 8e-3, "log", "gloss that comes and goes with the head, colour of the lamp"),
-    "noise": (3e-4, 1.2e-2, "log", "of a patch's mean a frame; 1 % is a dim webcam"),
-    "quantised": (1e-4, 2e-2, "log", "what a codec's coarse steps leave of a patch"),
-    "coded_share": (0.75, 0.75, "share", "of people whose video went through a lossy codec"),
-}
+Ranges = Mapping[str, tuple[float, float, str, str]]  # see `traces.RANGES`
 
 
 class Draw:
-    """Draws what RANGES names, one value a person, and keeps it."""
+    """Draws what ``ranges`` names, one value a person, and keeps it."""
 
-    def __init__(self, rng: np.random.Generator, n: int) -> None:
-        self.rng, self.n, self.parameters = rng, n, {}
+    def __init__(self, rng: np.random.Generator, n: int, ranges: Ranges) -> None:
+        self.rng, self.n, self.ranges, self.parameters = rng, n, ranges, {}
 
     def __call__(self, name: str) -> np.ndarray:
         """(n,) values; of a share, whether the person has it."""
-        low, high, how, _ = RANGES[name]
+        low, high, how, _ = self.ranges[name]
         if how == "share":
             value = (self.rng.random(self.n) < low).astype(np.float32)
         else:

@@ -2,7 +2,7 @@
 
 What a camera makes of a face is drawn part by part: skin, hair and background on a grid of patches; blood, light, head
 and features that change their colours; the sensor's noise and the codec that holds patches back. Nothing is fitted to a
-real recording. All ranges stand in ``trace_draws.RANGES``, with where they come from.
+real recording. All ranges stand in :data:`RANGES`, with where they come from.
 """
 
 from __future__ import annotations
@@ -19,6 +19,29 @@ from rppg_graph.synthetic.trace_draws import Draw
 BACKGROUND_BLOCKS = 8
 _BLOOD = (0.33, 0.78, 0.53)  # of R, G, B; de Haan and van Leest 2014
 _WIDE = GRID + 2  # a ring of patches around the crop, which a moving head brings in
+
+# Name → (low, high, how it is drawn, where from). "log": evenly over the logarithm; "share": probability of a person.
+RANGES: dict[str, tuple[float, float, str, str]] = {
+    "bpm": (38, 200, "even", "resting hearts to exercise; the search band is 36 to 216"),
+    "drift_bpm": (-10, 10, "even", "over ten seconds; the UBFC-rPPG task changes rates by about as much"),
+    "breathing_bpm": (0, 4, "even", "respiratory sinus arrhythmia, half its size; Task Force 1996"),
+    "ectopic": (0.05, 0.05, "share", "a beat that comes too early; seen in a few percent of healthy people"),
+    "pulse": (2.5e-4, 1e-2, "log", "relative, in green; 0.005 at most for a webcam, de Haan and Jeanne 2013"),
+    "delay_seconds": (0, 0.06, "even", "between regions of one face; Kamshilin et al. 2015"),
+    "light": (1e-4, 1e-2, "log", "slow changes of light and exposure, 1/f"),
+    "lamp": (1e-4, 2e-2, "log", "a lamp, a screen or mains flicker aliased into the band"),
+    "lamp_share": (0.25, 0.25, "share", "of people under such a light"),
+    "step": (0.01, 0.15, "log", "of exposure or white balance; webcams move in steps of about a tenth"),
+    "step_share": (0.15, 0.15, "share", ""),
+    "shift": (1e-3, 0.25, "log", "of the crop over the face in patches, after tracking"),
+    "rhythm_share": (0.35, 0.35, "share", "of people who nod, chew, jog or sit in a car"),
+    "shading": (1e-4, 1e-2, "log", "relative change of a patch as the head turns to the light"),
+    "specular": (1e-5, 8e-3, "log", "gloss that comes and goes with the head, colour of the lamp"),
+    "noise": (3e-4, 1.2e-2, "log", "of a patch's mean a frame; 1 % is a dim webcam"),
+    "quantised": (1e-4, 2e-2, "log", "what a codec's coarse steps leave of a patch"),
+    "coded_share": (0.75, 0.75, "share", "of people whose video went through a lossy codec"),
+}
+
 
 class People(NamedTuple):
     """n simulated people over T frames.
@@ -47,7 +70,7 @@ def simulate_people(
 
     The same generator state gives the same people.
     """
-    draw = Draw(rng, n)
+    draw = Draw(rng, n, RANGES)
     seconds = (np.arange(frames) / fps).astype(np.float32)
     alive = rng.random(n) >= no_pulse
     pulse, late, rate = _pulse(draw, seconds)
@@ -172,9 +195,8 @@ def _head(draw: Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 def _moved(albedo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The crop's patches (n, T, GRID², 3) while the wide grid (n, _WIDE², 3) moves under it, so that they mix."""
     wide = albedo.reshape(len(albedo), _WIDE, _WIDE, 3)
-    weights = [
-        (np.maximum(-at, 0), 1 - np.abs(at), np.maximum(at, 0)) for at in (y, x)
-    ]  # of the neighbour before, itself, and the one after
+    # of the neighbour before, itself, and the one after
+    weights = [(np.maximum(-at, 0), 1 - np.abs(at), np.maximum(at, 0)) for at in (y, x)]
     out = 0
     for i in range(3):
         for j in range(3):

@@ -5,8 +5,7 @@ from torch.utils.data import DataLoader
 
 from rppg_graph.synthetic.maps import SimulatedMaps
 from rppg_graph.synthetic.trace_camera import _at, _held
-from rppg_graph.synthetic.trace_draws import RANGES
-from rppg_graph.synthetic.traces import simulate_people
+from rppg_graph.synthetic.traces import RANGES, simulate_people
 
 
 def people(seed: int = 1, n: int = 24, **options: float):

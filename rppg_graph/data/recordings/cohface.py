@@ -11,8 +11,8 @@ from pathlib import Path
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import make_reference, uniform_seconds
 from rppg_graph.data.recordings.matlab import array_named, open_hdf5
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import video_recording
 
 PULSE_HZ = 256.0
 VIDEO, LABELS = "data.avi", "data.hdf5"

@@ -16,8 +16,9 @@ import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import frame_clock, video_recording
+from rppg_graph.data.recordings.sources import frame_clock
 from rppg_graph.errors import InputError
 
 VIDEOS, TIMES, LABELS = ("c920-1.avi", "c920-2.avi"), "c920.csv", "viatom-raw.csv"

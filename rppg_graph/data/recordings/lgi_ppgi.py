@@ -17,8 +17,9 @@ import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import frame_clock, video_recording
+from rppg_graph.data.recordings.sources import frame_clock
 from rppg_graph.errors import InputError
 
 OXIMETER_HZ = 60.0

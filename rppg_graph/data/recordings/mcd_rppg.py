@@ -16,8 +16,9 @@ import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, frame_clock, video_recording
+from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, frame_clock
 from rppg_graph.errors import InputError
 
 VIDEO = r"[0-9]+_[A-Za-z0-9]+_(before|after)\.avi"

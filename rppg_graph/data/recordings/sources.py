@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import av
@@ -13,7 +12,6 @@ import cv2
 import numpy as np
 
 from rppg_graph.data.recordings.labels import make_reference
-from rppg_graph.data.recordings.recording import Recording, Reference
 from rppg_graph.data.video import read_video
 from rppg_graph.data.video_file import opened
 from rppg_graph.errors import InputError
@@ -28,54 +26,28 @@ def is_video(name: str) -> bool:
     return name.lower().endswith(VIDEO_SUFFIXES)
 
 
-def video_recording(
-    layout: str,
-    name: str,
-    subject: str,
-    videos: Sequence[Path],
-    labels: Path,
-    read_reference: Callable[..., Reference],
-    times: Path | None = None,
-    clock: Callable[[Path], np.ndarray | None] | None = None,
-    by_frame: bool = False,
-) -> Recording:
-    """A recording that is one video with one file of labels.
+def the_video(folder: Path, candidates: Sequence[str]) -> Path:
+    """The one video of a recording's folder, by the names that its layout allows.
 
-    Args:
-        layout, name, subject: as `Recording` has them.
-        videos: where the video may lie, by the names that the layout allows; one of them must be there.
-        labels, read_reference: the file, and what reads it.
-        times, clock: the file that has the frames' times, and what reads them; None for the video's own.
-        by_frame: `read_reference` takes the frames' times (T,) too.
+    Raises:
+        InputError: none of them is there, or more than one.
     """
-    find, listed = partial(_the_video, tuple(videos)), None if clock is None else partial(clock, times)
-    frame_seconds = partial(on_clock, find, listed)
-    return Recording(
-        name,
-        subject,
-        layout,
-        files=tuple(sorted(path for path in {*videos, labels, times} - {None} if path.is_file())),
-        frames=partial(read_on_clock, find, listed),
-        reference=partial(_by_frame, read_reference, labels, frame_seconds)
-        if by_frame
-        else partial(read_reference, labels),
-        frame_seconds=frame_seconds,
-    )
-
-
-def _the_video(candidates: Sequence[Path]) -> Path:
-    present = [path for path in candidates if path.is_file()]
+    present = [folder / name for name in candidates if (folder / name).is_file()]
     if len(present) != 1:
         seen = "both " + " and ".join(path.name for path in present) if present else "none of them"
-        wanted = " or ".join(path.name for path in candidates)
-        raise InputError(f"{candidates[0].parent}: one video ({wanted}) belongs here; {seen} found. Mend the folder.")
+        wanted = " or ".join(candidates)
+        raise InputError(f"{folder}: one video ({wanted}) belongs here; {seen} found. Mend the folder.")
     return present[0]
 
 
-def _by_frame(
-    read_reference: Callable[..., Reference], labels: Path, frame_seconds: Callable[[], np.ndarray]
-) -> Reference:
-    return read_reference(labels, frame_seconds())
+def read_candidates(folder: Path, candidates: Sequence[str]) -> Frames:
+    """The frames of the one video among the candidates; see the_video and data.video.read_video."""
+    yield from read_video(the_video(folder, candidates))
+
+
+def candidate_seconds(folder: Path, candidates: Sequence[str]) -> np.ndarray:
+    """(T,) frame times of the one video among the candidates, without decoding."""
+    return video_seconds(the_video(folder, candidates))
 
 
 def video_seconds(path: Path) -> np.ndarray:
@@ -103,7 +75,7 @@ def video_seconds(path: Path) -> np.ndarray:
 MOST_FRAMES_APART = 2  # a camera's log and its video differ by as many where one was stopped before the other
 
 
-def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None] | None) -> np.ndarray:
+def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -> np.ndarray:
     """(T,) times of a video's frames by a list with one for each: time i belongs to frame i.
 
     Frames beyond its end follow at its median step. Where the counts differ by more than two, the times are the
@@ -111,10 +83,10 @@ def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None] | 
 
     Args:
         find: the video, or an InputError.
-        clock: what frame_clock gives, or None; None for the file's own times.
+        clock: what frame_clock gives, or None.
     """
     video = find()
-    own, listed = video_seconds(video), None if clock is None else clock()
+    own, listed = video_seconds(video), clock()
     if listed is None:
         return own
     if abs(len(listed) - len(own)) > MOST_FRAMES_APART:
@@ -128,11 +100,8 @@ def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None] | 
     return np.concatenate([listed, beyond])[: len(own)]
 
 
-def read_on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None] | None) -> Frames:
+def read_on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -> Frames:
     """The frames of a video at the times that `on_clock` gives them."""
-    if clock is None:
-        yield from read_video(find())
-        return
     seconds, video = on_clock(find, clock), find()
     own = video_seconds(video)
     for when, frame in read_video(video):

@@ -18,8 +18,9 @@ import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import rising, video_recording
+from rppg_graph.data.recordings.sources import rising
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import video_recording
 from rppg_graph.errors import InputError
 
 LABELS = "gtdump.xmp"
