@@ -158,12 +158,16 @@ class STGNetMap(nn.Module):
             )
         if colours.shape[2] < LEAST_FRAMES:
             raise InputError(f"map of {colours.shape[2]} frames: the network needs at least {LEAST_FRAMES}")
-        clips, _, frames, _ = colours.shape
-        pooled = F.adaptive_avg_pool2d(colours.reshape(clips, 3 * frames, side, side), self.grid)
-        patches = pooled.view(clips, 3, frames, -1).transpose(2, 3)  # (B, 3, grid², T), finer ones averaged
-        x = self.blocks(self.first(relative_colours(patches)))  # (B, C, P, T)
+        x = self.blocks(self.first(relative_colours(self._patches(colours))))  # (B, C, P, T)
         regions = torch.softmax(self.select(x).mean(-1, keepdim=True), dim=2)  # (B, 1, P, 1)
         return (regions * self.head(x)).sum(2)[:, 0]
+
+    def _patches(self, colours: Tensor) -> Tensor:
+        """(B, 3, T, P) → (B, 3, grid², T): finer patches are averaged."""
+        clips, _, frames, patches = colours.shape
+        side = round(patches**0.5)
+        pooled = F.adaptive_avg_pool2d(colours.reshape(clips, 3 * frames, side, side), self.grid)
+        return pooled.view(clips, 3, frames, -1).transpose(2, 3)
 
 
 def stgnet_map(**options: object) -> STGNetMap:
