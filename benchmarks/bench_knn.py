@@ -167,6 +167,8 @@ def targets(rows: list[dict], device: str) -> list[harness.Target]:
 
 def main() -> None:
     options = harness.arguments(__doc__)
+    if options.quick:
+        RIVALS.pop("pynndescent")  # it compiles itself for longer than all others take together
     shapes = [(1, 300, 16)] if options.quick else CUDA_SHAPES if options.device == "cuda" else CPU_SHAPES
     rows: list[dict] = []
     for shape in shapes:

@@ -32,13 +32,14 @@ TIMED_IN_A_ROW = 3
 
 
 class Effort(NamedTuple):
-    """How much a run measures: rounds, and seconds after which a provider drops out of the rounds (after three)."""
+    """How much a run measures: rounds, seconds after which a provider drops out of them, timed calls in a round."""
 
     rounds: int
     seconds: float
+    in_a_row: int = TIMED_IN_A_ROW
 
 
-FULL, QUICK = Effort(rounds=12, seconds=6.0), Effort(rounds=1, seconds=0.0)
+FULL, QUICK = Effort(rounds=12, seconds=6.0), Effort(rounds=1, seconds=0.0, in_a_row=2)
 
 
 class Target(NamedTuple):
@@ -98,13 +99,13 @@ def time_providers(
     for _ in range(effort.rounds):
         for name, run in providers.items():
             slow = sum(seconds[name]) > effort.seconds
-            if slow and len(seconds[name]) >= TIMED_IN_A_ROW:
+            if slow and len(seconds[name]) >= effort.in_a_row:
                 continue
             torch.set_num_threads(threads)  # some libraries set it for the whole process
             time.sleep(REST_SECONDS)
             run()
             wait()
-            for _ in range(TIMED_IN_A_ROW):
+            for _ in range(effort.in_a_row):
                 start = time.perf_counter()
                 run()
                 wait()

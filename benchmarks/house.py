@@ -68,14 +68,19 @@ def circles(trees: dict[str, ast.Module]) -> int:
     return sum(count > 1 for count in Counter(group.tolist()).values())
 
 
-def private_functions(tree: ast.Module) -> Iterator[int]:
-    """Of each private function or method of a file, how often the file names it elsewhere."""
+def private_functions(tree: ast.Module) -> Iterator[tuple[int, bool]]:
+    """Of each private function or method of a file, how often the file names it elsewhere, and whether to call it.
+
+    What is named and not called is a member of a registry, a callback, or decorated by what hands it on.
+    """
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = {getattr(call, "id", None) or getattr(call, "attr", None) for call in calls}
     named = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
     named.update(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     for node in ast.walk(tree):
         if isinstance(node, functions) and node.name.startswith("_") and not node.name.startswith("__"):
-            yield named[node.name]
+            yield named[node.name], node.name in called
 
 
 def measure() -> dict[str, int]:
@@ -88,7 +93,8 @@ def measure() -> dict[str, int]:
     inside = {name: tree for name, tree in trees.items() if name != PACKAGE.name}
     arrows = {(room(name), room(target)) for name, tree in inside.items() for target in imported(tree, at_start=False)}
     arrows = {(a, b) for a, b in arrows if a != b and b in floors}
-    callers = [count for tree in trees.values() for count in private_functions(tree)]
+    private = [found for tree in trees.values() for found in private_functions(tree)]
+    callers = [count for count, _ in private]
     return {
         "lines of rppg_graph": lines(*files),
         "lines of benchmarks": lines(*(ROOT / "benchmarks").glob("*.py")),
@@ -102,6 +108,7 @@ def measure() -> dict[str, int]:
         "lines of benchmarks/README": lines(ROOT / "benchmarks" / "README.md"),
         "private functions": len(callers),
         "private functions with one caller": callers.count(1),
+        "of these handed on by name, not called": private.count((1, False)),
         "private functions that nothing names": callers.count(0),
         "files over 250 lines": sum(lines(path) > 250 for path in files),
     }

@@ -13,9 +13,11 @@ Every name below is loaded when it is first used.
     CLASSICAL             all formulas by name: mean colours (T, 3), frames a second → wave (T,)
     heart_rate            a wave → beats a minute, with a quality, or with a reason why there is none
     feature_map_to_graph  a feature map (B, C, T, H, W) → its patches as the nodes of a PyG batch
+    KNNGraph              a PyG transform: edges to every node from its nearest ones
     knn                   features → the nearest neighbours of every node
     neighbour_mean        features → the mean over the neighbours of every node
     AverageRelativeConv   STGNet's graph convolution, a PyG layer
+    ClipDataset           cached recordings → clips with their pulse, for a torch DataLoader
 """
 
 from importlib import import_module
@@ -38,9 +40,11 @@ _PUBLIC = {
     "CLASSICAL": ("pulse.classical", "CLASSICAL"),
     "heart_rate": ("pulse.heart_rate", "heart_rate"),
     "feature_map_to_graph": ("graph.feature_map", "feature_map_to_graph"),
+    "KNNGraph": ("graph.knn_graph", "KNNGraph"),
     "knn": ("graph.knn", "knn"),
     "neighbour_mean": ("graph.aggregate", "neighbour_mean"),
     "AverageRelativeConv": ("nn.relative_conv", "AverageRelativeConv"),
+    "ClipDataset": ("data.clips", "ClipDataset"),
 }
 __all__ = list(_PUBLIC)
 

@@ -25,6 +25,17 @@ def test_the_package_is_imported_at_once():
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True)
 
 
+def test_a_formula_does_not_wait_for_pyg():
+    code = """
+import sys
+import rppg_graph.cli.predict, rppg_graph.cli.live
+from rppg_graph import named_method
+assert named_method("pos").name == "pos"
+assert "torch_geometric" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("name", rg.__all__)
 def test_every_public_name_is_there_and_documented(name):
     value = getattr(rg, name)

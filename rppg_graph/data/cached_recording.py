@@ -105,7 +105,9 @@ def read_metadata(folder: Path) -> dict[str, Any] | None:
         if content["format_version"] != FORMAT_VERSION:
             return None
         with (folder / FRAMES_FILE).open("rb") as file:
-            header_and_pixels = _header_bytes(file) + content["frames"] * content["settings"]["size"] ** 2 * 3
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            header_and_pixels = file.tell() + content["frames"] * content["settings"]["size"] ** 2 * 3
             return content if os.fstat(file.fileno()).st_size == header_and_pixels else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -134,12 +136,6 @@ def read_recording(folder: Path) -> CachedRecording:
         notes=tuple(content["notes"]),
         faults=tuple(content["faults"]),
     )
-
-
-def _header_bytes(file) -> int:
-    np.lib.format.read_magic(file)
-    np.lib.format.read_array_header_1_0(file)
-    return file.tell()
 
 
 def _nullable(values: np.ndarray | None) -> list[float | None] | None:

@@ -128,7 +128,10 @@ def _check(recording: Recording, split: str | None, decode: bool) -> RecordingCh
         if seconds is not None and not faults:
             _check_overlap(seconds, reference, result)
         if skin and reference.pulse is not None and not faults:
-            _check_lag(*skin, reference, result)
+            result.lag_seconds = label_lag_seconds(*skin, reference)
+            if result.lag_seconds is not None and abs(result.lag_seconds) > MAX_LAG_SECONDS:
+                late = f"{abs(result.lag_seconds):.2f} s {'behind' if result.lag_seconds > 0 else 'ahead of'}"
+                result.remarks.append(f"the label beats {late} the face (POS estimate)")
     return result
 
 
@@ -221,10 +224,3 @@ def _check_overlap(seconds: np.ndarray, reference: Reference, result: RecordingC
         )
     elif last - video_end > MAX_LENGTH_DIFFERENCE_SECONDS:
         result.remarks.append(f"the label goes on for {last - video_end:.1f} s after the video of {video_end:.1f} s")
-
-
-def _check_lag(seconds: np.ndarray, rgb: np.ndarray, reference: Reference, result: RecordingCheck) -> None:
-    result.lag_seconds = label_lag_seconds(seconds, rgb, reference)
-    if result.lag_seconds is not None and abs(result.lag_seconds) > MAX_LAG_SECONDS:
-        direction = "behind" if result.lag_seconds > 0 else "ahead of"
-        result.remarks.append(f"the label beats {abs(result.lag_seconds):.2f} s {direction} the face (POS estimate)")

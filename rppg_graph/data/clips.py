@@ -111,6 +111,14 @@ def clip_tensor(video: np.ndarray | Tensor) -> Tensor:
     return torch.as_tensor(video).movedim(-1, -4).float().div_(255)
 
 
+Key = int | tuple[int, int]  # a clip, or a clip and the epoch whose augmentation it gets
+
+
+def with_epoch(key: Key) -> tuple[int, int]:
+    """The clip and its epoch; for a key without one, as an ordinary ``DataLoader`` has it, torch's generator draws."""
+    return key if isinstance(key, tuple) else (int(key), int(torch.randint(2**31, ())))
+
+
 class ClipDataset(Dataset):
     """Clips of cached recordings with their reference pulse, for training, all on a grid of one frame rate.
 
@@ -157,9 +165,9 @@ class ClipDataset(Dataset):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
         """The clip ``key = (index, epoch)``: video (3, T, S, S) float32 in [0, 1], pulse (T,) float32, z-scored."""
-        index, epoch = key
+        index, epoch = with_epoch(key)
         number, start, stop = self.clips[index]
         recording, grid = self.recordings[number], np.arange(start, stop) / self.fps
         usable = self.usable[number]

@@ -33,14 +33,11 @@ def contact_sheet(recording: CachedRecording) -> Path:
         tile = cv2.resize(recording.frames[index], (TILE, TILE), interpolation=cv2.INTER_NEAREST)
         sheet[top : top + TILE, left : left + TILE] = tile
         seen = bool(recording.face[index])
-        caption = f"{recording.seconds[index]:.1f} s" + _bpm(recording, index) + ("" if seen else ", no face")
+        rated = recording.bpm is not None and np.isfinite(recording.bpm[index])
+        bpm = f", {recording.bpm[index]:.0f} bpm" if rated else ""
+        caption = f"{recording.seconds[index]:.1f} s{bpm}{'' if seen else ', no face'}"
         position = (left + 4, top + TILE + CAPTION - 5)
         cv2.putText(sheet, caption, position, FONT, 0.36, WHITE if seen else RED, 1, cv2.LINE_AA)
     path = recording.folder / SHEET_FILE
     path.write_bytes(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes())
     return path
-
-
-def _bpm(recording: CachedRecording, index: int) -> str:
-    known = recording.bpm is not None and np.isfinite(recording.bpm[index])
-    return f", {recording.bpm[index]:.0f} bpm" if known else ""

@@ -86,8 +86,12 @@ def _encode(partial: Path, frames, fps: float, codec: Codec, quality: tuple, sec
         stream, shape, start = None, None, None
         for number, rgb in enumerate(frames):
             if stream is None:
-                shape, variable = rgb.shape, clock is not None
-                stream = _new_stream(container, shape, rate, codec, quality, variable)
+                shape = rgb.shape
+                if codec.pixel_format == "yuv420p" and (shape[0] % 2 or shape[1] % 2):
+                    raise ValueError(f"{codec.encoder} takes even widths and heights, not {shape[1]}×{shape[0]}")
+                stream = container.add_stream(codec.encoder, rate=rate)
+                set_up(stream.codec_context, codec, shape[:2], rate, *quality)
+                stream.codec_context.time_base = 1 / rate if clock is None else Fraction(1, 90000)
             if rgb.shape != shape or rgb.dtype != np.uint8:
                 raise ValueError(f"frame {number} is {rgb.dtype} {rgb.shape}, wanted uint8 {shape}")
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
@@ -106,15 +110,6 @@ def _encode(partial: Path, frames, fps: float, codec: Codec, quality: tuple, sec
         with suppress(Exception):  # the first error says more than what closing a broken file adds
             container.close()
         raise
-
-
-def _new_stream(container, shape: tuple[int, ...], rate: Fraction, codec: Codec, quality: tuple, variable: bool):
-    if codec.pixel_format == "yuv420p" and (shape[0] % 2 or shape[1] % 2):
-        raise ValueError(f"{codec.encoder} takes even widths and heights, not {shape[1]}×{shape[0]}")
-    stream = container.add_stream(codec.encoder, rate=rate)
-    set_up(stream.codec_context, codec, shape[:2], rate, *quality)
-    stream.codec_context.time_base = Fraction(1, 90000) if variable else 1 / rate
-    return stream
 
 
 def set_up(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,9 @@ def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, rea
         for figure in PAIRED
     }
     blocks = [found for name, found in graph.items() if name == OWN or not own]
+    about = stamp()
+    packages = {name: about["packages"][name] for name in ("torch", "torch-geometric", "numpy", "numba")}
+    machine = {name: about["machine"][name] for name in ("rppg_graph", "python", "system", "cores", "GPUs")}
     row = {
         "steps": cost["steps"],
         "accuracy": figures[OWN]["accuracy"] if own else None,
@@ -85,7 +88,7 @@ def measured(run: Run, checkpoint: Checkpoint, evaluation: EvaluationConfig, rea
         "graph": _summary([block for found in blocks for block in found]),
         "cost": cost,
         "learning": learning,
-        "stamp": _stamp(),
+        "stamp": {"commit": about["commit"], "threads": about["threads"], **machine, **packages},
     }
     drawn = {name: _blocks(blocks, name in (OWN, MAIN)) for name, blocks in graph.items()}
     return {"row": row, "graph": {"sets": drawn}}
@@ -181,10 +184,3 @@ def _blocks(blocks: Sequence[GraphStatistics], with_maps: bool) -> list[dict[str
                 row[name] = np.round(value, 6).tolist()
         rows.append(row)
     return rows
-
-
-def _stamp() -> Mapping[str, Any]:
-    about = stamp()
-    packages = {name: about["packages"][name] for name in ("torch", "torch-geometric", "numpy", "numba")}
-    machine = {name: about["machine"][name] for name in ("rppg_graph", "python", "system", "cores", "GPUs")}
-    return {"commit": about["commit"], "threads": about["threads"], **machine, **packages}

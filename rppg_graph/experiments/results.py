@@ -184,7 +184,10 @@ def _draw(folder: Path, results: Results, theme: str) -> None:
     def drawn(name: str, draw: Any, *args: object) -> None:
         write_whole(folder / f"{name}-{theme}.png", lambda path: draw(path, *args, theme))
 
-    drawn("accuracy_cost", plots.accuracy_against_cost, _points(results))
+    figures = (("cost", "seconds_per_step"), ("accuracy", "MAE"), ("presets", "errors"))
+    spreads = {name: [spread(rows, keys) for keys in figures] for name, rows in results.rows.items()}
+    points = [plots.Point(name, step.mean, own[:2], presets[:2]) for name, (step, own, presets) in spreads.items()]
+    drawn("accuracy_cost", plots.accuracy_against_cost, points)
     drawn("learning", plots.learning_curves, _curves(results.rows))
     shown = OWN if any(OWN in row["sets"] for rows in results.graphs.values() for row in rows) else MAIN
     by_variant = {name: [row["sets"].get(shown, []) for row in rows] for name, rows in results.graphs.items()}
@@ -198,15 +201,6 @@ def _draw(folder: Path, results: Results, theme: str) -> None:
     by_set = {name: runs for name, runs in by_set.items() if any(runs)}
     if by_set:
         drawn("graph_by_preset", plots.graph_by_block, by_set, f"variant {results.study.base_variant}; each line a set")
-
-
-def _points(results: Results) -> list[plots.Point]:
-    points = []
-    for name, rows in results.rows.items():
-        step = spread(rows, ("cost", "seconds_per_step"))
-        own, presets = spread(rows, ("accuracy", "MAE")), spread(rows, ("presets", "errors"))
-        points.append(plots.Point(name, step.mean, (own.mean, own.sd), (presets.mean, presets.sd)))
-    return points
 
 
 def _curves(rows: Rows) -> dict[str, tuple[list[float], np.ndarray]]:

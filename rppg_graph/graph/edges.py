@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from torch_geometric import EdgeIndex
+
+if TYPE_CHECKING:
+    from torch_geometric import EdgeIndex
 
 
 class CompleteGraph(NamedTuple):
@@ -27,6 +29,8 @@ def neighbours_to_edge_index(neighbours: Tensor) -> EdgeIndex:
     Returns:
         ``EdgeIndex`` of shape (2, M·K) with ``sort_order="col"`` and sparse size (M, M).
     """
+    from torch_geometric import EdgeIndex  # PyG takes seconds to load, and a formula's report needs no edges
+
     nodes, k = neighbours.shape
     targets = torch.arange(nodes, device=neighbours.device).repeat_interleave(k)
     edges = torch.stack((neighbours.reshape(-1), targets))  # (2, M·K)

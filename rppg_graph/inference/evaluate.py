@@ -47,13 +47,10 @@ def uncertainty_table(assessments: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["method", "certainty by", "area (bpm)", "oracle", "random", "inside 95 %", "calibrated", "refused", "n"]]
     for method, found in assessments.items():
         areas = [f"{found[name]:.2f}" for name in ("area_bpm", "area_oracle_bpm", "area_random_bpm")]
-        shares = [_percent(found[name]) for name in ("share_inside", "share_inside_calibrated", "refused")]
-        rows.append([method, found["source"], *areas, *shares, str(found["windows"])])
+        shares = [found[name] for name in ("share_inside", "share_inside_calibrated", "refused")]
+        percents = ["–" if share is None else f"{share:.0%}" for share in shares]
+        rows.append([method, found["source"], *areas, *percents, str(found["windows"])])
     return _aligned(rows)
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.0%}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -12,7 +12,7 @@ from rppg_graph.pulse.uncertainty import Calibration
 
 if TYPE_CHECKING:
     from rppg_graph.inference.predict import Prediction
-    from rppg_graph.inference.wave_stream import RawWave
+    from rppg_graph.inference.raw_wave import RawWave
 
 DRIFT_BPM = 15.0  # that a heart's rate may be from the rate of the whole video in some window
 

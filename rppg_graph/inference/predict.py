@@ -18,8 +18,8 @@ from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.judged import Verdict, by_evidence
 from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod, network_of
+from rppg_graph.inference.raw_wave import RawWave, finite_runs
 from rppg_graph.inference.stream import Stream, Update
-from rppg_graph.inference.wave_stream import RawWave, finite_runs
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.measure import Wave
@@ -212,7 +212,10 @@ def recording_wave(recording: CachedRecording, method: Method, known: NetworkWav
 def wave_beside(recording: CachedRecording, raw: RawWave, method: str) -> Wave:
     """A raw wave by a method of that name beside the reference, as `recording_wave` has it."""
     seconds = np.arange(len(raw.bvp)) / raw.fps
-    label, label_bpm = (_on_grid(seconds, recording.seconds, values) for values in (recording.pulse, recording.bpm))
+    label, label_bpm = (
+        None if values is None else np.interp(seconds, recording.seconds, values, left=np.nan, right=np.nan)
+        for values in (recording.pulse, recording.bpm)
+    )
     both = raw.bvp if label is None else raw.bvp + label
     runs = finite_runs(both)
     if not runs:
@@ -244,7 +247,3 @@ def _raw_wave(recording: CachedRecording, method: Method, known: NetworkWaves) -
     if (method, recording.name) not in known:
         known[method, recording.name] = method.wave(face_frames(recording), recording.fps)
     return known[method, recording.name]
-
-
-def _on_grid(grid: np.ndarray, seconds: np.ndarray, values: np.ndarray | None) -> np.ndarray | None:
-    return None if values is None else np.interp(grid, seconds, values, left=np.nan, right=np.nan)

@@ -14,7 +14,7 @@ from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of
 from rppg_graph.inference.methods import Method
-from rppg_graph.inference.wave_stream import finite_runs
+from rppg_graph.inference.raw_wave import finite_runs
 from rppg_graph.pulse.filters import check_fps, frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate
 from rppg_graph.pulse.judgement import Judgement

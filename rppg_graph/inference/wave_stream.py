@@ -3,63 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from rppg_graph.data.clips import MAX_GAP_SECONDS, Clip, ClipCutter
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import mean_rgb
-from rppg_graph.pulse.combine import mixed, weight_at, weights
+from rppg_graph.inference.raw_wave import LEAST_SECONDS, RawWave, joined
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, resample
 from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
-from rppg_graph.pulse.votes import PooledSpectra
-
-if TYPE_CHECKING:
-    from rppg_graph.inference.ensemble_stream import WindowReading
-    from rppg_graph.pulse.judgement import Judge
-
-LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
-
-
-@dataclass(frozen=True)
-class RawWave:
-    """What a method makes of a video, before any filter: whoever reads a heart rate from it filters it once.
-
-    Args:
-        bvp: (T,) on the grid ``seconds = (start + index) / fps``, NaN where there is no face.
-        fps: of the grid.
-        samples: (S, T) the same by each Monte-Carlo sample; None without Monte-Carlo dropout.
-        variance: (T,) unbiased, over the samples of every clip, where ``bvp`` has a deviation of 1; None likewise.
-        start: grid point of the first sample; above 0 only where a stream forgot what was before.
-        contact: it is like a contact sensor's wave, as a network's is, and its heart rate is to be read so.
-        spectra: where the heart rates are read, if not in the wave's own spectrum.
-        windows: what an ensemble's members say of each window; empty for others.
-        judge, trust: who judged them, and the least probability that is answered, see ``Ensemble``.
-    """
-
-    bvp: np.ndarray
-    fps: float
-    samples: np.ndarray | None = None
-    variance: np.ndarray | None = None
-    start: int = 0
-    contact: bool = False
-    spectra: PooledSpectra | None = None
-    windows: tuple[WindowReading, ...] = ()
-    judge: Judge | None = None
-    trust: float | None = None
-
-    def waves(self) -> dict[str, np.ndarray]:
-        """What there is over time, (…, T), by name."""
-        found = {name: getattr(self, name) for name in ("bvp", "samples", "variance")}
-        return {name: values for name, values in found.items() if values is not None}
-
-    def since(self, start: int) -> RawWave:
-        """The same from a later grid point on."""
-        later = {name: values[..., start - self.start :] for name, values in self.waves().items()}
-        return replace(self, start=start, **later)
 
 
 class WaveStream(Protocol):
@@ -84,6 +38,16 @@ def whole_wave(stream: WaveStream, face_frames: Iterable[FaceFrame]) -> RawWave:
         stream.push(frame)
     stream.finish()
     return stream.result()
+
+
+def still(values: np.ndarray, seconds: float) -> bool:
+    """Whether the frames or colours (T, …) of so many seconds change too seldom to carry the slowest pulse.
+
+    A pulse of f Hz rises and falls: whatever shows it changes 2·f times a second or more. A picture that stands still
+    and is coded anew from time to time does not; a formula or network would make a wave of those changes, or of none.
+    """
+    changes = (values[1:] != values[:-1]).reshape(len(values) - 1, -1).any(axis=1)
+    return np.count_nonzero(changes) < 2 * PULSE_BAND_HZ[0] * seconds
 
 
 class ClassicalStream:
@@ -218,41 +182,6 @@ class JoinedStream:
         return joined(self.network.result(), self.formula.result())
 
 
-def joined(raw: RawWave, other: RawWave) -> RawWave:
-    """A network's wave mixed with another of the same frame rate, as `JoinedStream` does."""
-    start = max(raw.start, other.start)
-    raw = raw.since(start)
-    beside = np.full(len(raw.bvp), np.nan)
-    known = other.since(start).bvp[: len(beside)]
-    beside[: len(known)] = known
-    found = {name: np.full_like(values, np.nan) for name, values in raw.waves().items()}
-    for part in finite_runs(raw.bvp + beside):
-        if part.stop - part.start >= LEAST_SECONDS * raw.fps:
-            for name, values in _joined(raw, beside, part).items():
-                found[name][..., part] = values
-    return replace(raw, **found)
-
-
-def _joined(raw: RawWave, beside: np.ndarray, part: slice) -> dict[str, np.ndarray]:
-    """The network's waves mixed with the one beside it (T,), by name, in a stretch that both cover."""
-    windows = weights(raw.bvp[part], beside[part], raw.fps, raw.contact)
-    waves = {name: values[..., part] for name, values in raw.waves().items()}
-    found = {name: mixed(waves[name], beside[part], windows) for name in waves if name != "variance"}
-    if raw.variance is not None:
-        found["variance"] = weight_at(windows, "first") ** 2 * waves["variance"]
-    return found
-
-
-def still(values: np.ndarray, seconds: float) -> bool:
-    """Whether the frames or colours (T, …) of so many seconds change too seldom to carry the slowest pulse.
-
-    A pulse of f Hz rises and falls: whatever shows it changes 2·f times a second or more. A picture that stands still
-    and is coded anew from time to time does not; a formula or network would make a wave of those changes, or of none.
-    """
-    changes = (values[1:] != values[:-1]).reshape(len(values) - 1, -1).any(axis=1)
-    return np.count_nonzero(changes) < 2 * PULSE_BAND_HZ[0] * seconds
-
-
 class _Merged:
     """The waves of overlapping clips in one: their mean, and with Monte-Carlo samples each sample and the variance."""
 
@@ -289,9 +218,3 @@ def _runs_in_time(seconds: np.ndarray) -> Iterator[slice]:
     cuts = np.flatnonzero(np.diff(seconds) > MAX_GAP_SECONDS) + 1
     bounds = [0, *cuts.tolist(), len(seconds)]
     return (slice(a, b) for a, b in pairwise(bounds))
-
-
-def finite_runs(wave: np.ndarray) -> list[slice]:
-    """The stretches of a wave (T,) without NaN."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], np.isfinite(wave), [False])).astype(int)))
-    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -67,7 +67,13 @@ class StreamNet(nn.Module):
         label: Literal["differenced", "wave"] = "differenced",
     ) -> None:
         super().__init__()
-        _check_options(size=size, shift=shift, segment=segment, label=label)
+        if _pooled(_pooled(size)) < 1:
+            raise InputError(f"size={size}: the network needs a crop of at least 10 pixels")
+        choose("shift", SHIFTS, shift)
+        if segment < 2:
+            raise InputError(f"segment={segment}: a shift needs at least 2 frames; shift='none' switches it off")
+        if label not in ("differenced", "wave"):
+            raise InputError(f"label={label!r}: must be 'differenced' or 'wave'")
         self.size, self.label = size, label
         self.segment = 1 if shift == "none" else segment
         self.temporal = nn.ModuleList(_convolutions())
@@ -152,16 +158,6 @@ def _pooled(size: int) -> int:
 def head_features(size: int) -> int:
     """Inputs of the first linear layer for crops of ``size`` pixels."""
     return WIDE * _pooled(_pooled(size)) ** 2
-
-
-def _check_options(*, size: int, shift: str, segment: int, label: str) -> None:
-    if _pooled(_pooled(size)) < 1:
-        raise InputError(f"size={size}: the network needs a crop of at least 10 pixels")
-    choose("shift", SHIFTS, shift)
-    if segment < 2:
-        raise InputError(f"segment={segment}: a shift needs at least 2 frames; shift='none' switches it off")
-    if label not in ("differenced", "wave"):
-        raise InputError(f"label={label!r}: must be 'differenced' or 'wave'")
 
 
 def stream_net(**options: object) -> StreamNet:

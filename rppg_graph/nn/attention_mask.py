@@ -55,7 +55,8 @@ class _Masked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, logits: Tensor, axes: tuple[int, int]) -> Tensor:
         gate = gate_of(logits, axes)
-        scale = (0.5 / gate.mean(dim=axes, keepdim=True, dtype=_wide(gate))).to(gate.dtype)
+        wide = torch.promote_types(gate.dtype, torch.float32)
+        scale = (0.5 / gate.mean(dim=axes, keepdim=True, dtype=wide)).to(gate.dtype)
         ctx.save_for_backward(x, gate, scale)
         ctx.axes = axes
         return (x * scale).mul_(gate)
@@ -70,10 +71,6 @@ class _Masked(torch.autograd.Function):
         shared = (of_gate * gate).sum(dim=ctx.axes, keepdim=True) * (scale * (2 / plane))  # Σ(g·x·∂y) / Σg
         of_gate -= shared
         return grad.mul_(gate), torch.ops.aten.sigmoid_backward(of_gate, gate), None
-
-
-def _wide(x: Tensor) -> torch.dtype:
-    return torch.promote_types(x.dtype, torch.float32)
 
 
 class MaskedConv3d(nn.Module):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import copy
 from itertools import pairwise
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
-
-from rppg_graph.nn.relative_conv import RelativeConv
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -47,14 +44,4 @@ def _fused(operator: nn.Module, norm: nn.Module) -> nn.Module | None:
         return fuse_conv_bn_eval(operator, norm, transpose=isinstance(operator, _TRANSPOSED))
     if isinstance(operator, nn.Linear):
         return fuse_linear_bn_eval(operator, norm)
-    if isinstance(operator, RelativeConv):
-        return _fused_relative(operator, norm)
-    return None
-
-
-@torch.no_grad()
-def _fused_relative(conv: RelativeConv, norm: nn.BatchNorm1d) -> RelativeConv:
-    scale: Tensor = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # (C',)
-    conv.bias.copy_((conv.bias - norm.running_mean) * scale + norm.bias)
-    conv.weight.mul_(scale.view(*conv.weight.shape[:2], 1))
-    return conv
+    return operator.with_norm(norm) if hasattr(operator, "with_norm") else None  # PyG is not loaded to ask

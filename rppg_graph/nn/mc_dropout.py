@@ -50,7 +50,7 @@ def sample(model: nn.Module, video: Tensor, samples: int, rate: float | str, see
         waves = []
         for first in range(0, samples, group):
             size = min(group, samples - first)
-            repeated = tuple(_repeat(tensor, size) for tensor in tensors)  # (S'·B, …)
+            repeated = tuple(x.repeat(size, *[1] * (x.ndim - 1)) if size > 1 else x for x in tensors)  # (S'·B, …)
             wave = model.after_dropout(repeated if isinstance(state, tuple) else repeated[0], frames=video.shape[2])
             waves.append(wave.unflatten(0, (size, -1)))  # (S', B, T)
         return torch.cat(waves)
@@ -91,7 +91,3 @@ def check_rate(rate: float | str) -> None:
     number = isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < 1
     if not number and not (isinstance(rate, str) and rate in RATES):
         raise InputError(f"rate={rate!r}: must be a number above 0 and below 1, or one of {', '.join(RATES)}")
-
-
-def _repeat(tensor: Tensor, times: int) -> Tensor:
-    return tensor.repeat(times, *[1] * (tensor.ndim - 1)) if times > 1 else tensor

@@ -71,6 +71,14 @@ class RelativeConv(MessagePassing):
         blocks = torch.block_diag(*self.weight)  # (C', 2·C) for inputs [x_0, d_0, x_1, d_1, …]
         return torch.cat((blocks[:, 0::2], blocks[:, 1::2]), dim=1)
 
+    @torch.no_grad()
+    def with_norm(self, norm: nn.BatchNorm1d) -> RelativeConv:
+        """This layer, which from now on does what ``norm`` did behind it, in evaluation mode; see ``nn.folding``."""
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # (C',)
+        self.bias.copy_((self.bias - norm.running_mean) * scale + norm.bias)
+        self.weight.mul_(scale.view(*self.weight.shape[:2], 1))
+        return self
+
     def message(self, x_j: Tensor) -> Tensor:
         return x_j
 

@@ -42,7 +42,8 @@ def weights(first: np.ndarray, second: np.ndarray, fps: float, contact: bool = F
     starts = (*range(0, len(first) - length, max(1, length // 2)), len(first) - length)
     found = []
     for part in (slice(start, start + length) for start in starts):
-        share = _share(_weight(first[part], fps, contact), _weight(second[part], fps))
+        own, other = _weight(first[part], fps, contact), _weight(second[part], fps)
+        share = own / (own + other) if own + other else 0.5
         found.append(Weights(part, share * _scale(first[part]), (1 - share) * _scale(second[part])))
     return found
 
@@ -72,7 +73,3 @@ def _scale(wave: np.ndarray) -> float:
 def _weight(wave: np.ndarray, fps: float, contact: bool = False) -> float:
     quality = min(heart_rate(wave, fps, contact=contact).quality, _CLEANEST)
     return np.sqrt(quality) / (1 - quality)
-
-
-def _share(first: float, second: float) -> float:
-    return first / (first + second) if first + second else 0.5

@@ -11,7 +11,7 @@ from scipy.signal import coherence
 
 from rppg_graph.pulse.evidence import key_period
 from rppg_graph.pulse.filters import detrend, smoothness_for
-from rppg_graph.pulse.window import Traces, amplitudes
+from rppg_graph.pulse.window import Traces
 
 T = TypeVar("T", bound=Traces)
 
@@ -115,21 +115,6 @@ def _without_rhythm(traces: T, at: np.ndarray, period: float, fps: float) -> T:
     if np.mean(between > 2 * within) < _LOCKED_SHARE:
         return traces
     return _less(traces, locked, grid, fps)
-
-
-def taken_out(traces: Traces, cured: Traces, mask: str = "skin") -> float | None:
-    """The rate in bpm of the strongest that a cure took out of the skin's green; None where it took nothing."""
-    if cured is traces:
-        return None
-    clock = np.asarray(traces.seconds, dtype=np.float64)
-    fps = 1 / float(np.median(np.diff(clock)))
-    ratio = np.asarray(traces.masks[mask], np.float64)[:, 1] / np.asarray(cured.masks[mask], np.float64)[:, 1]
-    finite = np.isfinite(ratio)
-    if not finite.any():
-        return None
-    even = np.interp(np.arange(clock[0], clock[-1], 1 / fps), clock[finite], ratio[finite])
-    hz = np.arange(_SLOW_HZ, min(_FAST_HZ, 0.45 * fps), 0.5 / max(clock[-1] - clock[0], 1))
-    return float(60 * hz[np.argmax(np.abs(amplitudes(even - even.mean(), fps, hz)))])
 
 
 def _less(traces: T, explained: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, fps: float) -> T:

@@ -86,7 +86,8 @@ def fit_judge(rows: Sequence[Row], folds: int = 5) -> tuple[Judge, np.ndarray]:
     chosen = chosen_rows(rows, logits)
     right = np.array([rows[index].right for index in chosen], dtype=float)
     weight = _recording_weights([rows[index] for index in chosen])
-    scale, offset = _platt(logits[chosen], right, weight)
+    scale, offset = _nonnegative_logistic(-logits[chosen][:, None], right, weight, 0.0)  # Platt's scaling
+    scale = float(max(scale[0], 1e-3))
     probabilities = expit(scale * logits + offset)
     intercept, curves = _fit_curves(rows)
     curves = {
@@ -170,12 +171,6 @@ def _nonnegative_logistic(
     start = np.r_[np.full(columns, 0.1), 2.0]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
     return found.x[:-1], float(found.x[-1])
-
-
-def _platt(logits: np.ndarray, right: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Scale above zero and offset of the logits with the least log loss."""
-    scale, offset = _nonnegative_logistic(-logits[:, None], right, weight, 0.0)
-    return float(max(scale[0], 1e-3)), offset
 
 
 def _halfwidths(rows: Sequence[Row], probabilities: np.ndarray) -> list[tuple[float, float]]:

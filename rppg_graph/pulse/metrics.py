@@ -42,10 +42,6 @@ def _mean_error(values: np.ndarray) -> float:
     return float(values.std() / np.sqrt(len(values)))
 
 
-def _rmse_error(squares: np.ndarray) -> float:
-    return float(np.sqrt(squares.std() / np.sqrt(len(squares))))  # as the field's tool computes it, in bpm
-
-
 def _moments(reference: np.ndarray, bpm: np.ndarray) -> np.ndarray:
     """Sums that a correlation is made of, one row a sample: (n, 6)."""
     return np.stack([np.ones_like(bpm), reference, bpm, reference**2, bpm**2, reference * bpm], axis=1)
@@ -162,7 +158,14 @@ def _pearson_r(samples: Sequence[Sample]) -> Metric:
 # Name → its unit, and what computes it from samples.
 METRICS: dict[str, tuple[str, Callable[[Sequence[Sample]], Metric]]] = {
     "MAE": ("bpm", _of_errors(lambda error, _: abs(error))),
-    "RMSE": ("bpm", _of_errors(lambda error, _: error**2, lambda mean: float(np.sqrt(mean)), _rmse_error)),
+    "RMSE": (
+        "bpm",
+        _of_errors(
+            lambda error, _: error**2,
+            lambda mean: float(np.sqrt(mean)),
+            lambda squares: float(np.sqrt(squares.std() / np.sqrt(len(squares)))),  # as the field's tool computes it
+        ),
+    ),
     "MAPE": ("%", _of_errors(lambda error, reference: 100 * abs(error / reference))),
     "r": ("", _pearson_r),
     "SNR": ("dB", _of_field("snr_db", "SNR")),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -50,16 +48,14 @@ class HannMean:
         start = start_frame - self.first_frame
         if start < 0:
             raise ValueError(f"frame {start_frame} is before the first that is kept, {self.first_frame}")
-        self._reach(start + length)
-        return slice(start, start + length)
-
-    def _reach(self, end: int) -> None:
+        end = start + length
         if end > len(self._sum):
             # grown by doubling, so that a stream of clips costs linear time
             room = max(end, 2 * len(self._sum))
             self._sum = np.pad(self._sum, (0, room - len(self._sum)))
             self._weight = np.pad(self._weight, (0, room - len(self._weight)))
         self._length = max(self._length, end)
+        return slice(start, end)
 
 
 def unit_deviation(waves: np.ndarray) -> np.ndarray:
@@ -115,18 +111,3 @@ class OverlapAdd:
     def forget(self, before_frame: int) -> None:
         """Give up the frames before `before_frame`, see `HannMean.forget`."""
         self._mean.forget(before_frame)
-
-
-def overlap_add(waves: ArrayLike, starts: Iterable[int], length: int) -> np.ndarray:
-    """Merge the waves (n, T) of clips that start at the frames `starts` into one of `length` frames; see `OverlapAdd`.
-
-    Raises:
-        ValueError: a clip is bad or reaches beyond `length`, or the numbers of waves and starts differ.
-    """
-    merged = OverlapAdd()
-    for wave, start in zip(np.asarray(waves, dtype=np.float64), starts, strict=True):
-        merged.add(int(start), wave)
-    wave = merged.result()
-    if len(wave) > length:
-        raise ValueError(f"the clips reach frame {len(wave)}, beyond the {length} frames of the recording")
-    return np.pad(wave, (0, length - len(wave)), constant_values=np.nan)

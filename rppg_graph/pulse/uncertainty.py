@@ -182,7 +182,10 @@ def assess(rows: Sequence[Measurement], calibration: Calibration | None = None) 
     if not len(error):
         return None
     curve = risk_coverage(uncertainty, error)
-    result = {
+    fits = calibration is not None and calibration.source == source
+    temperature, threshold = (calibration.temperature, calibration.threshold) if fits else (None, None)
+    kept = np.ones(len(error), dtype=bool) if threshold is None else uncertainty <= threshold
+    return {
         "source": source,
         "windows": len(error),
         "curve_bpm": curve.tolist(),
@@ -190,24 +193,9 @@ def assess(rows: Sequence[Measurement], calibration: Calibration | None = None) 
         "area_oracle_bpm": area_under(risk_coverage(error, error)),
         "area_random_bpm": float(error.mean()),
         "share_inside": share_inside(uncertainty, error) if source == "mc" else None,
-        "temperature": None,
-        "share_inside_calibrated": None,
-        "threshold": None,
-        "refused": None,
-        "error_kept_bpm": None,
-    }
-    if calibration is not None and calibration.source == source:
-        result |= _calibrated(uncertainty, error, calibration)
-    return result
-
-
-def _calibrated(uncertainty: np.ndarray, error: np.ndarray, calibration: Calibration) -> dict[str, float | None]:
-    temperature, threshold = calibration.temperature, calibration.threshold
-    kept = np.ones(len(error), dtype=bool) if threshold is None else uncertainty <= threshold
-    return {
         "temperature": temperature,
         "share_inside_calibrated": None if temperature is None else share_inside(uncertainty, error, temperature),
         "threshold": threshold,
-        "refused": float(1 - kept.mean()),
-        "error_kept_bpm": float(error[kept].mean()) if kept.any() else None,
+        "refused": float(1 - kept.mean()) if fits else None,
+        "error_kept_bpm": float(error[kept].mean()) if fits and kept.any() else None,
     }

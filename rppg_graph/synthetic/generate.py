@@ -43,7 +43,9 @@ def generate(
     """
     _check_format(seconds, fps, size)
     person = seed if person is None else person
-    _check_seeds(seed=seed, person=person)
+    for name, value in (("seed", seed), ("person", person)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"synthetic recording: {name} = {value!r}; it is a whole number from 0")
     draw, heart_seed, scene_seed, timing, noise = np.random.SeedSequence(seed).spawn(5)
     person_draw, person_seed = np.random.SeedSequence([person, 1]).spawn(2)
     p = draw_parameters(preset, np.random.default_rng(draw), np.random.default_rng(person_draw), overrides)
@@ -79,12 +81,6 @@ def generate(
         _heart=heart,
         _noise_key=int(noise.generate_state(1, np.uint64)[0]),
     )
-
-
-def _check_seeds(**seeds: int) -> None:
-    for name, value in seeds.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(f"synthetic recording: {name} = {value!r}; it is a whole number from 0")
 
 
 def _check_format(seconds: float, fps: float, size: tuple[int, int]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rppg_graph.data.cached_recording import CachedRecording
+from rppg_graph.data.clips import Key, with_epoch
 from rppg_graph.data.traces import GRID, patch_colours
 from rppg_graph.synthetic.traces import simulate_people
 
@@ -68,12 +69,13 @@ class SimulatedMaps(Dataset):
     def __len__(self) -> int:
         return self.people
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
         """The person ``key = (index, epoch)``: map (3, T, P) of 0 to 255, pulse (T,), both float32."""
         return self.__getitems__([key])[0]
 
-    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> list[tuple[Tensor, Tensor]]:
+    def __getitems__(self, keys: Sequence[Key]) -> list[tuple[Tensor, Tensor]]:
         """The people of a batch, drawn together: a tenth of the time that they take one by one."""
+        keys = [with_epoch(key) for key in keys]
         rng = np.random.default_rng([self.seed, *(number for key in keys for number in key)])
         filmed = [self._is_rendered(index) for index, _ in keys]
         clips = [self._rendered_clip(rng) for _ in range(sum(filmed))]

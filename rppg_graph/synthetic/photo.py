@@ -61,10 +61,12 @@ def photo_head(parameters: Parameters, rng: np.random.Generator) -> Head:
     albedo *= 1 + hair[..., None] * (
         rng.uniform(0.25, 1.1) * np.interp(parameters.skin_tone, [1, 5, 7], [1, 0.6, 0.2]) - 1
     )
+    eyes = inside(ellipse(np.abs(u), v, (EYE_U, EYE_V), (0.27, 0.13)), 0.05)  # with their lids, generously
+    pulseless = np.maximum(eyes, inside(ellipse(u, v, (0, MOUTH_V), (0.45, 0.15)), 0.05))
     return assemble(
         albedo,
         alpha,
-        skin * (1 - _pulseless(u, v)) * (1 - parameters.makeup),
+        skin * (1 - pulseless) * (1 - parameters.makeup),
         depth=head_depth(u, v, 0.18),
         relief=0.45,  # the photograph is shaded already
         lid=lid_map(u, v, 0.24, 0.095),
@@ -135,12 +137,6 @@ def _skin_share(plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     eyes = inside(ellipse(np.abs(u), v, (EYE_U, EYE_V), (0.21, 0.075)), 0.05)
     teeth = inside(ellipse(u, v, (0, MOUTH_V), (0.36, 0.1)), 0.05) * np.clip((centre[1] - 3 - lab[..., 1]) / 3, 0, 1)
     return cv2.GaussianBlur(share.astype(np.float32) / 255, (0, 0), 1.0) * (1 - eyes) * (1 - teeth)
-
-
-def _pulseless(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Eyes with their lids, and the mouth, generously: 1 inside."""
-    eyes = inside(ellipse(np.abs(u), v, (EYE_U, EYE_V), (0.27, 0.13)), 0.05)
-    return np.maximum(eyes, inside(ellipse(u, v, (0, MOUTH_V), (0.45, 0.15)), 0.05))
 
 
 def _load(portrait: str) -> tuple[np.ndarray, tuple]:

@@ -221,20 +221,18 @@ def render(texture, depth, layout, lid_colour, background, instant, window, fram
     """
     yaw, pitch, roll = instant.pose[3], instant.pose[4], instant.pose[5]
     turn = (np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch), np.sin(roll), np.cos(roll))
-    unit, row0, column0, mouth_v = layout[0], layout[1], layout[2], layout[3]
     lights = _in_head_axes(instant.lights, yaw, pitch)
     texel, colour, back = np.empty(CHANNELS, np.float32), np.empty(3), np.empty(3, np.float32)
     light = instant.ambient + 0.6 * (instant.lights[0, 3:6] + instant.lights[1, 3:6])
     spread = 0.9 * background.shape[1] / frame_width
-
     for i in range(out.shape[0]):
         y = window[1] + (i + 0.5) * window[3]
         for j in range(out.shape[1]):
             x = window[0] + (j + 0.5) * window[2]
             u, v = _point_behind(x, y, instant.pose, turn, depth, layout)
-            u, v = _before_expression(u, v, instant.smile, instant.brow, mouth_v)
-            v, cavity = _before_speech(u, v, instant.mouth, mouth_v)
-            row, column = row0 + v * unit, column0 + u * unit
+            u, v = _before_expression(u, v, instant.smile, instant.brow, layout[3])
+            v, cavity = _before_speech(u, v, instant.mouth, layout[3])
+            row, column = layout[1] + v * layout[0], layout[2] + u * layout[0]
             _lookup(texture, row, column, ALPHA, ALPHA + 1, texel)
             alpha = texel[ALPHA]
             if alpha > CLEAR:

@@ -67,7 +67,8 @@ def build_scene(
         lights=lights,
         shadow=shadows(parameters, seconds, light),
         eyelid=_blinks(parameters, seconds, motion),
-        mouth=_speech(parameters, seconds, motion) + _chewing(parameters, seconds, extra),
+        mouth=_speech(parameters, seconds, motion)
+        + 0.08 * parameters.chewing * (1 + np.sin(exercise_phase(parameters, seconds, extra))),  # the jaw at every bite
         smile=smile,
         brow=brow,
         gaze=_gaze(parameters, seconds, face),
@@ -79,13 +80,6 @@ def build_scene(
         gain=_camera_gain(parameters, seconds, albedo, brightness, camera),
         bands=rolling_bands(parameters, seconds, size[0], fps, phase),
     )
-
-
-def _pulses(seconds: np.ndarray, times: np.ndarray, width: float) -> np.ndarray:
-    """A bell curve of height 1 at each of the times: (T,)."""
-    if len(times) == 0:
-        return np.zeros(len(seconds))
-    return np.exp(-0.5 * ((seconds[:, None] - times) / width) ** 2).max(axis=1)
 
 
 def _pose(
@@ -141,11 +135,6 @@ def shaking(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.
     return p.shake * np.stack([share * smooth_noise(seconds, band, rng) for share in (0.5, 1.0)], axis=1)
 
 
-def _chewing(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Opening of the jaw with every bite: (T,)."""
-    return 0.08 * p.chewing * (1 + np.sin(exercise_phase(p, seconds, rng)))
-
-
 def _spot(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Relative change of R, G, B of the light that falls on a part of the face alone: (T, 3)."""
     wave = p.spot * np.sin(2 * np.pi * p.spot_hz * seconds + rng.uniform(0, 2 * np.pi))
@@ -169,7 +158,10 @@ def _absorption(p: Parameters, seconds: np.ndarray, heart: Heart, rng: np.random
 
 
 def _blinks(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return np.minimum(1.0, 1.15 * _pulses(seconds, event_times(p.blinks_per_minute, seconds, rng), 0.07))
+    times = event_times(p.blinks_per_minute, seconds, rng)
+    if len(times) == 0:
+        return np.zeros(len(seconds))
+    return np.minimum(1.0, 1.15 * np.exp(-0.5 * ((seconds[:, None] - times) / 0.07) ** 2).max(axis=1))
 
 
 def _speech(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:

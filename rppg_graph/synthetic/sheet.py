@@ -60,7 +60,11 @@ def contact_sheet(
     rows = []
     for preset in presets or PRESETS:
         recordings = _people(preset, people, seed, FRAME_SECONDS + 1, 15.0, heads)
-        pictures = [_picture(recording, width) for recording in recordings]
+        pictures = []
+        for recording in recordings:
+            frame = next(islice(recording.frames(), int(FRAME_SECONDS * recording.parameters["fps"]), None))
+            size = width, width * frame.shape[0] // frame.shape[1]
+            pictures.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
         cv2.putText(pictures[0], preset, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
         rows.append(np.hstack(pictures))
     data = cv2.imencode(".png", np.vstack(rows)[..., ::-1])[1]
@@ -97,8 +101,3 @@ def _people(
 ) -> list[SyntheticRecording]:
     chosen = [{"head": heads[person % len(heads)]} if heads else {} for person in range(people)]
     return [generate(preset, seed + person, seconds=seconds, fps=fps, **head) for person, head in enumerate(chosen)]
-
-
-def _picture(recording: SyntheticRecording, width: int) -> np.ndarray:
-    frame = next(islice(recording.frames(), int(FRAME_SECONDS * recording.parameters["fps"]), None))
-    return cv2.resize(frame, (width, width * frame.shape[0] // frame.shape[1]), interpolation=cv2.INTER_AREA)

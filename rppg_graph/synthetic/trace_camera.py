@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numba
 import numpy as np
 
-if TYPE_CHECKING:
-    from rppg_graph.synthetic.traces import _Draw
+from rppg_graph.synthetic.trace_draws import Draw
 
 FRAME_RATES = (15.0, 20.0, 24.0, 25.0)  # of the cameras that do not film at the traces' own rate
 
 
-def filmed(draw: _Draw, colours: np.ndarray, fps: float) -> np.ndarray:
+def filmed(draw: Draw, colours: np.ndarray, fps: float) -> np.ndarray:
     """Colours (n, T, P, 3) of 0 to 255 as a camera films and a codec codes them, back on the grid of ``fps``."""
     n, frames = colours.shape[:2]
     own = np.where(draw.chance(0.4), draw.rng.choice(FRAME_RATES, n), fps)
@@ -36,7 +33,7 @@ def _at(colours: np.ndarray, times: np.ndarray) -> np.ndarray:
     return (1 - weight) * colours[people, left] + weight * colours[people, left + 1]
 
 
-def _noisy(draw: _Draw, colours: np.ndarray) -> np.ndarray:
+def _noisy(draw: Draw, colours: np.ndarray) -> np.ndarray:
     """With the sensor's noise, larger in the dark and in blue; what is brighter than 255 is lost."""
     level = np.maximum(colours.mean(axis=1, keepdims=True), 1)
     channel = np.array([1.2, 0.9, 1.6], np.float32)
@@ -45,7 +42,7 @@ def _noisy(draw: _Draw, colours: np.ndarray) -> np.ndarray:
     return np.clip(colours + level * size * draw.normal(*colours.shape[1:]), 0, 255)
 
 
-def _coded(draw: _Draw, colours: np.ndarray) -> np.ndarray:
+def _coded(draw: Draw, colours: np.ndarray) -> np.ndarray:
     """As a codec leaves them, see :func:`_held`; without a codec as they are."""
     n, frames, patches, _ = colours.shape
     level = np.maximum(colours.mean(axis=1), 1)  # (n, P, 3)

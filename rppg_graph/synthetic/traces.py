@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from rppg_graph.data.traces import GRID
 from rppg_graph.synthetic.trace_camera import filmed
+from rppg_graph.synthetic.trace_draws import Draw
 
 BACKGROUND_BLOCKS = 8
 _BLOOD = (0.33, 0.78, 0.53)  # of R, G, B; de Haan and van Leest 2014
@@ -69,13 +70,13 @@ def simulate_people(
 
     The same generator state gives the same people.
     """
-    draw = _Draw(rng, n)
+    draw = Draw(rng, n, RANGES)
     seconds = (np.arange(frames) / fps).astype(np.float32)
     alive = rng.random(n) >= no_pulse
     pulse, late, rate = _pulse(draw, seconds)
     skin = _face(draw)  # (n, _WIDE²)
     albedo = _albedo(draw, skin)  # (n, _WIDE², 3)
-    beat = _blood(draw, skin, alive)[:, :, None] * _blood_colour(draw)[:, None]  # (n, _WIDE², 3)
+    beat = _blood(draw, skin, alive)  # (n, _WIDE², 3)
     x, y, head = _head(draw, seconds)
     seen, throbbing = _moved(albedo, x, y), _moved(albedo * beat, x, y)  # (n, T, GRID², 3)
     level = seen.mean(axis=1, keepdims=True)
@@ -95,55 +96,7 @@ def simulate_people(
     )  # fmt: skip
 
 
-class _Draw:
-    """Draws what RANGES names, one value a person, and keeps it."""
-
-    def __init__(self, rng: np.random.Generator, n: int) -> None:
-        self.rng, self.n, self.parameters = rng, n, {}
-
-    def __call__(self, name: str) -> np.ndarray:
-        """(n,) values; of a share, whether the person has it."""
-        low, high, how, _ = RANGES[name]
-        if how == "share":
-            value = (self.rng.random(self.n) < low).astype(np.float32)
-        else:
-            value = self.rng.uniform(*((np.log(low), np.log(high)) if how == "log" else (low, high)), self.n)
-            value = np.exp(value) if how == "log" else value
-        self.parameters[name] = value
-        return value.astype(np.float32)
-
-    def even(self, low: float, high: float, *shape: int) -> np.ndarray:
-        """(n, *shape) between two numbers."""
-        return self.rng.uniform(low, high, (self.n, *shape)).astype(np.float32)
-
-    def normal(self, *shape: int) -> np.ndarray:
-        """(n, *shape) of unit deviation."""
-        return self.rng.standard_normal((self.n, *shape), dtype=np.float32)
-
-    def chance(self, share: float, *shape: int) -> np.ndarray:
-        """(n, *shape) of True for a share."""
-        return self.rng.random((self.n, *shape)) < share
-
-    def process(self, seconds: np.ndarray, low: float, high: float, series: int = 1) -> np.ndarray:
-        """(n, series, T) of unit deviation in a band, from between two numbers to 1.2 to 4 times that."""
-        start = np.exp(self.even(np.log(low), np.log(high), series, 1))
-        return self._shaped(seconds, lambda hz: ((hz >= start) & (hz <= start * self.even(1.2, 4, series, 1))) + 1e-3)
-
-    def drift(self, seconds: np.ndarray, series: int = 1) -> np.ndarray:
-        """(n, series, T) of unit deviation, power falling with the frequency."""
-        return self._shaped(seconds, lambda hz: np.maximum(hz, hz[1]) ** -self.even(0.8, 2, series, 1))
-
-    def _shaped(self, seconds: np.ndarray, shape) -> np.ndarray:
-        frames = len(seconds)
-        hz = np.fft.rfftfreq(2 * frames, seconds[1] - seconds[0]).astype(np.float32)  # twice as long: no wrap
-        amplitude = shape(hz)
-        spectrum = self.normal(*amplitude.shape[1:]) + 1j * self.normal(*amplitude.shape[1:])
-        spectrum[..., 0] = 0
-        wave = np.fft.irfft(spectrum * amplitude, axis=-1)[..., :frames].astype(np.float32)
-        return wave / (wave.std(-1, keepdims=True) + 1e-9)
-
-
-def _beats(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _beats(draw: Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Phase (n, T) of the heart in radians, and its rate (n, T) in bpm."""
     length = seconds[-1]
     breath = 2 * np.pi * draw.even(0.15, 0.4, 1) * seconds + draw.even(0, 6.3, 1)
@@ -156,7 +109,7 @@ def _beats(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return phase, rate
 
 
-def _pulse(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pulse(draw: Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The wave (n, T), the same as it reaches each patch (n, GRID², T), both of unit deviation, and the rate (n, T)."""
     phase, rate = _beats(draw, seconds)
     bpm = rate.mean(axis=1)
@@ -178,7 +131,7 @@ def _pulse(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     return wave(phase, 0), late.astype(np.float32), rate
 
 
-def _face(draw: _Draw) -> np.ndarray:
+def _face(draw: Draw) -> np.ndarray:
     """Share of each of the wide grid's patches that is living skin (n, _WIDE²)."""
     at = (np.arange(_WIDE) - 0.5) / GRID  # 0 to 1 across the crop
     across, down = at[None, None, :] - draw.even(0.44, 0.56, 1, 1), at[None, :, None] - draw.even(0.5, 0.62, 1, 1)
@@ -196,7 +149,7 @@ def _face(draw: _Draw) -> np.ndarray:
     return np.where(covered, 0, skin).reshape(draw.n, -1).astype(np.float32)  # under a hand or a mask is no pulse
 
 
-def _albedo(draw: _Draw, skin: np.ndarray) -> np.ndarray:
+def _albedo(draw: Draw, skin: np.ndarray) -> np.ndarray:
     """Brightness (n, _WIDE², 3) of 0 to 1 as the camera gives it, of skin, and of hair and background elsewhere."""
     tone = draw.even(np.log(0.12), np.log(0.85), 1, 1)
     colour = np.exp(tone) * (np.array([1.0, 0.76, 0.64], np.float32) + 0.05 * draw.normal(1, 3))
@@ -209,19 +162,15 @@ def _albedo(draw: _Draw, skin: np.ndarray) -> np.ndarray:
     return np.clip(albedo, 0.01, 1.5).astype(np.float32)
 
 
-def _blood(draw: _Draw, skin: np.ndarray, alive: np.ndarray) -> np.ndarray:
-    """Relative amplitude of the pulse in each patch (n, _WIDE²)."""
+def _blood(draw: Draw, skin: np.ndarray, alive: np.ndarray) -> np.ndarray:
+    """Relative amplitude of the pulse in R, G and B of each patch (n, _WIDE², 3)."""
     uneven = draw.rng.gamma(3.0, 1 / 3, skin.shape)
-    return (draw("pulse")[:, None] * skin * uneven * alive[:, None]).astype(np.float32)
-
-
-def _blood_colour(draw: _Draw) -> np.ndarray:
-    """The pulse's share of R, G and B (n, 3), 1 in green."""
+    green = (draw("pulse")[:, None] * skin * uneven * alive[:, None]).astype(np.float32)  # (n, _WIDE²)
     colour = np.maximum(np.array(_BLOOD, np.float32) + draw.normal(3) * np.array([0.08, 0.05, 0.1], np.float32), 0.03)
-    return colour / colour[:, 1:2]
+    return green[:, :, None] * (colour / colour[:, 1:2])[:, None]
 
 
-def _rhythm(draw: _Draw, seconds: np.ndarray, low: float, high: float) -> np.ndarray:
+def _rhythm(draw: Draw, seconds: np.ndarray, low: float, high: float) -> np.ndarray:
     """A periodic wave (n, T) that is no pulse, of unit deviation: its frequency wanders little, it has overtones."""
     phase = 2 * np.pi * draw.even(low, high, 1) * seconds + draw.even(0, 6.3, 1)
     phase += draw.even(0, 0.6, 1) * draw.drift(seconds)[:, 0]
@@ -229,7 +178,7 @@ def _rhythm(draw: _Draw, seconds: np.ndarray, low: float, high: float) -> np.nda
     return wave / wave.std(axis=1, keepdims=True)
 
 
-def _head(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _head(draw: Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shift of the face in the crop, x and y (n, T) in patches, and the head's motions (n, 3, T) of unit deviation."""
     rhythm = _rhythm(draw, seconds, 0.6, 3.2)
     rhythmic = draw("rhythm_share")[:, None] * draw.even(0.2, 1.0, 1)
@@ -246,9 +195,8 @@ def _head(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 def _moved(albedo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The crop's patches (n, T, GRID², 3) while the wide grid (n, _WIDE², 3) moves under it, so that they mix."""
     wide = albedo.reshape(len(albedo), _WIDE, _WIDE, 3)
-    weights = [
-        (np.maximum(-at, 0), 1 - np.abs(at), np.maximum(at, 0)) for at in (y, x)
-    ]  # of the neighbour before, itself, and the one after
+    # of the neighbour before, itself, and the one after
+    weights = [(np.maximum(-at, 0), 1 - np.abs(at), np.maximum(at, 0)) for at in (y, x)]
     out = 0
     for i in range(3):
         for j in range(3):
@@ -257,7 +205,7 @@ def _moved(albedo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return out.astype(np.float32)
 
 
-def _shading(draw: _Draw, head: np.ndarray, level: np.ndarray) -> np.ndarray:
+def _shading(draw: Draw, head: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Relative colours (n, T, GRID², 3) of a head that turns in the light: nearly grey shade, and gloss."""
     patches = GRID * GRID
     gain = draw.normal(patches, 3) + 0.3 * draw.normal(1, 3)
@@ -270,7 +218,7 @@ def _shading(draw: _Draw, head: np.ndarray, level: np.ndarray) -> np.ndarray:
     return shade[..., None] * colour + gloss[..., None] * white / white.mean(axis=-1, keepdims=True)
 
 
-def _features(draw: _Draw, seconds: np.ndarray) -> np.ndarray:
+def _features(draw: Draw, seconds: np.ndarray) -> np.ndarray:
     """Relative colours of blinks, speech and a shadow that passes over one side (n, T, GRID², 3)."""
     rows, columns = np.repeat(np.arange(GRID), GRID), np.tile(np.arange(GRID), GRID)
     blinks = np.zeros((draw.n, len(seconds)), np.float32)
@@ -286,7 +234,7 @@ def _features(draw: _Draw, seconds: np.ndarray) -> np.ndarray:
     return out[..., None].astype(np.float32)
 
 
-def _light(draw: _Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _light(draw: Draw, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Relative light (n, T, 1, 3), and how much of it falls on each patch and background block (n, GRID² + blocks)."""
     grey = 1 + 0.06 * draw.normal(1, 3)
     slow = draw("light")[:, None, None] * draw.drift(seconds).transpose(0, 2, 1) * grey

@@ -34,7 +34,9 @@ def test_circles(house, sources, circles):
 
 def test_callers_of_private_functions(house):
     text = "def _a(): ...\ndef _b(): _a()\nclass C:\n    def _c(self): self._c(); _b(); _a()\n    def __d__(self): ..."
-    assert sorted(house.private_functions(ast.parse(text))) == [1, 1, 2]
+    text += "\ndef _e(): ...\nMEMBERS = {'e': _e}"
+    found = sorted(house.private_functions(ast.parse(text)))
+    assert found == [(1, False), (1, True), (1, True), (2, True)]  # _e is a member, and called by nobody here
 
 
 def test_the_tree_has_neither_circles_nor_arrows_upward(house):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.clips import MAX_GAP_SECONDS, ClipDataset, clip_tensor, cut_clips, frames_at
@@ -199,3 +200,22 @@ def test_augmented_clips_depend_on_seed_epoch_and_clip_alone():
     assert not torch.equal(clip(1, 0), clip(1, 1))
     assert not torch.equal(clip(1, 0), clip(2, 0))
     assert clip(1, 0).shape == (3, 60, SIZE, SIZE)
+
+
+def test_an_ordinary_loader_shuffles_clips_and_augments_them_anew():
+    plain = ClipDataset([beating(30, bpm=71.3)], 60, 60)
+    clips = {tuple(plain[(i, 0)][1].tolist()) for i in range(len(plain))}
+    loaded = [pulse for _, pulses in DataLoader(plain, batch_size=2, shuffle=True) for pulse in pulses]
+    assert len(loaded) == len(clips)
+    assert {tuple(pulse.tolist()) for pulse in loaded} == clips
+    augmented = ClipDataset([beating(30, bpm=71.3)], 60, 60, Augment(60))
+
+    def epochs(workers: int) -> torch.Tensor:
+        torch.manual_seed(3)
+        loader = DataLoader(augmented, batch_size=len(augmented), num_workers=workers)
+        return torch.stack([next(iter(loader))[0] for _ in range(2)])
+
+    for workers in (0, 1):
+        first, second = epochs(workers)
+        assert not torch.equal(first, second)
+        assert torch.equal(epochs(workers), torch.stack((first, second)))  # by torch's seed

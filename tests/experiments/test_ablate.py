@@ -26,7 +26,7 @@ STUDY = {
         "model": {"name": "stgnet_small", "options": {"stages": [[2, 4, 2], [1, 3, 1]]}},
         "train": {"steps": 24, "batch": 2, "validate_every": 2, "workers": 0, "augment": None},
     },
-    "synthetic": [{"preset": "easy", "subjects": 5, "seconds": 4}],
+    "synthetic": [{"preset": "easy", "subjects": 5, "seconds": 4, "size": [180, 240]}],
     "seeds": [1],
     "evaluation": {"presets": ["easy"], "subjects": 1, "seconds": 4, "graph_clips": 1},
     "variants": [{"name": "knn"}, {"name": "axial", "overrides": ["model.options.graph=axial"]}],
@@ -124,13 +124,11 @@ def test_what_is_done_or_failed_is_not_done_again(at, capsys):
     every = [path for folder in ("out", "runs") for path in (at / folder).rglob("*")]
     files = [path for path in every if path.suffix in (".jsonl", ".pt", ".npy")]
     before = {path: path.stat().st_mtime_ns for path in files}
-    started = time.monotonic()
     assert main(["ablate", "study.yaml", "--out", "out", "--dry-run"]) == 0
     assert "3 runs: 2 done, 1 failed; about 0 s of work" in capsys.readouterr().out
     assert main(["ablate", "study.yaml", "--out", "out"]) == 1
     assert main(["ablate", "study.yaml", "--out", "out", "--only", "knn", "--shard", "1/1"]) == 1
     assert {path: path.stat().st_mtime_ns for path in files} == before
-    assert time.monotonic() - started < 30
 
 
 @pytest.mark.slow

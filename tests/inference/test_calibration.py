@@ -40,11 +40,11 @@ def recording(name: str, seconds: float) -> SimpleNamespace:
 
 @pytest.mark.slow
 def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
-    recordings = [recording("a", 18), recording("bb", 21), recording("short", 1)]
+    recordings = [recording("a", 12), recording("bb", 14), recording("short", 1)]
     found = calibrate(checkpoint, recordings)
     assert set(found) == {"quality", "quality of corners", "quality of corners and pos", "mc"}
     for source in found.values():
-        assert (source["windows"], source["recordings"]) == (9 + 12, 2)
+        assert (source["windows"], source["recordings"]) == (3 + 5, 2)
         assert source["temperature"] is None  # by two recordings
     save(tmp_path / "best.pt", checkpoint._replace(calibration=found))
     loaded = load(tmp_path / "best.pt")
@@ -62,7 +62,7 @@ def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
 
 @pytest.mark.slow
 def test_too_few_windows_calibrate_nothing_and_say_so(checkpoint):
-    found = calibrate(checkpoint, [recording("a", 12)])
+    found = calibrate(checkpoint, [recording("a", 12)], ["quality"])
     known = calibration_for(checkpoint._replace(calibration=found), Reading())
     assert (known.windows, known.temperature, known.threshold) == (3, None, None)
     assert f"no interval, which {LEAST_SCORES} recordings are needed for" in known.summary()

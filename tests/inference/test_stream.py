@@ -222,14 +222,14 @@ def test_memory_does_not_grow_with_time(method):
     stream, size = Stream(method, 15.0, detector="bright", real_time=False), {}
     tracemalloc.start()
     try:
-        for seconds, rgb in pictures(np.full(15 * 200, 72.0), fps=15.0):
+        for seconds, rgb in pictures(np.full(15 * 91, 72.0), fps=15.0):
             stream.push(seconds, rgb)
-            if seconds in (60.0, 199.0):
+            if seconds in (30.0, 90.0):
                 gc.collect()
                 size[seconds] = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert size[199.0] - size[60.0] < 48 * 139 * 15  # a row of a deque takes 100 bytes, a colour 200, a crop 300
+    assert size[90.0] - size[30.0] < 48 * 60 * 15  # a row of a deque takes 100 bytes, a colour 200, a crop 300
 
 
 @pytest.mark.slow

@@ -7,21 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rppg_graph.pulse.overlap_add import OverlapAdd, overlap_add
+from rppg_graph.pulse.overlap_add import OverlapAdd
 
 
-@given(length=st.integers(20, 160), stride=st.integers(1, 160), clips=st.integers(1, 8), seed=st.integers(0, 1000))
-def test_clips_of_unit_waves_come_back_exactly(length, stride, clips, seed):
-    """Weights that sum to 1 leave a wave that all clips agree on as it is, for any stride."""
-    piece = np.random.default_rng(seed).standard_normal(length)
-    stride = min(stride, length)
-    unit = (piece - piece.mean()) / piece.std()
+def merged_of(clips, starts) -> np.ndarray:
     merged = OverlapAdd()
-    for _ in range(clips):
-        merged.add(0, 3 * piece + 7)
-    np.testing.assert_allclose(merged.result(), unit, atol=1e-9)
-    whole = overlap_add(np.stack([unit] * clips), [stride * k * 0 for k in range(clips)], length)
-    np.testing.assert_allclose(whole, unit, atol=1e-9)
+    for clip, start in zip(clips, starts, strict=True):
+        merged.add(start, clip)
+    return merged.result()
+
+
+@given(length=st.integers(20, 160), clips=st.integers(1, 8), seed=st.integers(0, 1000))
+def test_clips_of_unit_waves_come_back_exactly(length, clips, seed):
+    """Weights that sum to 1 leave a wave that all clips agree on as it is."""
+    piece = np.random.default_rng(seed).standard_normal(length)
+    unit = (piece - piece.mean()) / piece.std()
+    np.testing.assert_allclose(merged_of([3 * piece + 7] * clips, [0] * clips), unit, atol=1e-9)
 
 
 def test_scales_offsets_and_signs_of_clips_leave_no_seam():
@@ -30,12 +31,12 @@ def test_scales_offsets_and_signs_of_clips_leave_no_seam():
     starts = range(0, 841, 60)
     clips = [rng.choice([-1, 1]) * rng.uniform(0.1, 50) * wave[s : s + 160] + rng.uniform(-9, 9) for s in starts]
     clips[0] = wave[:160]  # the first sets the sign
-    np.testing.assert_allclose(overlap_add(clips, starts, 1000), wave, atol=1e-9)
+    np.testing.assert_allclose(merged_of(clips, starts), wave, atol=1e-9)
 
 
 def test_a_clip_that_disagrees_fades_in_and_out():
     zero, other = np.tile([1.0, -1.0], 80), np.tile([1.0, 1.0, -1.0, -1.0], 40)
-    merged = overlap_add([zero, other], [0, 60], 220)
+    merged = merged_of([zero, other], [0, 60])
     np.testing.assert_allclose(merged[:60], zero[:60])
     np.testing.assert_allclose(np.abs(merged[160:]), np.abs(other[100:]))
     share = np.abs(merged[60:160] - zero[60:160]) / np.abs(
@@ -48,8 +49,8 @@ def test_a_clip_that_disagrees_fades_in_and_out():
 
 
 def test_frames_without_a_clip_are_nan_and_constant_clips_are_zero():
-    merged = overlap_add([np.arange(4.0), np.full(4, 3.3)], [0, 6], 12)
-    assert np.isnan(merged[[4, 5, 10, 11]]).all()
+    merged = merged_of([np.arange(4.0), np.full(4, 3.3)], [0, 6])
+    assert np.isnan(merged[4:6]).all()
     assert (merged[6:10] == 0).all()
     assert np.isfinite(merged[:4]).all()
     assert len(OverlapAdd().result()) == 0
@@ -67,13 +68,6 @@ def test_frames_without_a_clip_are_nan_and_constant_clips_are_zero():
 def test_bad_clips_are_named(start, wave, message):
     with pytest.raises(ValueError, match=message):
         OverlapAdd().add(start, wave)
-
-
-def test_clips_beyond_the_recording_and_missing_starts_are_refused():
-    with pytest.raises(ValueError, match="beyond the 5 frames"):
-        overlap_add([np.arange(4.0)], [2], 5)
-    with pytest.raises(ValueError, match="zip"):
-        overlap_add([np.arange(4.0)], [0, 1], 5)
 
 
 def test_what_is_kept_does_not_depend_on_what_was_forgotten():

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from html import escape
 
@@ -257,15 +256,13 @@ def test_a_calibrated_interval_is_the_band(predicted, tmp_path):
 
 
 @pytest.mark.slow
-def test_42_recordings_are_written_in_time(make_wave, tmp_path):
+def test_42_recordings_make_a_page_of_moderate_size(make_wave, tmp_path):
     methods = {
         name: [make_wave(f"subject{i}", 60.0 + i, 60.0 + i + error, seconds=65.0) for i in range(42)]
         for name, error in {"a": 0.0, "b": 2.0, "c": 20.0}.items()
     }
     evaluations = {name: evaluate_waves(waves, "native", 10.0) for name, waves in methods.items()}
     path = tmp_path / "report.html"
-    begin = time.perf_counter()
     write_evaluation_report(path, evaluations, methods, ABOUT)
-    assert time.perf_counter() - begin < 20
     assert path.stat().st_size < 15e6
     assert path.read_text(encoding="utf-8").count('<h3 id="recording-') == 42

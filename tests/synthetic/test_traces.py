@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from rppg_graph.synthetic.maps import SPEED, RenderedMap, SimulatedMaps
 from rppg_graph.synthetic.trace_camera import _at, _held
@@ -117,6 +118,12 @@ def test_maps_repeat_by_seed_epoch_and_index_alone():
     assert first[0][1].shape == (60,)
     assert not torch.equal(first[0][0], maps.__getitems__([(4, 1), (9, 1)])[0][0])
     assert len(maps) == 100
+
+
+def test_an_ordinary_loader_draws_maps():
+    batches = list(DataLoader(SimulatedMaps(5, 60), batch_size=2, shuffle=True))
+    assert [maps.shape for maps, _ in batches] == [(2, 3, 60, 64), (2, 3, 60, 64), (1, 3, 60, 64)]
+    assert not torch.equal(batches[0][0], batches[1][0])
 
 
 def filmed(fps: float, seconds: float, hz: float) -> RenderedMap:

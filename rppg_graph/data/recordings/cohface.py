@@ -6,14 +6,13 @@ Source: Heusch, Anjos, Marcel, "A reproducible study on remote heart rate measur
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import make_reference, uniform_seconds
 from rppg_graph.data.recordings.matlab import array_named, open_hdf5
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import candidate_seconds, read_candidates
 
 PULSE_HZ = 256.0
 VIDEO, LABELS = "data.avi", "data.hdf5"
@@ -21,25 +20,13 @@ VIDEO, LABELS = "data.avi", "data.hdf5"
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each folder <subject>/<session> with a data.avi or a data.hdf5."""
-    return [_recording(folder) for folder in folders if _is_session(folder)]
-
-
-def _is_session(folder: Folder) -> bool:
-    numbered = all(re.fullmatch(r"[0-9]+", name) for name in folder.path.resolve().parts[-2:])
-    return numbered and bool({VIDEO, LABELS} & set(folder.files))
-
-
-def _recording(folder: Folder) -> Recording:
-    subject, session = folder.path.resolve().parts[-2:]
-    return Recording(
-        name=f"{subject}_{session}",
-        subject=subject,
-        layout="cohface",
-        files=tuple(folder.path / file for file in folder.files if file in (VIDEO, LABELS)),
-        frames=partial(read_candidates, folder.path, (VIDEO,)),
-        reference=partial(read_reference, folder.path / LABELS),
-        frame_seconds=partial(candidate_seconds, folder.path, (VIDEO,)),
-    )
+    found = []
+    for path in (folder.path for folder in folders if {VIDEO, LABELS} & set(folder.files)):
+        subject, session = names = path.resolve().parts[-2:]
+        if all(re.fullmatch(r"[0-9]+", name) for name in names):
+            name = f"{subject}_{session}"
+            found.append(video_recording("cohface", name, subject, [path / VIDEO], path / LABELS, read_reference))
+    return found
 
 
 def read_reference(path: Path) -> Reference:

@@ -16,8 +16,9 @@ import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import frame_clock, on_clock, read_on_clock, the_video
+from rppg_graph.data.recordings.sources import frame_clock
 from rppg_graph.errors import InputError
 
 VIDEOS, TIMES, LABELS = ("c920-1.avi", "c920-2.avi"), "c920.csv", "viatom-raw.csv"
@@ -30,22 +31,12 @@ def collect(folders: list[Folder]) -> list[Recording]:
     for folder in folders:
         videos = [name for name in folder.files if name in VIDEOS] or list(VIDEOS[:1])
         if {*VIDEOS, LABELS} & set(folder.files):
-            found += [_recording(folder, video) for video in videos]
+            person, session = folder.path.resolve().parts[-2:]
+            for video in (folder.path / video for video in videos):
+                name, times = f"{person}_{session}_{video.stem}", folder.path / TIMES
+                files = [video], folder.path / LABELS, partial(read_reference, times=times), times
+                found.append(video_recording("ecg-fitness", name, person, *files, clock=_clock))
     return found
-
-
-def _recording(folder: Folder, video: str) -> Recording:
-    person, session = folder.path.resolve().parts[-2:]
-    clocked = partial(the_video, folder.path, (video,)), partial(_clock, folder.path / TIMES)
-    return Recording(
-        name=f"{person}_{session}_{Path(video).stem}",
-        subject=person,
-        layout="ecg-fitness",
-        files=tuple(folder.path / file for file in folder.files if file in (video, TIMES, LABELS)),
-        frames=partial(read_on_clock, *clocked),
-        reference=partial(read_reference, folder.path / LABELS, folder.path / TIMES),
-        frame_seconds=partial(on_clock, *clocked),
-    )
 
 
 def _clock(path: Path) -> np.ndarray:

@@ -29,29 +29,26 @@ IMAGE = r".*\.(bmp|png)"
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each folder p<n>_<a…d> with a p<n>_<x>_bvp.csv or a folder p<n>_<x>_rgb."""
     by_path = {folder.path: folder for folder in folders}
-    return [_recording(folder, by_path) for folder in folders if _is_session(folder)]
-
-
-def _is_session(folder: Folder) -> bool:
-    name = folder.path.resolve().name
-    return bool(re.fullmatch(NAME, name)) and (f"{name}_bvp.csv" in folder.files or f"{name}_rgb" in folder.folders)
-
-
-def _recording(folder: Folder, by_path: dict[Path, Folder]) -> Recording:
-    name = folder.path.resolve().name
-    images_folder = folder.path / f"{name}_rgb"
-    images = by_path[images_folder].matching(IMAGE) if images_folder in by_path else []
-    images = tuple(sorted(images, key=lambda image: natural_order(image.name)))
-    labels = folder.path / f"{name}_bvp.csv"
-    return Recording(
-        name=name,
-        subject=name.split("_")[0],
-        layout="ibvp",
-        files=tuple(sorted([*images, *([labels] if labels.name in folder.files else [])])),
-        frames=partial(_frames, images_folder, images),
-        reference=partial(read_reference, labels),
-        frame_seconds=partial(_seconds, images_folder, images),
-    )
+    found = []
+    for folder in folders:
+        name = folder.path.resolve().name
+        images_folder, labels = folder.path / f"{name}_rgb", folder.path / f"{name}_bvp.csv"
+        if not re.fullmatch(NAME, name) or not (labels.name in folder.files or images_folder.name in folder.folders):
+            continue
+        images = by_path[images_folder].matching(IMAGE) if images_folder in by_path else []
+        images = tuple(sorted(images, key=lambda image: natural_order(image.name)))
+        found.append(
+            Recording(
+                name,
+                subject=name.split("_")[0],
+                layout="ibvp",
+                files=tuple(sorted([*images, *([labels] if labels.name in folder.files else [])])),
+                frames=partial(_frames, images_folder, images),
+                reference=partial(read_reference, labels),
+                frame_seconds=partial(_seconds, images_folder, images),
+            )
+        )
+    return found
 
 
 def _seconds(folder: Path, images: tuple[Path, ...]) -> np.ndarray:

@@ -11,16 +11,15 @@ Source: Pilz et al., "Local group invariance for heart rate estimation from face
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import frame_clock, on_clock, read_on_clock, the_video
+from rppg_graph.data.recordings.sources import frame_clock
 from rppg_graph.errors import InputError
 
 OXIMETER_HZ = 60.0
@@ -30,21 +29,12 @@ TIMES = "cv_camera_sensor_timer_stream_handler.xml"
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each folder with the video or the oximeter's file."""
-    return [_recording(folder) for folder in folders if {VIDEO, LABELS} & set(folder.files)]
-
-
-def _recording(folder: Folder) -> Recording:
-    person, session = folder.path.resolve().parts[-2:]
-    clocked = partial(the_video, folder.path, (VIDEO,)), partial(_clock, folder.path / TIMES)
-    return Recording(
-        name=session,
-        subject=person,
-        layout="lgi-ppgi",
-        files=tuple(folder.path / file for file in folder.files if file in (VIDEO, LABELS, TIMES)),
-        frames=partial(read_on_clock, *clocked),
-        reference=partial(_reference, folder.path / LABELS, partial(on_clock, *clocked)),
-        frame_seconds=partial(on_clock, *clocked),
-    )
+    found = []
+    for path in (folder.path for folder in folders if {VIDEO, LABELS} & set(folder.files)):
+        person, session = path.resolve().parts[-2:]
+        files = [path / VIDEO], path / LABELS, read_reference, path / TIMES
+        found.append(video_recording("lgi-ppgi", session, person, *files, clock=_clock, by_frame=True))
+    return found
 
 
 def _clock(path: Path) -> np.ndarray | None:
@@ -53,19 +43,15 @@ def _clock(path: Path) -> np.ndarray | None:
     return frame_clock(path, [time / 1000 for (time,) in _values(path, ("value1",))])
 
 
-def _reference(path: Path, frame_seconds: Callable[[], np.ndarray]) -> Reference:
-    return read_reference(path, float(frame_seconds()[-1]))
-
-
-def read_reference(path: Path, end: float) -> Reference:
-    """The samples of a cms50_stream_handler.xml, the last at `end` seconds.
+def read_reference(path: Path, frame_seconds: np.ndarray) -> Reference:
+    """The samples of a cms50_stream_handler.xml, the last at the time of the last of the frames (T,).
 
     Raises:
         InputError: no XML, no samples, or what make_reference refuses.
     """
     rows = _values(path, ("value1", "value2"))
     bpm, pulse = zip(*rows, strict=True)
-    seconds = end - np.arange(len(rows))[::-1] / OXIMETER_HZ
+    seconds = frame_seconds[-1] - np.arange(len(rows))[::-1] / OXIMETER_HZ
     return make_reference(path, seconds, pulse, bpm, seven_bits=True)
 
 

@@ -9,21 +9,20 @@ Multimedia, 2025; https://huggingface.co/datasets/kyegorov/mcd_rppg.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, frame_clock, on_clock, read_on_clock, the_video
+from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, frame_clock
 from rppg_graph.errors import InputError
 
 VIDEO = r"[0-9]+_[A-Za-z0-9]+_(before|after)\.avi"
-PARTS = {"video": ".avi", "ppg_sync": ".txt", "meta": ".txt"}
+PARTS = ("ppg_sync", "meta")
 
 
 def collect(folders: list[Folder]) -> list[Recording]:
@@ -31,22 +30,12 @@ def collect(folders: list[Folder]) -> list[Recording]:
 
     Labels without a video are no recordings: few people fetch all the videos.
     """
-    videos = [path for folder in folders if folder.path.name == "video" for path in folder.matching(VIDEO)]
-    return [_recording(path.parent.parent, path.stem) for path in videos]
-
-
-def _recording(root: Path, name: str) -> Recording:
-    clocked = partial(the_video, root / "video", (f"{name}.avi",)), partial(_clock, root / "meta" / f"{name}.txt")
-    files = sorted(root / part / f"{name}{suffix}" for part, suffix in PARTS.items())
-    return Recording(
-        name=name,
-        subject=name.split("_")[0],
-        layout="mcd-rppg",
-        files=tuple(path for path in files if path.is_file()),
-        frames=partial(read_on_clock, *clocked),
-        reference=partial(_reference, root / "ppg_sync" / f"{name}.txt", partial(on_clock, *clocked)),
-        frame_seconds=partial(on_clock, *clocked),
-    )
+    found = []
+    for video in (path for folder in folders if folder.path.name == "video" for path in folder.matching(VIDEO)):
+        name, (labels, times) = video.stem, (video.parents[1] / part / f"{video.stem}.txt" for part in PARTS)
+        files = [video], labels, read_reference, times
+        found.append(video_recording("mcd-rppg", name, name.split("_")[0], *files, clock=_clock, by_frame=True))
+    return found
 
 
 def _clock(path: Path) -> np.ndarray | None:
@@ -60,10 +49,6 @@ def _clock(path: Path) -> np.ndarray | None:
             except (ValueError, IndexError) as error:
                 raise InputError(f"{path}: line {i + 1}: {line[:40]!r} is no number and time. {LEAVE_OUT}") from error
     return frame_clock(path, [(time - times[0]).total_seconds() for time in times])
-
-
-def _reference(path: Path, frame_seconds: Callable[[], np.ndarray]) -> Reference:
-    return read_reference(path, frame_seconds())
 
 
 def read_reference(path: Path, seconds: np.ndarray) -> Reference:

@@ -33,19 +33,11 @@ MAT_ERRORS = (MatReadError, OSError, ValueError, TypeError, LookupError, NotImpl
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each p<subject>_<n>.mat."""
-    return [_recording(path) for folder in folders for path in folder.matching(r"p[0-9]+_[0-9]+\.mat")]
-
-
-def _recording(path: Path) -> Recording:
-    return Recording(
-        name=path.stem,
-        subject=re.match(r"p([0-9]+)", path.stem).group(1),
-        layout="mmpd",
-        files=(path,),
-        frames=partial(_frames, path),
-        reference=partial(read_reference, path),
-        frame_seconds=partial(_seconds, path),
-    )
+    found = []
+    for path in (path for folder in folders for path in folder.matching(r"p[0-9]+_[0-9]+\.mat")):
+        parts = (partial(read, path) for read in (_frames, read_reference, _seconds))
+        found.append(Recording(path.stem, re.match(r"p([0-9]+)", path.stem).group(1), "mmpd", (path,), *parts))
+    return found
 
 
 def _frames(path: Path) -> Frames:
@@ -73,20 +65,16 @@ def _load(path: Path, name: str) -> np.ndarray:
     return array
 
 
-def _video_shape(path: Path) -> tuple[int, ...]:
+def _seconds(path: Path) -> np.ndarray:
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
-            return array_named(file, ("video",), path).shape[::-1]
-    refuse_lfs_pointer(path)
-    try:
-        shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
-    except MAT_ERRORS as error:
-        raise InputError(f"{path}: cannot be read as a MATLAB file ({error}). {LEAVE_OUT}") from error
-    return shapes.get("video", ())
-
-
-def _seconds(path: Path) -> np.ndarray:
-    shape = _video_shape(path)
+            shape = array_named(file, ("video",), path).shape[::-1]
+    else:
+        refuse_lfs_pointer(path)
+        try:
+            shape = {name: shape for name, shape, _ in scipy.io.whosmat(path)}.get("video", ())
+        except MAT_ERRORS as error:
+            raise InputError(f"{path}: cannot be read as a MATLAB file ({error}). {LEAVE_OUT}") from error
     check_video_shape(shape, path)
     return uniform_seconds(shape[0], FPS)
 

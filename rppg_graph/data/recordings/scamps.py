@@ -25,19 +25,11 @@ VIDEO = ("RawFrames", "Xsub")
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each P<six digits>.mat."""
-    return [_recording(path) for folder in folders for path in folder.matching(r"P[0-9]{6}\.mat")]
-
-
-def _recording(path: Path) -> Recording:
-    return Recording(
-        name=path.stem,
-        subject=path.stem,
-        layout="scamps",
-        files=(path,),
-        frames=partial(_frames, path),
-        reference=partial(read_reference, path),
-        frame_seconds=partial(_seconds, path),
-    )
+    found = []
+    for path in (path for folder in folders for path in folder.matching(r"P[0-9]{6}\.mat")):
+        parts = (partial(read, path) for read in (_frames, read_reference, _seconds))
+        found.append(Recording(path.stem, path.stem, "scamps", (path,), *parts))
+    return found
 
 
 def _frames(path: Path) -> Frames:

@@ -7,13 +7,12 @@ IEEE Transactions on Affective Computing, 2021 (the sensor is an Empatica E4).
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv, uniform_seconds
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import candidate_seconds, read_candidates
 from rppg_graph.errors import InputError
 
 PULSE_HZ = 64.0
@@ -26,21 +25,10 @@ def collect(folders: list[Folder]) -> list[Recording]:
     for folder in folders:
         matches = [re.fullmatch(FILE, name) for name in folder.files]
         names = {match.group(1) or match.group(2) for match in matches if match}
-        found += [_recording(folder, name) for name in sorted(names)]
+        for name in sorted(names):
+            video, labels = folder.path / f"vid_{name}.avi", folder.path / f"bvp_{name}.csv"
+            found.append(video_recording("ubfc-phys", name, name.split("_")[0], [video], labels, read_reference))
     return found
-
-
-def _recording(folder: Folder, name: str) -> Recording:
-    video, labels = f"vid_{name}.avi", f"bvp_{name}.csv"
-    return Recording(
-        name=name,
-        subject=name.split("_")[0],
-        layout="ubfc-phys",
-        files=tuple(folder.path / file for file in folder.files if file in (video, labels)),
-        frames=partial(read_candidates, folder.path, (video,)),
-        reference=partial(read_reference, folder.path / labels),
-        frame_seconds=partial(candidate_seconds, folder.path, (video,)),
-    )
 
 
 def read_reference(path: Path) -> Reference:

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_text
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import on_clock, read_on_clock, rising, the_video
+from rppg_graph.data.recordings.sources import rising
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
 
@@ -31,27 +31,17 @@ ROWS = ("pulse", "heart rate", "seconds")
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each folder with a ground_truth.txt, or named subject<number> with a vid.avi or vid.mp4."""
-    return [_recording(folder) for folder in folders if _is_subject(folder)]
-
-
-def _is_subject(folder: Folder) -> bool:
-    named = re.fullmatch(r"subject[0-9]+", folder.path.name)
-    return LABELS in folder.files or bool(named and set(VIDEOS) & set(folder.files))
-
-
-def _recording(folder: Folder) -> Recording:
-    name = folder.path.resolve().name
-    subject = re.search(r"subject([0-9]+)", name)
-    clocked = partial(the_video, folder.path, VIDEOS), partial(_clock, folder.path / LABELS)
-    return Recording(
-        name=name,
-        subject=subject.group(1) if subject else name,
-        layout="ubfc-rppg",
-        files=tuple(folder.path / file for file in folder.files if file in (*VIDEOS, LABELS)),
-        frames=partial(read_on_clock, *clocked),
-        reference=partial(read_reference, folder.path / LABELS),
-        frame_seconds=partial(on_clock, *clocked),
-    )
+    found = []
+    for folder in folders:
+        named = re.fullmatch(r"subject[0-9]+", folder.path.name)
+        if LABELS in folder.files or (named and set(VIDEOS) & set(folder.files)):
+            name, labels = folder.path.resolve().name, folder.path / LABELS
+            subject = re.search(r"subject([0-9]+)", name)
+            subject, videos = subject.group(1) if subject else name, [folder.path / video for video in VIDEOS]
+            found.append(
+                video_recording("ubfc-rppg", name, subject, videos, labels, read_reference, times=labels, clock=_clock)
+            )
+    return found
 
 
 def _clock(labels: Path) -> np.ndarray | None:

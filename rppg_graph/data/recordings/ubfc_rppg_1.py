@@ -8,13 +8,12 @@ Source: as for DATASET_2 (ubfc_rppg.py).
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import candidate_seconds, read_candidates
 from rppg_graph.errors import InputError
 
 LABELS = "gtdump.xmp"
@@ -23,21 +22,13 @@ COLUMNS = ("milliseconds", "heart rate", "SpO2", "pulse")
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each folder with a gtdump.xmp."""
-    return [_recording(folder) for folder in folders if LABELS in folder.files]
-
-
-def _recording(folder: Folder) -> Recording:
-    name = folder.path.resolve().name
-    videos = tuple(path.name for path in folder.matching(r"vid.*\.(avi|mp4)")) or ("vid.avi",)
-    return Recording(
-        name=name,
-        subject=name.removesuffix("-gt"),
-        layout="ubfc-rppg-1",
-        files=tuple(folder.path / file for file in folder.files if file in (*videos, LABELS)),
-        frames=partial(read_candidates, folder.path, videos),
-        reference=partial(read_reference, folder.path / LABELS),
-        frame_seconds=partial(candidate_seconds, folder.path, videos),
-    )
+    found = []
+    for folder in (folder for folder in folders if LABELS in folder.files):
+        name, labels = folder.path.resolve().name, folder.path / LABELS
+        videos = folder.matching(r"vid.*\.(avi|mp4)") or [folder.path / "vid.avi"]
+        subject = name.removesuffix("-gt")
+        found.append(video_recording("ubfc-rppg-1", name, subject, videos, labels, read_reference))
+    return found
 
 
 def read_reference(path: Path) -> Reference:

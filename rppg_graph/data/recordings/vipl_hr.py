@@ -10,16 +10,15 @@ Transactions on Image Processing 29, 2020.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import make_reference, number, read_csv
+from rppg_graph.data.recordings.one_video import video_recording
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import frame_clock, on_clock, read_on_clock, the_video
+from rppg_graph.data.recordings.sources import frame_clock
 
 VIDEO, WAVE, RATES, TIMES = "video.avi", "wave.csv", "gt_HR.csv", "time.txt"
 INFRARED = "source4"
@@ -27,23 +26,13 @@ INFRARED = "source4"
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each folder with a wave.csv or gt_HR.csv, but for those of the infrared camera."""
-    return [
-        _recording(folder) for folder in folders if {WAVE, RATES} & set(folder.files) and folder.path.name != INFRARED
-    ]
-
-
-def _recording(folder: Folder) -> Recording:
-    person, scene, source = folder.path.resolve().parts[-3:]
-    clocked = partial(the_video, folder.path, (VIDEO,)), partial(_clock, folder.path / TIMES)
-    return Recording(
-        name=f"{person}_{scene}_{source}",
-        subject=person,
-        layout="vipl-hr",
-        files=tuple(folder.path / file for file in folder.files if file in (VIDEO, WAVE, TIMES)),
-        frames=partial(read_on_clock, *clocked),
-        reference=partial(_reference, folder.path / WAVE, partial(on_clock, *clocked)),
-        frame_seconds=partial(on_clock, *clocked),
-    )
+    found = []
+    for path in (folder.path for folder in folders if {WAVE, RATES} & set(folder.files)):
+        if path.name != INFRARED:
+            person, scene, source = path.resolve().parts[-3:]
+            name, files = f"{person}_{scene}_{source}", ([path / VIDEO], path / WAVE, read_reference, path / TIMES)
+            found.append(video_recording("vipl-hr", name, person, *files, clock=_clock, by_frame=True))
+    return found
 
 
 def _clock(path: Path) -> np.ndarray | None:
@@ -53,19 +42,15 @@ def _clock(path: Path) -> np.ndarray | None:
     return frame_clock(path, times)
 
 
-def _reference(path: Path, frame_seconds: Callable[[], np.ndarray]) -> Reference:
-    return read_reference(path, float(frame_seconds()[-1]))
-
-
-def read_reference(path: Path, length: float) -> Reference:
-    """The column of a wave.csv, spread evenly over the `length` seconds of the video.
+def read_reference(path: Path, frame_seconds: np.ndarray) -> Reference:
+    """The column of a wave.csv, spread evenly over the times (T,) of the frames.
 
     Raises:
         InputError: a value that is no number, or what make_reference refuses.
     """
     rows = read_csv(path)[1:]
     pulse = [number(row[0], path, f"row {i + 2}") for i, row in enumerate(rows)]
-    return make_reference(path, np.linspace(0, length, len(pulse)), pulse, place=lambda i: f"row {i + 2}")
+    return make_reference(path, np.linspace(0, frame_seconds[-1], len(pulse)), pulse, place=lambda i: f"row {i + 2}")
 
 
 LAYOUT = Layout("VIPL-HR: p<n>/v<n>/source<n>/video.avi, wave.csv and, with a camera's own times, time.txt", collect)

@@ -56,8 +56,8 @@ PARSERS: dict[str, tuple[Callable[[Path], Reference], st.SearchStrategy[str]]] =
     "ubfc-phys": (ubfc_phys.read_reference, TEXT),
     "ibvp": (ibvp.read_reference, TEXT | HEADED),
     "own videos": (own_videos.read_reference, TEXT | HEADED),
-    "vipl-hr": (lambda path: vipl_hr.read_reference(path, 0.5), TEXT),
-    "lgi-ppgi": (lambda path: lgi_ppgi.read_reference(path, 0.5), TEXT | XML),
+    "vipl-hr": (lambda path: vipl_hr.read_reference(path, np.arange(16) / 30), TEXT),
+    "lgi-ppgi": (lambda path: lgi_ppgi.read_reference(path, np.arange(16) / 30), TEXT | XML),
     "mcd-rppg": (lambda path: mcd_rppg.read_reference(path, np.arange(5) / 30), TEXT),
     "ecg-fitness": (lambda path: ecg_fitness.read_reference(path, path), TEXT),
 }
