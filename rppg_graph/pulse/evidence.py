@@ -164,6 +164,15 @@ def agreement(window: Window, bpm: float) -> float:
     return float(np.mean(np.abs(rates - bpm) <= AGREE_BPM)) if len(rates) > 1 else np.nan
 
 
+def network(window: Window, bpm: float) -> float:
+    """|f − rate| in bpm of the network among the methods, at most 30; NaN without one.
+
+    It reads where each formula fails, and it fails alone: what it says counts beside the vote of all.
+    """
+    rate = window.members.get("network")
+    return np.nan if rate is None or not np.isfinite(rate) else float(min(abs(rate - bpm), 30.0))
+
+
 def halves(window: Window, bpm: float) -> float:
     """Share of the left, right, upper and lower half of the face whose own POS has its rate within 3 bpm of f."""
     return float(np.mean([abs(rate - bpm) <= AGREE_BPM for rate in window.looks.values()]))
@@ -208,6 +217,7 @@ EVIDENCE: dict[str, Callable[[Window, float], float]] = {
     "jumps": jumps,
     "phase": phase,
     "agreement": agreement,
+    "network": network,
     "halves": halves,
     "steadiness": steadiness,
     "snr": snr,

@@ -31,6 +31,7 @@ KNOTS: dict[str, tuple[float, ...]] = {
     "jumps": (16, 10, 5, 0),
     "phase": (0, 0.05, 0.12, 0.25, 0.5, 0.8),
     "agreement": (0.2, 0.4, 0.6, 0.8, 1),
+    "network": (20, 10, 5, 2),
     "halves": (0, 0.25, 0.5, 0.75, 1),
     "steadiness": (20, 12, 6, 3),
     "snr": (3, 6, 9, 12, 16),
@@ -46,6 +47,7 @@ SENTENCES: dict[str, str] = {
     "jumps": "the picture jumps at the same rate, as a codec makes it",
     "phase": "the parts of the skin do not pulse together: some brighten while others darken, as by motion",
     "agreement": "the methods disagree",
+    "network": "the network reads another rate",
     "halves": "the halves of the face give other rates",
     "steadiness": "the windows before and after give another rate",
     "snr": "the wave is hardly stronger than noise at this rate",
@@ -226,6 +228,7 @@ def explain(window: Window, bpm: float, evidence: Mapping[str, float], penalties
     name = max(spoke, key=lambda own: spoke[own] * (2 if own in CAUSES else 1))
     others = {
         "agreement": candidates(window.members),
+        "network": candidates({"network": window.members.get("network")}),
         "steadiness": candidates(dict(enumerate(window.neighbours))),
         "halves": candidates(window.looks),
     }.get(name, [])

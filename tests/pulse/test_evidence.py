@@ -88,6 +88,15 @@ def test_agreement_counts_methods_and_those_without_a_rate_are_against(window):
     assert np.isnan(EVIDENCE["agreement"](window(members={"pos": 72.0}), 72))
 
 
+def test_the_network_has_a_word_of_its_own(window):
+    said = window(members={"pos": 96.0, "network": 72.5})
+    assert EVIDENCE["network"](said, 72) == pytest.approx(0.5)
+    assert EVIDENCE["network"](said, 96) == pytest.approx(23.5)
+    assert EVIDENCE["network"](said, 150) == 30
+    assert np.isnan(EVIDENCE["network"](window(members={"pos": 72.0, "chrom": 72.0}), 72))
+    assert np.isnan(EVIDENCE["network"](window(members={"pos": 72.0, "network": None}), 72))
+
+
 def test_halves_of_a_face_agree_on_a_pulse(window):
     assert EVIDENCE["halves"](window(), 72) == 1
     assert EVIDENCE["halves"](window(), 96) == 0
@@ -107,7 +116,7 @@ def test_a_pulse_stands_out_and_another_rate_does_not(window):
 
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_brightness_changes_nothing(window, name):
-    shown = {"lamp": 0.01, "swing": 0.005, "period": 25, "jump": 0.001}
+    shown = {"lamp": 0.01, "swing": 0.005, "period": 25, "jump": 0.001, "members": RATES | {"network": 80.0}}
     plain, scaled = (EVIDENCE[name](window(brightness=factor, **shown), 72) for factor in (1.0, 0.37))
     assert plain == pytest.approx(scaled, rel=1e-6, abs=1e-6)
 
@@ -116,7 +125,7 @@ def test_what_is_missing_is_nan_and_nothing_fails(face):
     traces = replace(face(), background=None, boxes=None, key_frames=None)
     evidence = collect(cut_window(traces, 0.0, 10.0, 30.0), 72)
     missing = {name for name, value in evidence.items() if np.isnan(value)}
-    assert missing == {"background", "box_motion", "key_distance", "agreement", "steadiness"}
+    assert missing == {"background", "box_motion", "key_distance", "agreement", "network", "steadiness"}
 
 
 def test_a_window_bridges_frames_without_skin_and_leaves_out_covered_blocks(face):
