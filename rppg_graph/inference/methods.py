@@ -27,7 +27,6 @@ from rppg_graph.inference.wave_stream import (
     joined,
     whole_wave,
 )
-from rppg_graph.nn.folding import folded
 from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import detrend
@@ -158,6 +157,8 @@ class NetworkMethod:
         cls, checkpoint: Checkpoint, mc: MonteCarlo | None = None, views: str = "whole"
     ) -> NetworkMethod:
         """The network of a checkpoint, with the clips and the frame rate it was trained with."""
+        from rppg_graph.nn.folding import folded  # brings PyG, three seconds that a formula need not wait
+
         name, data = checkpoint.config["model"]["name"], checkpoint.config["data"]
         shape = data["clip_frames"], checkpoint.fps, data["crop"]["size"]
         return cls(folded(checkpoint.model), name, *shape, mc=mc, views=views)
