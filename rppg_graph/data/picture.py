@@ -47,7 +47,7 @@ class Picture:
 
     def blocks(self, columns: int, rows: int, step: int) -> np.ndarray:
         """Mean colours (rows, columns, 3) float32 of blocks of the frame, by one pixel in step × step."""
-        return _blocks(self.rgb, self.shape, columns, rows, step)
+        return _means(_few(self.rgb, self.shape, step), columns, rows)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.rgb, dtype, copy=copy)
@@ -118,8 +118,8 @@ class PlanarPicture(Picture):
 
     def blocks(self, columns: int, rows: int, step: int) -> np.ndarray:
         size = (rows, columns) if self._turn.transposed else (columns, rows)
-        parts = [_blocks(plane, self._planes[0].shape, *size, step) for plane in self._planes]
-        return self._turn(cv2.transform(cv2.merge(parts), self._to_rgb))
+        few = cv2.merge([_few(plane, self._planes[0].shape, step) for plane in self._planes])
+        return self._turn(cv2.transform(_means(few, *size), self._to_rgb))
 
     def _uint8(self, parts: list[np.ndarray]) -> np.ndarray:
         """RGB uint8 of luma and colour of one size."""
@@ -221,10 +221,13 @@ def matrix_of(pixel_format: str, colorspace: int, color_range: int, odd_width: i
     return np.linalg.lstsq(known[inside], seen[inside].astype(np.float64), rcond=None)[0].T.astype(np.float32)
 
 
-def _blocks(pixels: np.ndarray, shape: tuple[int, ...], columns: int, rows: int, step: int) -> np.ndarray:
-    """Means (rows, columns, …) of blocks of a plane, or of RGB pixels, of a frame of this shape."""
-    few = cv2.resize(pixels, (shape[1] // step, shape[0] // step), interpolation=cv2.INTER_NEAREST)
-    return cv2.resize(few.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+def _few(pixels: np.ndarray, shape: tuple[int, ...], step: int) -> np.ndarray:
+    """One pixel in step × step of a plane, or of RGB, of a frame of this shape."""
+    return cv2.resize(pixels, (shape[1] // step, shape[0] // step), interpolation=cv2.INTER_NEAREST)
+
+
+def _means(pixels: np.ndarray, columns: int, rows: int) -> np.ndarray:
+    return cv2.resize(pixels.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
 
 
 def _halvings(pixel_format: str) -> tuple[int, int]:
