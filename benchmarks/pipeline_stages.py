@@ -19,9 +19,10 @@ import numpy as np
 from pipeline_videos import name_of
 
 from rppg_graph.data import cache_builder
-from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame, crop_square
-from rppg_graph.data.face_detectors import FACE_DETECTORS
-from rppg_graph.data.video import read_video
+from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
+from rppg_graph.data.face_detectors import FACE_DETECTORS, boxes_in
+from rppg_graph.data.picture import Picture
+from rppg_graph.data.video import read_pictures
 from rppg_graph.files import move_into_place
 
 SIZE = 64  # of a crop
@@ -30,10 +31,10 @@ BARRIER_SECONDS = 120
 
 
 @cache
-def loaded(video: Path) -> tuple[list[np.ndarray], list[FaceFrame]]:
+def loaded(video: Path) -> tuple[list[Picture], list[FaceFrame]]:
     """The first frames of a video and their crops."""
-    frames = list(itertools.islice(read_video(video), LOADED_FRAMES))
-    return [rgb for _, rgb in frames], list(FaceCropper(SIZE).crops(frames))
+    frames = list(itertools.islice(read_pictures(video), LOADED_FRAMES))
+    return [picture for _, picture, _ in frames], list(FaceCropper(SIZE).crops(frames))
 
 
 @cache
@@ -42,15 +43,15 @@ def detector() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def decode(video: Path) -> int:
-    return sum(1 for _ in read_video(video))
+    return sum(1 for _ in read_pictures(video))
 
 
 def detect(video: Path) -> int:
-    return len([detector()(rgb) for rgb in loaded(video)[0]])
+    return len([boxes_in(picture, detector()) for picture in loaded(video)[0]])
 
 
 def crop(video: Path) -> int:
-    return len([crop_square(rgb, face.box, SIZE) for _ in range(5) for rgb, face in zip(*loaded(video), strict=True)])
+    return len([shown.cut(face.box, SIZE) for _ in range(5) for shown, face in zip(*loaded(video), strict=True)])
 
 
 def write(video: Path) -> int:

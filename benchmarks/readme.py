@@ -32,6 +32,8 @@ SETS = {"ubfc_rppg_mp4": "UBFC-rPPG, coded again at about 200 kbit/s"}
 SPEED = (
     ("predict", "video 640×480 → bpm, STGNet, everything included, against real time",
      "a 640×480 video → heart rate by STGNet, against real time"),
+    ("predict", "video 640×480 → bpm, no option, everything included, against real time",
+     "the same with no option: formulas, network and judgement"),
     ("pipeline", "preprocessing of 640×480 against real time on 2 cores", "cutting out faces, against real time"),
     ("model", "STGNet inference, batch 1", "STGNet on one clip, against plain PyTorch"),
     ("model", "STGNet training step, batch 4, float32", "a training step, against plain PyTorch"),
@@ -300,6 +302,25 @@ def power() -> str:
     return table(heads, rows)
 
 
+def time_of_a_video() -> str:
+    """Milliseconds a frame of each stage of a prediction on one core, a column a method and size of video."""
+    columns: dict[str, dict[str, float]] = {}
+    for path in sorted(RESULTS.glob("predict_*.json")):
+        found = json_of(path)
+        device = found["environment"]["device"]
+        for row in found["rows"]:
+            if row["method"] in ("ensemble", "pos") and "seconds" in row and "share" in row:
+                method = "no option" if row["method"] == "ensemble" else "POS"
+                column = columns.setdefault(f"{method}, {row['size']}, {device}", {})
+                column[row["stage"]] = 1e3 / row["frames_per_second"]
+    if not columns:
+        return missing("python benchmarks/bench_predict.py")
+    stages = list(dict.fromkeys(stage for column in columns.values() for stage in column))
+    rows = [[stage, *(f"{c[stage]:.2f}" if stage in c else "–" for c in columns.values())] for stage in stages]
+    together = ["**together**", *(f"**{sum(column.values()):.2f}**" for column in columns.values())]
+    return table(["ms a frame", *columns], [*rows, together])
+
+
 def networks() -> str:
     """Every network of MODELS: its parameters as it is built without options."""
     from rppg_graph.models import MODELS
@@ -338,6 +359,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "cross_check": cross_check,
     **{f"study_{study}": partial(preset_table, study) for study in STUDIES},
     "power": power,
+    "time_of_a_video": time_of_a_video,
     "networks": networks,
     "layouts": layouts,
     **{bench: partial(bench_block, RESULTS, bench) for bench in BENCHES},

@@ -21,6 +21,17 @@ assert set(rppg_graph.__all__) <= set(dir(rppg_graph))
 """
 
 
+LIGHT = """
+import sys
+import rppg_graph.cli.predict
+from rppg_graph.inference.methods import BY_NAME
+for make in BY_NAME.values():
+    make()
+heavy = sorted({"torch_geometric", "matplotlib", "pandas", "sklearn", "numba"} & set(sys.modules))
+assert not heavy, heavy
+"""
+
+
 def test_the_package_is_imported_at_once():
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True)
 
@@ -34,6 +45,10 @@ assert named_method("pos").name == "pos"
 assert "torch_geometric" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_prediction_begins_without_pyg_and_matplotlib():
+    subprocess.run([sys.executable, "-c", LIGHT], check=True)
 
 
 @pytest.mark.parametrize("name", rg.__all__)

@@ -21,9 +21,6 @@ from rppg_graph.inference.judged import by_calibration
 from rppg_graph.inference.methods import Method, network_of
 from rppg_graph.inference.predict import Prediction, first_clip, predict_video
 from rppg_graph.pulse.filters import check_fps
-from rppg_graph.report.graph_view import view_network
-from rppg_graph.report.html import write_prediction_report
-from rppg_graph.report.plots import plot_prediction
 
 EXAMPLES = """\
   run.py predict face.mp4
@@ -79,6 +76,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw(path: Path, video: Path, p: Prediction) -> None:
+    from rppg_graph.report.plots import plot_prediction  # brings matplotlib, which the screen need not wait for
+
     title = f"{video.name}: {p.method}"
     plot_prediction(path, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, title)
 
@@ -87,6 +86,9 @@ def _write_report(
     path: Path, args: argparse.Namespace, prediction: Prediction, method: Method, finding: dict[str, Any]
 ) -> None:
     """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
+    from rppg_graph.report.graph_view import view_network
+    from rppg_graph.report.html import write_prediction_report
+
     p, view, network = prediction, None, network_of(method)
     clip = first_clip(args.video, method, fps=args.fps, **finding) if network is not None or args.show_face else None
     if network is not None and clip is not None:

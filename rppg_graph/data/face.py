@@ -11,19 +11,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rppg_graph.data.face_detectors import FACE_DETECTORS, TURNS, TurnVote
+from rppg_graph.data.face_detectors import FACE_DETECTORS, TURNS, TurnVote, boxes_in
 from rppg_graph.data.face_track import Square, Track
+from rppg_graph.data.picture import Box, Picture, as_picture, crop_square
 from rppg_graph.data.skin import colour_fault
 from rppg_graph.data.traces import MAX_GAP_SECONDS
 from rppg_graph.errors import InputError
 from rppg_graph.registry import choose
 
-Box = tuple[float, float, float, float]
+__all__ = ["FaceCropper", "FaceFrame", "background", "crop_square"]
 
 POLICIES = ("fail", "skip", "full-frame")
 DEFAULT_DETECTOR = "ultra-light"
 LEAST_DETECTION_RATE = 0.5
-MOST_OVERSAMPLING = 8
 # From brow to chin. One drawn face of 72 bpm, shrunk step by step, gave wrong numbers at 40 pixels and less, and right
 # ones from 48 on by the network of that time; real people were not measured at these sizes.
 LEAST_FACE_PIXELS, GOOD_FACE_PIXELS = 48, 80
@@ -113,7 +113,8 @@ class FaceCropper:
         return said + ([self.obstacle] if self.obstacle else [])
 
     def crops(self, frames: Iterable[tuple], source: str = "the video") -> Iterator[FaceFrame]:
-        """Yield one FaceFrame for each (seconds, RGB uint8 (H, W, 3)), where known with whether it is a key frame.
+        """Yield one FaceFrame for each (seconds, picture or RGB uint8 (H, W, 3)), where known with whether it is a key
+        frame.
 
         At most six frames wait in memory.
 
@@ -122,31 +123,32 @@ class FaceCropper:
                 half of the frames; policy "skip", and one in none. Warns of `remarks` otherwise.
         """
         self._begin()
-        for seconds, rgb, *key_frame in frames:
-            yield from self.push(seconds, rgb, *key_frame)
+        for seconds, picture, *key_frame in frames:
+            yield from self.push(seconds, picture, *key_frame)
         if self._waiting:
             yield from self._placed()
         self._check(source)
 
-    def push(self, seconds: float, rgb: np.ndarray, key_frame: bool | None = None) -> list[FaceFrame]:
+    def push(self, seconds: float, picture: Picture | np.ndarray, key_frame: bool | None = None) -> list[FaceFrame]:
         """The FaceFrames that are certain with this frame, whose own may wait for one of the five that follow."""
-        self._waiting.append((seconds, rgb, key_frame))
+        self._waiting.append((seconds, as_picture(picture), key_frame))
         return list(self._placed()) if self._track.needs_detection(seconds, len(self._waiting)) else []
 
     def _placed(self) -> Iterator[FaceFrame]:
         """Detect in the last of the waiting frames, and cut all of them."""
         waiting, self._waiting = self._waiting, []
-        self._turns.look(*waiting[-1][:2])
+        now, latest, _ = waiting[-1]
+        self._turns.look(now, latest)
         swaps = self._track.swaps
-        squares = self._track.advance(self._detect(waiting[-1][1]), [at for at, *_ in waiting], waiting[-1][1])
+        squares = self._track.advance(boxes_in(latest, self._detect), [at for at, *_ in waiting], latest)
         if self._track.swaps > swaps:
-            self._resumes, self._look = waiting[-1][0] + MAX_GAP_SECONDS, None
+            self._resumes, self._look = now + MAX_GAP_SECONDS, None
         for (at, frame, key_frame), (square, detected) in zip(waiting, squares, strict=True):
             self.frames += 1
             yield self._cut(at, frame, key_frame, square, detected)
 
     def _cut(
-        self, at: float, frame: np.ndarray, key_frame: bool | None, square: Square | None, detected: bool
+        self, at: float, frame: Picture, key_frame: bool | None, square: Square | None, detected: bool
     ) -> FaceFrame:
         if square is None and self.policy == "full-frame":
             box = _inside((frame.shape[1] / 2, frame.shape[0] / 2, float(min(frame.shape[:2]))), frame.shape)
@@ -154,7 +156,7 @@ class FaceCropper:
             return FaceFrame(at, None, None, False)
         else:
             box = _inside(square, frame.shape)
-        crop = crop_square(frame, box, self.size)
+        crop = frame.cut(box, self.size)
         fault = colour_fault(crop)
         if square is not None and fault is None and square[2] < SIDE_OF_FACE * LEAST_FACE_PIXELS:
             fault = "small"
@@ -207,33 +209,17 @@ def _inside(square: Square, shape: tuple[int, ...]) -> Box:
     return (float(x), float(y), float(side), float(side))
 
 
-def background(rgb: np.ndarray, box: Box) -> np.ndarray:
+def background(picture: Picture | np.ndarray, box: Box) -> np.ndarray:
     """Mean colours (24, 3) float32 of 4 × 6 blocks of a frame (H, W, 3), row by row, by one pixel in a few of them.
 
     A block that the face's box, widened by half, reaches into is NaN: its colour would change with the head's place.
     """
-    height, width = rgb.shape[:2]
+    height, width = picture.shape[:2]
     step = max(1, min(height, width) // BACKGROUND_SAMPLES)
     rows, columns = BACKGROUND_BLOCKS
-    few = cv2.resize(rgb, (width // step, height // step), interpolation=cv2.INTER_NEAREST).astype(np.float32)
-    colours = cv2.resize(few, (columns, rows), interpolation=cv2.INTER_AREA)
+    colours = as_picture(picture).blocks(columns, rows, step)
     x, y, side = box[0] - box[2] / 4, box[1] - box[3] / 4, 1.5 * box[2]
     top, bottom = np.floor(y * rows / height), np.ceil((y + side) * rows / height)
     left, right = np.floor(x * columns / width), np.ceil((x + side) * columns / width)
     colours[int(max(top, 0)) : int(bottom), int(max(left, 0)) : int(right)] = np.nan
     return colours.reshape(-1, 3)
-
-
-def crop_square(rgb: np.ndarray, box: Box, size: int) -> np.ndarray:
-    """The square box of an RGB uint8 (H, W, 3) frame as (size, size, 3) uint8, to a fraction of a pixel.
-
-    Enlarged bicubically; shrunk by the mean over each target pixel's area, since every pixel that bicubic weights
-    leave out is pulse signal lost to noise.
-    """
-    oversampling = min(max(math.ceil(box[2] / size), 1), MOST_OVERSAMPLING)
-    inner = size * oversampling
-    step = box[2] / inner  # source pixels a step
-    matrix = np.array([[step, 0.0, box[0] + 0.5 * step - 0.5], [0.0, step, box[1] + 0.5 * step - 0.5]])
-    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_CUBIC if oversampling == 1 else cv2.INTER_LINEAR)
-    cut = cv2.warpAffine(rgb, matrix, (inner, inner), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return cut if oversampling == 1 else cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)

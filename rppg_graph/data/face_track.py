@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+
+from rppg_graph.data.picture import Picture
 
 Square = tuple[float, float, float]
 
@@ -42,10 +43,12 @@ class Track:
         """Whether to detect in this frame: in every frame while there is no face, else every few."""
         return self._lost or waiting >= DETECT_EVERY_FRAMES or seconds - self._seconds >= DETECT_EVERY_SECONDS
 
-    def advance(self, boxes: np.ndarray, seconds: list[float], rgb: np.ndarray) -> list[tuple[Square | None, bool]]:
-        """The square and whether it is a detected one, for each of the frames up to `rgb`, which `boxes` belong to."""
+    def advance(
+        self, boxes: np.ndarray, seconds: list[float], picture: Picture
+    ) -> list[tuple[Square | None, bool]]:
+        """The square and whether it is a detected one, for each frame up to the picture, which `boxes` belong to."""
         now, before = seconds[-1], self._seconds
-        self.company.add(boxes, rgb)
+        self.company.add(boxes, picture)
         box = self._choose(boxes, now)
         if box is None:
             self._lost = True
@@ -104,16 +107,16 @@ class Company:
     def __init__(self) -> None:
         self._detections, self._seen = 0, []
 
-    def add(self, boxes: np.ndarray, rgb: np.ndarray) -> None:
+    def add(self, boxes: np.ndarray, picture: Picture) -> None:
         """Take the faces of a further frame."""
         self._detections += 1
         for box in boxes:
             known = self._known(box)
             if known is None:
-                self._seen.append(_Seen(box, box, _look(rgb, box), self._detections))
+                self._seen.append(_Seen(box, box, _look(picture, box), self._detections))
             else:
                 known.times, known.detection, known.box = known.times + 1, self._detections, box
-                known.change += float(np.abs(_look(rgb, known.place) - known.look).mean())
+                known.change += float(np.abs(_look(picture, known.place) - known.look).mean())
 
     def persisting(self) -> list[_Seen]:
         """The faces that are in view in a good part of the frames."""
@@ -137,11 +140,11 @@ class Company:
         return None if best is None or _overlap(box, best.box) <= SAME_FACE_OVERLAP else best
 
 
-def _look(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+def _look(picture: Picture, box: np.ndarray) -> np.ndarray:
     """The pixels of a box (x, y, w, h) as (16, 16) grey levels without their mean."""
     x, y = (max(0, int(value)) for value in box[:2])
-    cut = rgb[y : max(y + 1, int(box[1] + box[3])), x : max(x + 1, int(box[0] + box[2]))]
-    grey = cv2.resize(cut, (16, 16), interpolation=cv2.INTER_AREA).mean(axis=2)
+    rows, columns = slice(y, max(y + 1, int(box[1] + box[3]))), slice(x, max(x + 1, int(box[0] + box[2])))
+    grey = picture.shrunk((16, 16), rows, columns).mean(axis=2)
     return grey - grey.mean()
 
 

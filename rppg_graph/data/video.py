@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 
+from rppg_graph.data.picture import Picture, picture_of
 from rppg_graph.data.video_file import moving_pictures, opened
 from rppg_graph.data.video_writer import CODECS, write_video
 from rppg_graph.errors import InputError
@@ -47,22 +48,23 @@ def probe(path: str | Path) -> VideoInfo:
         frame = next((frame for frame in _decoded(container, stream, []) if frame is not None), None)
         if frame is None:
             raise InputError(f"{path}: the video holds no frame that can be decoded; record or export it again")
-        height, width = _upright_rgb(frame).shape[:2]
+        height, width = picture_of(frame).shape[:2]
         return VideoInfo(path, width, height, _fps(stream), stream.frames or None, _declared_seconds(container, stream))
 
 
 def read_video(path: str | Path, fps: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """`read_coded` without the key frames."""
-    return ((seconds, rgb) for seconds, rgb, _ in read_coded(path, fps))
+    """Yield `(seconds since the first frame, RGB uint8 (H, W, 3))`; the frames of `read_pictures`, turned to RGB."""
+    return ((seconds, picture.rgb) for seconds, picture, _ in read_pictures(path, fps))
 
 
-def read_coded(path: str | Path, fps: float | None = None) -> Iterator[tuple[float, np.ndarray, bool]]:
-    """Yield `(seconds since the first frame, RGB uint8 (H, W, 3), key frame or not)` of each, one in memory at a time.
+def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[float, Picture, bool]]:
+    """Yield `(seconds since the first frame, picture, key frame or not)` of each, one in memory at a time.
 
     The seconds are the file's own timestamps, so a variable rate is kept. Rotation and mirroring by metadata are
-    applied; every pixel format (grey, 10 and 16 bit, with alpha) becomes RGB uint8. When the resolution changes within
-    the video, frames are scaled to the size of the first. A frame whose timestamp does not follow that of the frame
-    before is left out with a warning. Warned of are a rate that no camera has, and a choice among several streams.
+    applied; every pixel format (grey, 10 and 16 bit, with alpha) can become RGB uint8. When the resolution changes
+    within the video, frames are scaled to the size of the first. A frame whose timestamp does not follow that of the
+    frame before is left out with a warning. Warned of are a rate that no camera has, and a choice among several
+    streams.
 
     Args:
         fps: the true frame rate, where the file's clock is wrong; None for the file's clock.
@@ -92,11 +94,13 @@ def read_coded(path: str | Path, fps: float | None = None) -> Iterator[tuple[flo
                 shortest, longest = min(shortest, at - first - seconds), max(longest, at - first - seconds)
             seconds = at - first
             end = seconds + (float(frame.duration * frame.time_base) if frame.duration else 1.0 / declared_fps)
-            rgb = _upright_rgb(frame)
-            size = size or (rgb.shape[1], rgb.shape[0])
-            if (rgb.shape[1], rgb.shape[0]) != size:
-                rgb, scaled = _rescaled(rgb, size, f"{path}, frame {frames} ({seconds:.2f} s)"), scaled + 1
-            yield seconds if fps is None else frames / fps, rgb, bool(frame.key_frame)
+            picture = picture_of(frame)
+            own = picture.shape[1::-1]
+            size = size or own
+            if own != size:
+                place = f"{path}, frame {frames} ({seconds:.2f} s)"
+                picture, scaled = Picture(_rescaled(picture.rgb, size, place)), scaled + 1
+            yield seconds if fps is None else frames / fps, picture, bool(frame.key_frame)
             frames += 1
         if scaled:
             warnings.warn(f"{path}: the resolution changes; {scaled} frames were scaled to {size}", stacklevel=2)
@@ -163,18 +167,6 @@ def _timestamp(container, frame: av.VideoFrame, expected: float) -> float:
     # in the order of presentation, so the decoding times, which rise, fit them.
     ticks = frame.dts if container.format.name == "avi" else frame.pts
     return expected if ticks is None else float(ticks * frame.time_base)
-
-
-def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
-    rgb = frame.to_ndarray(format="rgb24")
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return rgb
-    # The pixel (x, y) is shown at (a·x + c·y, b·x + d·y): by quarter turns and mirrors, in 16.16 fixed point.
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    if abs(a) + abs(d) < abs(b) + abs(c):
-        rgb, a, d = rgb.transpose(1, 0, 2), c, b
-    return np.ascontiguousarray(rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def _rescaled(rgb: np.ndarray, size: tuple[int, int], place: str) -> np.ndarray:

@@ -44,7 +44,9 @@ class Ensemble:
 
     Args:
         members: formulas of ``pulse.classical.CLASSICAL`` with masks of ``data.masks.MASKS``.
-        network: reads the crop's patches by ``from_map``, mean colours (B, 3, T, GRID²) of any unit → (B, T), at FPS.
+        network: reads the crop's patches by ``from_map``, mean colours (B, 3, T, GRID²) of any unit → (B, T), at FPS;
+            or the name of weights that come along, which are loaded once the first window is there, since a formula,
+            a refusal and the decoding of ten seconds need not wait for PyG.
         sharpness: how fast a vote loses weight with its agreement, see ``count_votes``; 0: equal votes.
         judge: says of every window how far to trust it, and which of the members' rates is the likeliest, once what the
             background and the key frames explain is taken out; None: nobody, the peak of the pooled spectrum counts,
@@ -53,7 +55,7 @@ class Ensemble:
     """
 
     members: tuple[tuple[str, str], ...] = MEMBERS
-    network: nn.Module | None = None
+    network: nn.Module | str | None = None
     sharpness: float = SHARPNESS
     judge: Judge | None = None
     trust: float | None = None
@@ -84,7 +86,19 @@ class Ensemble:
         like = [[(LIKE_FORMULA if a[0] == b[0] else 1) * (LIKE_MASK if a[1] == b[1] else 1) for b in own] for a in own]
         return np.array(like, np.float64) * (1 - np.eye(len(own)))
 
+    @cached_property
+    def _reader(self) -> nn.Module:
+        """The network, loaded."""
+        if not isinstance(self.network, str):
+            return self.network
+        from rppg_graph.models.weights import load_weights
+        from rppg_graph.nn.folding import folded
+
+        return folded(load_weights(self.network).model)
+
     def stream(self, video_fps: float, step_seconds: float | None = None) -> EnsembleStream:
+        if step_seconds is not None:
+            _ = self._reader  # who is live waits now, not when the first number is due
         return EnsembleStream(self, step_seconds)
 
     def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
@@ -118,8 +132,8 @@ class Ensemble:
     def _network_waves(self, patches: np.ndarray) -> np.ndarray:
         moves = (patches.std(axis=1) > STILL * patches.mean(axis=1)).any(axis=(1, 2))
         colours = torch.as_tensor(patches, dtype=torch.float32).permute(0, 3, 1, 2)
-        device = next(self.network.parameters()).device
-        waves = self.network.from_map(colours.to(device)).double().cpu().numpy()
+        device = next(self._reader.parameters()).device
+        waves = self._reader.from_map(colours.to(device)).double().cpu().numpy()
         return np.where(moves[:, None], waves, np.nan)
 
 
@@ -132,12 +146,9 @@ def default_ensemble(trust: float | None = None) -> Ensemble:
     Raises:
         InputError: a trust that is not from 0 to 1.
     """
-    from rppg_graph.models.weights import load_weights  # brings PyG, three seconds that a formula need not wait
-    from rppg_graph.nn.folding import folded
-
     if trust is not None and not 0 <= trust <= 1:
         raise InputError(f"trust {trust:g}: a probability from 0 to 1 is needed, such as 0.9")
-    return Ensemble(network=folded(load_weights(NETWORK).model), judge=shipped(), trust=trust)
+    return Ensemble(network=NETWORK, judge=shipped(), trust=trust)
 
 
 def _formula_wave(formula: Callable[[np.ndarray, float], np.ndarray], colours: np.ndarray) -> np.ndarray | float:

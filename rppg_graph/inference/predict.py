@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from rppg_graph.data.ahead import ahead
 from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
-from rppg_graph.data.video import probe, read_coded, read_video
+from rppg_graph.data.video import probe, read_pictures
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.judged import Verdict, by_evidence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkWaves", "Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "finite_runs",
            "first_clip", "predict_video", "recording_wave", "summarise"]  # fmt: skip
+
+FRAMES_AHEAD = 8  # that wait between decoding, cutting and reading: more than a look for a turn takes, 25 MB at 1080p
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,13 @@ def predict_video(
         warnings.warn(f"{path}: {end} is read wrongly", stacklevel=2)
     cropper = FaceCropper(method.crop_size, detector, policy, face)
     tally = Tally()
-    with tqdm(read_coded(path, fps), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
-        raw = method.wave(tally.count(cropper.crops(frames, str(path))), video_fps)
+    progress = tqdm(total=info.frames, desc=Path(path).name, unit="frame", leave=False)
+    with (
+        progress,
+        ahead(read_pictures(path, fps), FRAMES_AHEAD) as frames,
+        ahead(cropper.crops(frames, str(path)), FRAMES_AHEAD) as faces,
+    ):
+        raw = method.wave(tally.count(faces, progress.update), video_fps)
     return summarise(method.name, raw, tally, str(path))
 
 
@@ -133,7 +141,7 @@ def first_clip(
     """
     network, grid_fps = network_of(method), fps or probe(path).fps
     frames, grid_fps = (2, grid_fps) if network is None else (network.clip_frames, network.wave_fps(grid_fps))
-    faces = FaceCropper(method.crop_size, detector, policy, face).crops(read_video(path, fps), str(path))
+    faces = FaceCropper(method.crop_size, detector, policy, face).crops(read_pictures(path, fps), str(path))
     return next((clip.video for clip in cut_clips(faces, grid_fps, frames, frames)), None)
 
 
@@ -144,12 +152,13 @@ class Tally:
         self.frames = self.frames_with_face = 0
         self.seconds = 0.0
 
-    def count(self, face_frames: Iterable[FaceFrame]) -> Iterator[FaceFrame]:
-        """The same frames."""
+    def count(self, face_frames: Iterable[FaceFrame], tell: Callable[[], object] = int) -> Iterator[FaceFrame]:
+        """The same frames; ``tell`` is called once for each."""
         for frame in face_frames:
             self.frames += 1
             self.frames_with_face += frame.detected
             self.seconds = frame.seconds
+            tell()
             yield frame
 
 

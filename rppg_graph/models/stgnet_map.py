@@ -63,9 +63,11 @@ class TemporalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.gelu(self.norm(self.time(x)))
-        attention = torch.softmax(self.score(h).mean(-1, keepdim=True), dim=2)  # (B, 1, P, 1)
+        attention = torch.softmax(self.score(h.mean(-1, keepdim=True)), dim=2)  # (B, 1, P, 1)
         whole = (attention * h).sum(2, keepdim=True)
-        return x + self.out(F.gelu(self.mix(torch.cat((h, whole - h), dim=1))))
+        own, beside = self.mix.weight.chunk(2, dim=1)  # W₁ [h, w − h] = (own − beside) h + beside w
+        mixed = F.conv2d(h, own - beside) + F.conv2d(whole, beside, self.mix.bias)
+        return x + self.out(F.gelu(mixed))
 
 
 class STGNetMap(nn.Module):
@@ -130,6 +132,7 @@ class STGNetMap(nn.Module):
         if colours.shape[2] < LEAST_FRAMES:
             raise InputError(f"map of {colours.shape[2]} frames: the network needs at least {LEAST_FRAMES}")
         x = self.first(relative_colours(self._patches(colours)))  # (B, C, P, T)
+        x = x.contiguous(memory_format=torch.channels_last)
         grid, neighbours = (math.ceil(x.shape[-1] / SEGMENT_FRAMES), self.grid, self.grid), None
         for block in self.blocks:
             if not isinstance(block, SegmentDenoise):
@@ -138,8 +141,8 @@ class STGNetMap(nn.Module):
             if self.reuse_graph and neighbours is None:
                 neighbours = block.neighbours(block.nodes(x), grid)
             x = block(x, grid, neighbours)
-        regions = torch.softmax(self.select(x).mean(-1, keepdim=True), dim=2)  # (B, 1, P, 1)
-        return (regions * self.head(x)).sum(2)[:, 0]
+        regions = torch.softmax(self.select(x.mean(-1, keepdim=True)), dim=2)  # (B, 1, P, 1)
+        return self.head((regions * x).sum(2, keepdim=True))[:, 0, 0]
 
     def _patches(self, colours: Tensor) -> Tensor:
         """(B, 3, T, P) → (B, 3, grid², T): finer patches are averaged."""

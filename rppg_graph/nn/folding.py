@@ -10,6 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_NAMED = (("conv", "conv_norm"), ("time", "norm"))  # operator, and the norm that follows it
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -20,7 +21,7 @@ def folded(model: nn.Module) -> nn.Module:
     copy is not to be trained. Norms behind anything else, as that of STGNet's frame difference, stay.
 
     Args:
-        model: pairs are found in every ``nn.Sequential``, and where a module has a ``conv`` and a ``conv_norm``.
+        model: pairs are found in every ``nn.Sequential``, and where a module has those that ``_NAMED`` names.
     """
     model = copy.deepcopy(model).eval()
     for module in list(model.modules()):
@@ -29,10 +30,12 @@ def folded(model: nn.Module) -> nn.Module:
                 fused = _fused(module[first], module[second])
                 if fused is not None:
                     module[first], module[second] = fused, nn.Identity()
-        elif hasattr(module, "conv_norm"):
-            fused = _fused(module.conv, module.conv_norm)
-            if fused is not None:
-                module.conv, module.conv_norm = fused, nn.Identity()
+        for operator, norm in _NAMED:
+            if hasattr(module, operator) and hasattr(module, norm):
+                fused = _fused(getattr(module, operator), getattr(module, norm))
+                if fused is not None:
+                    setattr(module, operator, fused)
+                    setattr(module, norm, nn.Identity())
     return model
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solveh_banded
@@ -146,8 +148,13 @@ def bandpass(
             f"the signal has {len(wave)} samples ({len(wave) / fps:.2f} s) and the band-pass needs more than {padding}"
             ": a longer recording is needed"
         )
-    sections = butter(order, (low_hz, high_hz), btype="bandpass", fs=fps, output="sos")
-    return sosfiltfilt(sections, wave, axis=0, padlen=padding)
+    return sosfiltfilt(_sections(order, low_hz, high_hz, fps), wave, axis=0, padlen=padding)
+
+
+@lru_cache(maxsize=64)
+def _sections(order: int, low_hz: float, high_hz: float, fps: float) -> np.ndarray:
+    """The Butterworth filter, which takes longer to design than to use on ten seconds."""
+    return butter(order, (low_hz, high_hz), btype="bandpass", fs=fps, output="sos")
 
 
 def resample(seconds: ArrayLike, values: ArrayLike, fps: float) -> tuple[np.ndarray, np.ndarray]:

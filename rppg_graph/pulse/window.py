@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -74,6 +74,11 @@ class Window:
             values = getattr(self, name)
             if values is not None and not (np.isfinite(values).all() and (values > 0).all()):
                 raise InputError(f"{name} of the window holds a colour that is not finite or not above zero")
+
+    @cached_property
+    def mixtures(self) -> dict[float, tuple]:
+        """What `evidence` found out about blood and light at a frequency in Hz: three of its members ask."""
+        return {}
 
     @cached_property
     def on_skin(self) -> np.ndarray:
@@ -185,9 +190,15 @@ def relative(traces: np.ndarray) -> np.ndarray:
 
 def without_parabola(values: np.ndarray) -> np.ndarray:
     """Values (T, …) less their least-squares parabola over time."""
-    base = np.linalg.qr(np.vander(np.linspace(-1, 1, len(values)), 3))[0]
+    base = _parabolas(len(values))
     columns = values.reshape(len(values), -1)
     return (columns - base @ (base.T @ columns)).reshape(values.shape)
+
+
+@lru_cache(maxsize=16)
+def _parabolas(length: int) -> np.ndarray:
+    """(length, 3) an orthonormal basis of the parabolas."""
+    return np.linalg.qr(np.vander(np.linspace(-1, 1, length), 3))[0]
 
 
 def amplitudes(changes: np.ndarray, fps: float, hz: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_graph.data.video import probe, read_coded, write_video
+from rppg_graph.data.video import probe, read_pictures, write_video
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def test_a_copy_keeps_two_frames_of_three_and_has_a_key_frame_every_thirty(readi
     kept = readings._recode(video, tmp_path / "b.mp4", 250)
     np.testing.assert_array_equal(kept, np.ceil(np.arange(64) * 1.5))
     assert probe(tmp_path / "b.mp4").fps == pytest.approx(20)
-    read = list(read_coded(tmp_path / "b.mp4"))
+    read = list(read_pictures(tmp_path / "b.mp4"))
     assert [i for i, (*_, key) in enumerate(read) if key] == [0, 30, 60]
-    levels = [rgb.mean() for _, rgb, _ in read]
+    levels = [shown.rgb.mean() for _, shown, _ in read]
     np.testing.assert_allclose(levels, [picture.mean() + i % 30 for i in kept], atol=4)
 
 

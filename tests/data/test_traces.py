@@ -5,7 +5,7 @@ from rppg_graph.data.face import FaceCropper, FaceFrame, background
 from rppg_graph.data.masks import MASKS
 from rppg_graph.data.skin import mean_rgb
 from rppg_graph.data.traces import GRID, TraceReader, face_traces
-from rppg_graph.data.video import read_coded, read_video, write_video
+from rppg_graph.data.video import read_pictures, read_video, write_video
 
 FPS = 20.0
 
@@ -83,13 +83,13 @@ def coded(tmp_path):
 
 
 def test_key_frames_and_background_reach_the_traces(coded):
-    read = list(read_coded(coded))
+    read = list(read_pictures(coded))
     keys = [key for *_, key in read]
     assert keys[0]
     assert sum(keys) < len(keys)
-    for (seconds, rgb, _), (at, same) in zip(read, read_video(coded), strict=True):
+    for (seconds, picture, _), (at, same) in zip(read, read_video(coded), strict=True):
         assert seconds == at
-        np.testing.assert_array_equal(rgb, same)
+        np.testing.assert_array_equal(picture.rgb, same)
     traces = face_traces(FaceCropper(16, policy="full-frame").crops(read))
     assert traces.key_frames.tolist() == keys
     assert traces.background.shape == (30, 24, 3)

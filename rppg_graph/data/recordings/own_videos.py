@@ -16,8 +16,7 @@ from rppg_graph.data.recordings import vipl_hr
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import is_video, video_seconds
-from rppg_graph.data.video import read_video
+from rppg_graph.data.recordings.sources import is_video, read_file, video_seconds
 from rppg_graph.errors import InputError
 
 SHARED_LABELS = "pulse.csv"
@@ -42,7 +41,7 @@ def _recording(folder: Folder, name: str) -> Recording:
         subject=parts[0] if parts else path.stem,
         layout="folder",
         files=tuple(sorted([path, *present])),
-        frames=partial(read_video, path),
+        frames=partial(read_file, path),
         reference=partial(_reference, path, present[0] if present else None, ambiguous),
         frame_seconds=partial(video_seconds, path),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rppg_graph.data.picture import Picture
 from rppg_graph.data.recordings.folders import Folder, walk
 
 
@@ -40,7 +41,7 @@ class Recording:
         subject: who is in the video, as the dataset numbers them ("4", "07", "s1"); splits go by it.
         layout: the key of RECORDINGS that found it.
         files: every file that the frames and the reference come from, sorted (for the source hash).
-        frames: yields (seconds from the first frame, RGB uint8 (H, W, 3)), streamed.
+        frames: yields (seconds from the first frame, RGB uint8 (H, W, 3) or a `picture.Picture` of it), streamed.
         reference: reads the reference; None where the recording has none.
         frame_seconds: (T,) float64 times of the frames without decoding them, or None if only `frames` can tell.
 
@@ -52,7 +53,7 @@ class Recording:
     subject: str
     layout: str
     files: tuple[Path, ...]
-    frames: Callable[[], Iterator[tuple[float, np.ndarray]]]
+    frames: Callable[[], Iterator[tuple[float, Picture | np.ndarray]]]
     reference: Callable[[], Reference | None]
     frame_seconds: Callable[[], np.ndarray] | None = None
 

@@ -11,13 +11,14 @@ import av
 import cv2
 import numpy as np
 
+from rppg_graph.data.picture import Picture
 from rppg_graph.data.recordings.labels import make_reference
-from rppg_graph.data.video import read_video
+from rppg_graph.data.video import read_pictures
 from rppg_graph.data.video_file import opened
 from rppg_graph.errors import InputError
 from rppg_graph.files import refuse_lfs_pointer
 
-Frames = Iterator[tuple[float, np.ndarray]]
+Frames = Iterator[tuple[float, Picture | np.ndarray]]
 VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".m4v", ".mpg", ".mpeg", ".webm", ".wmv")
 
 
@@ -41,8 +42,13 @@ def the_video(folder: Path, candidates: Sequence[str]) -> Path:
 
 
 def read_candidates(folder: Path, candidates: Sequence[str]) -> Frames:
-    """The frames of the one video among the candidates; see the_video and data.video.read_video."""
-    yield from read_video(the_video(folder, candidates))
+    """The frames of the one video among the candidates; see the_video."""
+    yield from read_file(the_video(folder, candidates))
+
+
+def read_file(path: Path) -> Frames:
+    """The frames of a video at the times of its own clock, see data.video.read_pictures."""
+    return ((seconds, picture) for seconds, picture, _ in read_pictures(path))
 
 
 def candidate_seconds(folder: Path, candidates: Sequence[str]) -> np.ndarray:
@@ -104,7 +110,7 @@ def read_on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | Non
     """The frames of a video at the times that `on_clock` gives them."""
     seconds, video = on_clock(find, clock), find()
     own = video_seconds(video)
-    for when, frame in read_video(video):
+    for when, frame in read_file(video):
         yield float(np.interp(when, own, seconds)), frame
 
 

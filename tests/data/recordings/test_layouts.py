@@ -35,7 +35,7 @@ def test_written_layout_is_recognised_and_read_back_equal(tmp_path, layout_and_w
 
     seconds, frames = zip(*recording.frames(), strict=True)
     np.testing.assert_array_equal(np.stack(frames), written.frames)
-    assert all(frame.dtype == np.uint8 for frame in frames)
+    assert all(np.asarray(frame).dtype == np.uint8 for frame in frames)
     np.testing.assert_allclose(seconds, written.seconds, atol=1.1e-3)  # containers round to milliseconds
     np.testing.assert_allclose(recording.frame_seconds(), seconds, atol=1e-9)
 
