@@ -37,6 +37,8 @@ Source = Iterable[tuple[FaceTraces, np.ndarray | float | None, str, str]]
 FILE = Path(package.__file__).with_suffix(".json")
 NETWORK = "stgnet-map-synth"
 STEP_FRAMES = 150
+LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of trust
+OF_LEVELS = ("answered", "of these right", "answered and wrong", "no pulse, answered")
 MAP_FRAMES, MAPS_AT_ONCE = 465, 8
 
 
@@ -164,8 +166,14 @@ def report(rows: Sequence[Row], probabilities: np.ndarray, judge: Judge, trust: 
         for inside in ((p >= low) & (p < high) for low, high in pairwise(edges))
         if inside.any()
     ]
+    levels = {}
+    for level in LEVELS:
+        answered = p >= level
+        levels[f"{level:g}"] = {name: summary(np.ones(len(rows), dtype=bool))[name] for name in OF_LEVELS}
+    answered = p >= trust
     return {
         "trust": trust,
+        "levels": levels,
         "all": summary(np.ones(len(rows), dtype=bool)),
         "reliability": reliability,
         "kinds": {kind: summary(part) for kind, part in sorted(kinds.items())},

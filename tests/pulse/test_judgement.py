@@ -165,7 +165,7 @@ def test_a_pulse_is_answered_and_the_right_one_of_two_chosen(face):
     assert judgement.bpm == pytest.approx(72.0)
     assert judgement.answered
     assert 0 < judgement.interval_bpm <= 5
-    assert judgement.missing == ("key_distance",)
+    assert judgement.missing == ("key_distance", "network")
     assert shipped().judge(window, 96.0).probability < 0.1
     assert not shipped().judge(window, trust=1.0).answered
 
@@ -175,7 +175,7 @@ def test_missing_evidence_widens(face):
     bare = replace(window, background=None, boxes=None, key_frames=None, members={"pos": 72.0}, neighbours=())
     whole, poor = shipped().judge(window, 72.0), shipped().judge(bare, 72.0)
     assert poor.probability < whole.probability
-    assert set(poor.missing) == {"background", "box_motion", "key_distance", "agreement", "steadiness"}
+    assert set(poor.missing) == {"background", "box_motion", "key_distance", "agreement", "network", "steadiness"}
 
 
 def test_bad_input_is_named(face, fitted):
