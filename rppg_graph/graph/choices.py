@@ -56,12 +56,12 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
 }
 
 
-def fastest(operator: str, x: Tensor) -> str:
-    """The form that is taken for features x (B, N, C)."""
+def fastest(operator: str, x: Tensor, device: str | None = None) -> str:
+    """The form that is taken for features x (B, N, C) on their own device, or on another."""
     return next(
         choice.form
         for choice in CHOICES[operator]
-        if choice.device in ("", x.device.type)
+        if choice.device in ("", device or x.device.type)
         and x.dtype in choice.dtypes
         and x.shape[1] <= choice.nodes
         and (choice.form != "triton" or triton_kernels() is not None)

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from finite import first_not_finite
 
-from rppg_graph.graph import aggregate, knn
+from rppg_graph.graph import aggregate, choices, knn
+from rppg_graph.models.stgnet import STGNet
 
 triton = pytest.importorskip("triton")
 kernels = pytest.importorskip("rppg_graph.graph.triton_kernels")
@@ -29,7 +31,7 @@ needs_triton_to_run = pytest.mark.skipif(not RUNS, reason="run by the first test
 @pytest.mark.slow
 @pytest.mark.skipif(RUNS, reason="the tests below run here")
 def test_the_tests_below_in_the_interpreter():
-    words = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", __file__]
+    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", __file__]
     environment = os.environ | {"TRITON_INTERPRET": "1"}
     done = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-3000:]
@@ -109,6 +111,34 @@ def test_the_mean(clips, nodes, channels, k):
 def test_three_terms_of_bfloat16_are_the_number_itself():
     x = features(2, 40, 6) * 10.0 ** torch.arange(-9, 3, 2, device=DEVICE)
     assert torch.equal(kernels.bfloat16_terms(x).double().unflatten(2, (3, -1)).sum(2), x.double())
+
+
+@pytest.fixture
+def forms_of_cuda(monkeypatch):
+    """The forms that CUDA takes, here."""
+
+    def form(operator: str, x: torch.Tensor) -> str:
+        return choices.fastest(operator, x, device="cuda")
+
+    for module in (aggregate, knn):
+        monkeypatch.setattr(module, "fastest", form)
+
+
+@pytest.fixture
+def poisoned_memory():
+    """What is not written is NaN."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@needs_triton_to_run
+@pytest.mark.filterwarnings("ignore:.*deterministic")
+def test_a_training_step_is_finite_whatever_the_memory_held(forms_of_cuda, poisoned_memory):
+    torch.manual_seed(0)
+    model = STGNet(stages=[[1, 5, 2]], clip_frames=8, size=32).to(DEVICE)
+    assert torch.empty(3).isnan().all()
+    assert first_not_finite(model, torch.rand(2, 3, 8, 32, 32, device=DEVICE), "float32", steps=1) is None
 
 
 F, N, L = "*fp32", "i32", "*i64"  # of a kernel's arguments
