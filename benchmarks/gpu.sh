@@ -13,13 +13,13 @@ OUT=${OUT:-benchmarks/results}
 PYTHON=${PYTHON:-python3}
 export PYTHONPATH="$PWD"
 mkdir -p "$OUT"
-device=cuda quick= tests="slow or not slow"
-[ "$1" = "--cpu" ] && device=cpu quick="--quick --threads 1" tests="not slow"
+device=cuda quick= tests="slow or not slow" patience=1
+[ "$1" = "--cpu" ] && device=cpu quick="--quick --threads 1" tests="not slow" patience=5
 failed=0
-end=$(($(date +%s) + ${SECONDS_IN_ALL:-355}))
+end=$(($(date +%s) + ${SECONDS_IN_ALL:-$((355 * patience))}))
 
 stage() {  # name, most seconds, command …
-    name=$1 most=$2
+    name=$1 most=$(($2 * patience))
     shift 2
     case " ${STAGES:-$name} " in *" $name "*) ;; *) return ;; esac
     began=$(date +%s)

@@ -49,6 +49,7 @@ def _finite(x: object) -> Tensor:
 def _poison(device: torch.device) -> None:
     if device.type == "cuda":  # elsewhere torch fills what is asked for, see fill_uninitialized_memory
         torch.cuda.empty_cache()
-        blocks = [torch.full((2**30,), torch.nan, device=device) for _ in range(4)]
+        gigabytes = torch.cuda.mem_get_info(device)[0] // 2**31  # half of what is free
+        blocks = [torch.full((2**28,), torch.nan, device=device) for _ in range(min(gigabytes, 32))]
         blocks += [torch.full((2**17,), torch.nan, device=device) for _ in range(256)]
         del blocks

@@ -1,7 +1,7 @@
 """Which form of an operator of this folder runs where: one table.
 
-The CPU's rows follow ``benchmarks/results``; those of a GPU are set for batches, where Triton was ahead (``knn_*`` and
-``graph_conv_*`` of the H200), and are not the fastest for one clip.
+A test holds the rows of the search and of the mean's gradient to the files in ``benchmarks/results``, as far as these
+have timed them. Which form of the mean and of its gradient a GPU takes was set for batches and is not measured yet.
 """
 
 from __future__ import annotations

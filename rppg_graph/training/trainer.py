@@ -111,6 +111,7 @@ class Trainer:
         self.precise = partial(PRECISIONS[precision], torch.device(device).type)
         self.optimiser = adamw(model, learning_rate, weight_decay)
         self.schedule = SCHEDULES[schedule](self.optimiser, learning_rate, max(steps, 1))
+        self.unread = int(torch.device(device).type == "cuda")  # losses that are read while the next step is under way
         self.step, self.best_loss = 0, float("inf")
 
     def state(self) -> dict[str, Any]:
@@ -154,8 +155,7 @@ class Trainer:
             self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
         progress = tqdm(total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
         recent: list[float] = []
-        unread: deque[Tensor] = deque()  # losses; on CUDA one is read while the next step is under way
-        on_cuda = torch.device(self.device).type == "cuda"
+        unread: deque[Tensor] = deque()  # losses of steps
         waited, since = 0.0, time.perf_counter()
         batches = iter(self._batches())
         while self.step < self.steps:
@@ -164,7 +164,7 @@ class Trainer:
             waited += time.perf_counter() - asked
             unread.append(self._fit(video, pulse))
             due = self.step % self.validate_every == 0 or self.step == self.steps
-            while len(unread) > (on_cuda and not due):
+            while len(unread) > (0 if due else self.unread):
                 recent.append(self._value(unread.popleft(), self.step - 1 - len(unread)))
             seconds = time.perf_counter() - since
             progress.update()

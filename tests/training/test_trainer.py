@@ -130,6 +130,19 @@ def test_a_loss_that_is_no_number_stops_with_a_cure(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_loss_that_is_read_a_step_later_is_the_same_loss(tmp_path):
+    rows = []
+    for unread in (0, 1):
+        folder = tmp_path / str(unread)
+        folder.mkdir()
+        t = trainer(steps=5)
+        t.unread = unread  # as on CUDA
+        t.run(folder, CONFIG, 70.0)
+        rows.append([(row["step"], row["loss"], row["validation_loss"]) for row in read_metrics(folder)])
+    assert rows[0] == rows[1]
+    assert [step for step, *_ in rows[0]] == [2, 4, 5]
+
+
 def test_a_batch_that_does_not_fit_is_an_error_with_a_cure(tmp_path):
     t = trainer(batch=4)
 
