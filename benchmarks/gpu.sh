@@ -14,7 +14,7 @@ PYTHON=${PYTHON:-python3}
 export PYTHONPATH="$PWD"
 mkdir -p "$OUT"
 device=cuda quick= tests="slow or not slow" patience=1
-[ "$1" = "--cpu" ] && device=cpu quick="--quick --threads 1" tests="not slow" patience=5
+[ "$1" = "--cpu" ] && device=cpu quick="--quick --threads 1" tests="not slow" patience=12
 failed=0
 end=$(($(date +%s) + ${SECONDS_IN_ALL:-$((355 * patience))}))
 
