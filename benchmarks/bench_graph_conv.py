@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import scatter
 
-from rppg_graph.graph.aggregate import AGGREGATIONS
+from rppg_graph.graph.aggregate import AGGREGATIONS, MEAN_GRADIENTS
 from rppg_graph.graph.edges import neighbours_to_edge_index
 from rppg_graph.graph.knn import to_global
 
@@ -74,14 +74,36 @@ def ours(neighbours: Tensor, reduce: str) -> Aggregate:
     return lambda x: AGGREGATIONS[reduce](x.view(*neighbours.shape[:2], -1), neighbours).view(x.shape)
 
 
+class _Formed(torch.autograd.Function):
+    """Our mean with one form of its gradient, a name of ``MEAN_GRADIENTS``: what ``graph.choices`` chooses among."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, neighbours: Tensor, form: str) -> Tensor:
+        ctx.neighbours, ctx.form = neighbours, form
+        return AGGREGATIONS["mean"](x.view(*neighbours.shape[:2], -1), neighbours).view(x.shape)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        lists = grad.view(*ctx.neighbours.shape[:2], -1)
+        return MEAN_GRADIENTS[ctx.form](lists, ctx.neighbours).view(grad.shape), None, None
+
+
+def formed(form: str) -> Callable[[Tensor, str], Aggregate]:
+    return lambda neighbours, reduce: lambda x: _Formed.apply(x, neighbours, form)
+
+
+FORMS = {f"rppg_graph, gradient by {form}": formed(form) for form in MEAN_GRADIENTS}
 MEAN = {
     "gather": gather, "PyG scatter": pyg_scatter, "torch_scatter segment_csr": segment_csr,
     "EdgeIndex fused": fused_edge_index, "CSR product": csr_product, "embedding_bag": embedding_bag,
-    "dense mask": dense_mask, "rppg_graph": ours,
+    "dense mask": dense_mask, "rppg_graph": ours, **FORMS,
 }  # fmt: skip
 PROVIDERS = {"mean": MEAN, "max": {name: MEAN[name] for name in (
     "gather", "PyG scatter", "torch_scatter segment_csr", "embedding_bag", "rppg_graph")}}  # fmt: skip
-ON_CUDA = ("gather", "PyG scatter", "embedding_bag", "dense mask", "rppg_graph")
+ON_CUDA = (
+    "gather", "PyG scatter", "embedding_bag", "dense mask", "rppg_graph",
+    *(name for name in FORMS if not name.endswith("counting")),
+)  # fmt: skip
 MASKED_NODES = 20480  # of all clips: what a dense mask has memory for
 
 
@@ -90,7 +112,7 @@ class Step:
 
     def __init__(self, build: Callable[[Tensor, str], Aggregate], neighbours: Tensor, reduce: str, x: Tensor) -> None:
         self.build, self.reduce = build, reduce
-        self.neighbours = neighbours if build is ours else to_global(neighbours)
+        self.neighbours = neighbours if build in (ours, *FORMS.values()) else to_global(neighbours)
         self.x, self.grad = x.clone().requires_grad_(), x.cos()
         self.aggregate = build(self.neighbours, reduce)
         self.kept = self.aggregate(self.x) - self.x
@@ -131,7 +153,7 @@ def measure(reduce: str, clips: int, nodes: int, k: int, options) -> list[dict]:
     made, rows = steps(reduce, neighbours, x), []
     modes = {"forward": 1, "full": 2} if options.device == "cuda" else {"forward": 1, "backward": 1, "full": 2}
     for mode, passes in modes.items():
-        runs = {name: getattr(step, mode) for name, step in made.items()}
+        runs = {name: getattr(step, mode) for name, step in made.items() if mode == "full" or name not in FORMS}
         for name, seconds in harness.time_providers(runs, options.effort, options.device).items():
             values = passes * clips * nodes * k * 64
             work = harness.summary(seconds, values, values * 4)

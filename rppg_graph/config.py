@@ -90,6 +90,7 @@ class TrainConfig(Section):
         "float32", description="of the convolutions and products of a step; weights and losses stay in float32"
     )
     workers: int = Field(1, ge=0, description="processes that load clips; 0 loads in the training process")
+    compile: bool = Field(False, description="whether torch.compile makes the step: minutes at first, then faster")
     augment: AugmentConfig | None = Field(AugmentConfig(), description="null trains on the clips as they are")
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from finite import first_not_finite
 
 from rppg_graph.graph import aggregate
 from rppg_graph.graph.aggregate import AGGREGATIONS, MEAN_GRADIENTS
@@ -142,6 +143,15 @@ def test_networks_and_their_gradients_are_those_of_the_cpu(name):
     # A neighbour that rounding exchanges for another that is about as near moves both a little.
     assert (wave - expected).norm() < 1e-2 * expected.norm()
     assert (slopes - expected_slopes).norm() < 3e-2 * expected_slopes.norm()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("batch", [2, 32])
+def test_training_steps_are_finite_whatever_the_memory_held(batch, precision, monkeypatch):
+    monkeypatch.setattr(torch, "_assert_async", lambda *_: None)  # it would end the process before the culprit is named
+    torch.manual_seed(0)
+    model = MODELS["stgnet_released"]().cuda()
+    assert first_not_finite(model, torch.rand(batch, 3, 160, 64, 64, device="cuda"), precision, steps=3) is None
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rppg_graph.data.face import FaceFrame
-from rppg_graph.data.traces import MAX_GAP_SECONDS
+from rppg_graph.pulse.filters import MAX_GAP_SECONDS
 
 if TYPE_CHECKING:
     from rppg_graph.data.augment import Augment
     from rppg_graph.data.cache import CachedRecording
+    from rppg_graph.data.face import FaceFrame
 
 ON_GRID = 0.1  # of a frame period: closer to a frame than this, the frame is taken as it is
 

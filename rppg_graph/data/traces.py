@@ -12,11 +12,11 @@ import numpy as np
 
 from rppg_graph.data.masks import MASKS
 from rppg_graph.data.skin import skin_or_all
+from rppg_graph.pulse.filters import MAX_GAP_SECONDS
 
 if TYPE_CHECKING:
     from rppg_graph.data.face import FaceFrame
 
-MAX_GAP_SECONDS = 0.5  # a longer hole in the face frames ends a segment; a shorter one is interpolated over
 GRID = 8  # patches along a side of the crop; a grid of four is the mean of two by two of these
 
 

@@ -102,25 +102,27 @@ def _by_counting(grad: Tensor, neighbours: Tensor) -> Tensor:
 def _by_adjacency(grad: Tensor, neighbours: Tensor) -> Tensor:
     """``Aᵀ ∂m / K`` with the 0/1 adjacency A in bfloat16, exact in float32: see :func:`bfloat16_terms`.
 
-    The tensor cores multiply in bfloat16 and add in float32. A few clips at a time share one adjacency.
+    The tensor cores multiply in bfloat16 and add in float32. As many clips at a time as ``ADJACENCY_VALUES`` allow. A
+    division by a power of two is exact in any order: there A holds 1/K.
     """
-    clips, nodes, k = neighbours.shape
-    plain = fastest("terms", grad) == "torch" or grad.dtype == torch.bfloat16
+    _, nodes, k = neighbours.shape
+    plain = grad.dtype == torch.bfloat16 or fastest("terms", grad) == "torch"
     terms = (bfloat16_terms if plain else triton_kernels().bfloat16_terms)(grad)  # (B, N, 3·C)
-    at_once = min(clips, max(1, ADJACENCY_VALUES // nodes**2))
-    adjacency = torch.empty(at_once, nodes, nodes, dtype=torch.bfloat16, device=grad.device)
-    out = torch.empty(grad.shape, dtype=torch.float32, device=grad.device)
-    for start in range(0, clips, at_once):
-        part = neighbours[start : start + at_once]
-        ones = adjacency[: len(part)].zero_().scatter_(2, part, 1.0)  # (b, N, N), from node to neighbour
-        product = _product_in_float32(ones.mT, terms[start : start + at_once])  # (b, N, 3·C)
-        torch.sum(product.unflatten(2, (-1, grad.shape[2])), dim=2, out=out[start : start + at_once])
-    return out.div_(k)
+    halves = k & (k - 1) == 0
+    at_once = max(1, ADJACENCY_VALUES // nodes**2)
+    sums = []
+    for part, some in zip(neighbours.split(at_once), terms.split(at_once), strict=True):
+        adjacency = torch.zeros(len(part), nodes, nodes, dtype=torch.bfloat16, device=grad.device)
+        adjacency.scatter_(2, part, 1 / k if halves else 1.0)  # (b, N, N), from node to neighbour
+        product = _product_in_float32(adjacency.mT, some)  # (b, N, 3·C)
+        sums.append(product if terms is grad else product.unflatten(2, (-1, grad.shape[2])).sum(2))
+    total = sums[0] if len(sums) == 1 else torch.cat(sums)
+    return total if halves else total.div_(k)
 
 
 def _product_in_float32(a: Tensor, b: Tensor) -> Tensor:
     """A batched product of bfloat16 matrices, added and returned in float32."""
-    return torch.bmm(a, b, out_dtype=torch.float32) if a.is_cuda else a.float() @ b.float()
+    return a.float() @ b.float() if a.device.type == "cpu" else torch.bmm(a, b, out_dtype=torch.float32)
 
 
 def _by_sorting(grad: Tensor, neighbours: Tensor) -> Tensor:
@@ -160,11 +162,13 @@ def bfloat16_terms(x: Tensor) -> Tensor:
     """
     if x.dtype == torch.bfloat16:
         return x
-    terms, rest = [], x.float()
-    for _ in range(3):
-        terms.append(rest.bfloat16())
-        rest = rest - terms[-1]
-    return torch.cat(terms, dim=2)
+    terms = torch.empty(*x.shape[:2], 3, x.shape[2], dtype=torch.bfloat16, device=x.device)
+    rest = x
+    for number in range(3):
+        if number:
+            rest = rest.float() - terms[:, :, number - 1]
+        terms[:, :, number] = rest
+    return terms.flatten(2)
 
 
 class _Mean(torch.autograd.Function):
@@ -201,8 +205,7 @@ def _max_on_cuda(x: Tensor, neighbours: Tensor) -> tuple[Tensor, Tensor]:
     rows = to_global(neighbours)
     starts = torch.arange(0, rows.numel(), rows.shape[1], device=x.device)
     values, _, _, largest = torch._embedding_bag(x.flatten(0, 1).contiguous(), rows.flatten(), starts, mode=2)
-    first = torch.arange(0, len(rows), x.shape[1], device=x.device).view(-1, 1, 1)
-    return values.view(x.shape), (largest.view(x.shape) - first).int()
+    return values.view(x.shape), largest.view(x.shape).remainder(x.shape[1]).int()
 
 
 def _max_gradient(grad: Tensor, largest: Tensor) -> Tensor:
@@ -224,12 +227,13 @@ class _Max(torch.autograd.Function):
         with torch._C._AutoDispatchBelowAutograd():
             values, largest = _OPERATORS.neighbour_max(x, neighbours)
         ctx.save_for_backward(largest)
+        ctx.set_materialize_grads(False)  # `largest` has none
         ctx.mark_non_differentiable(largest)
         return values, largest
 
     @staticmethod
-    def backward(ctx, grad: Tensor, _: None) -> tuple[Tensor, None]:
-        return _OPERATORS.neighbour_max_gradient(grad, *ctx.saved_tensors), None
+    def backward(ctx, grad: Tensor | None, _: None) -> tuple[Tensor | None, None]:
+        return None if grad is None else _OPERATORS.neighbour_max_gradient(grad, *ctx.saved_tensors), None
 
 
 _LIBRARY.impl("neighbour_mean", _Mean.apply, "Autograd")

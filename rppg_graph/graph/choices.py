@@ -1,7 +1,7 @@
 """Which form of an operator of this folder runs where: one table.
 
-The CPU's rows follow ``benchmarks/results``; those of a GPU are set for batches, where Triton was ahead (``knn_*`` and
-``graph_conv_*`` of the H200), and are not the fastest for one clip.
+A test holds the rows of the search and of the mean's gradient to the files in ``benchmarks/results``, as far as these
+have timed them. Which form of the mean and of its gradient a GPU takes was set for batches and is not measured yet.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
 }
 
 
-def fastest(operator: str, x: Tensor) -> str:
-    """The form that is taken for features x (B, N, C)."""
+def fastest(operator: str, x: Tensor, device: str | None = None) -> str:
+    """The form that is taken for features x (B, N, C) on their own device, or on another."""
     return next(
         choice.form
         for choice in CHOICES[operator]
-        if choice.device in ("", x.device.type)
+        if choice.device in ("", device or x.device.type)
         and x.dtype in choice.dtypes
         and x.shape[1] <= choice.nodes
         and (choice.form != "triton" or triton_kernels() is not None)

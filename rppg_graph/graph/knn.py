@@ -184,7 +184,7 @@ def knn_of_graphs(x: Tensor, k: int, *, metric: str = "cosine", loop: bool = Tru
 
 
 def _nearest(x: Tensor, k: int, metric: str, loop: bool, backend: str) -> Tensor:
-    with torch.autocast(x.device.type, enabled=False):
+    with torch._C._DisableAutocast():
         points = comparable(x, metric)
         if backend == "auto":
             backend = fastest("knn", points)
@@ -261,6 +261,8 @@ def _centred(x: Tensor) -> Tensor:
 def to_global(neighbours: Tensor) -> Tensor:
     """Neighbours (B, N, K) counted within each graph → (B·N, K) counted over all of them."""
     graphs, nodes, k = neighbours.shape
+    if graphs == 1:
+        return neighbours.reshape(-1, k)
     first = torch.arange(graphs, device=neighbours.device).view(-1, 1, 1) * nodes
     return (neighbours + first).reshape(-1, k)
 

@@ -18,15 +18,16 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 SEGMENT = 4096  # values of a row that one program holds in registers
 MOST_SEGMENTS = 64
 MOST_CHANNELS = 256
+MARKS = 256  # programs' counts of bad rows that are added up at a time
 PARTS = 64  # sums of a graph's features that one program adds up
 
 
 @triton.jit
 def comparable_kernel(
-    x, points, sums, fine, nodes, limit, shortest, CHANNELS: tl.constexpr, WIDE: tl.constexpr, TILES: tl.constexpr,
+    x, points, sums, faults, nodes, limit, shortest, CHANNELS: tl.constexpr, WIDE: tl.constexpr, TILES: tl.constexpr,
     ROWS: tl.constexpr, COSINE: tl.constexpr,
 ):  # fmt: skip
-    """Rows of x (B, N, C), of unit length if COSINE; each program's sum of its rows; ``fine`` = 0 if one is bad."""
+    """Rows of x (B, N, C), of unit length if COSINE; each program's sum of its rows and how many of them are bad."""
     part, graph = tl.program_id(0), tl.program_id(1).to(tl.int64)
     channel = tl.arange(0, WIDE)
     total = tl.zeros((WIDE,), tl.float32)
@@ -42,16 +43,24 @@ def comparable_kernel(
             values = values / tl.maximum(length, shortest)[:, None]
         tl.store(points + place, values, mask=inside)
         total += tl.sum(values, axis=0)
-    tl.store(sums + (graph * tl.num_programs(0) + part) * CHANNELS + channel, total, mask=channel < CHANNELS)
-    tl.store(fine, 0, mask=bad > 0)
+    number = graph * tl.num_programs(0) + part
+    tl.store(sums + number * CHANNELS + channel, total, mask=channel < CHANNELS)
+    tl.store(faults + number, bad)
 
 
 @triton.jit
 def centre_kernel(
-    points, sums, nodes, parts, CHANNELS: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr, PARTS: tl.constexpr
+    points, sums, faults, fine, nodes, parts, CHANNELS: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr,
+    PARTS: tl.constexpr, STEPS: tl.constexpr, MARKS: tl.constexpr,
 ):  # fmt: skip
-    """Take the mean of each graph, its sums over N, from its rows (B, N, C), in place."""
+    """Take the mean of each graph, its sums over N, from its rows (B, N, C), in place; ``fine`` is 0 for a fault."""
     graph = tl.program_id(1).to(tl.int64)
+    if (tl.program_id(0) == 0) & (graph == 0):
+        bad = 0
+        for step in range(STEPS):
+            number = step * MARKS + tl.arange(0, MARKS)
+            bad += tl.sum(tl.load(faults + number, mask=number < tl.num_programs(1) * parts, other=0), axis=0)
+        tl.store(fine, (bad == 0).to(tl.int32))
     channel, part = tl.arange(0, WIDE), tl.arange(0, PARTS)
     there = (part < parts)[:, None] & (channel < CHANNELS)[None, :]
     each = tl.load(sums + (graph * parts + part)[:, None] * CHANNELS + channel[None, :], mask=there, other=0.0)
@@ -173,15 +182,23 @@ def comparable(x: Tensor, cosine: bool, shortest: float) -> tuple[Tensor, Tensor
     """``knn.comparable`` of x (B, N, C) in float32, and a flag, 0 where a feature is not finite or too large."""
     graphs, nodes, channels = x.shape
     x, points = x.contiguous(), torch.empty(x.shape, dtype=torch.float32, device=x.device)
-    fine, wide = torch.ones((), dtype=torch.int32, device=x.device), _wide(channels)
+    if x.numel() == 0:
+        return points, torch.ones((), dtype=torch.int32, device=x.device)
+    wide = _wide(channels)
     rows = max(1, 4096 // wide)
     tiles = triton.cdiv(nodes, rows * PARTS)
     parts = triton.cdiv(nodes, rows * tiles)
     sums = torch.empty(graphs, parts, channels, dtype=torch.float32, device=x.device)
+    marks = torch.empty(1 + graphs * parts, dtype=torch.int32, device=x.device)
+    fine, faults = marks[0], marks[1:]
     limit = torch.finfo(torch.float32).max ** 0.5 / 4
     shape = {"CHANNELS": channels, "WIDE": wide, "ROWS": rows}
-    comparable_kernel[parts, graphs](x, points, sums, fine, nodes, limit, shortest, TILES=tiles, COSINE=cosine, **shape)
-    centre_kernel[triton.cdiv(nodes, rows), graphs](points, sums, nodes, parts, PARTS=PARTS, **shape)
+    comparable_kernel[parts, graphs](
+        x, points, sums, faults, nodes, limit, shortest, TILES=tiles, COSINE=cosine, **shape
+    )
+    grid = triton.cdiv(nodes, rows), graphs
+    steps = triton.cdiv(graphs * parts, MARKS)
+    centre_kernel[grid](points, sums, faults, fine, nodes, parts, PARTS=PARTS, STEPS=steps, MARKS=MARKS, **shape)
     return points, fine
 
 

@@ -147,5 +147,5 @@ def windowed_knn(
     points = comparable(x, metric)  # (B, N, C)
     if backend == "auto":
         backend = "dense" if torch.compiler.is_compiling() else fastest("windowed knn", points)
-    with torch.autocast(x.device.type, enabled=False):
+    with torch._C._DisableAutocast():
         return choose("windowed KNN backend", WINDOWED_BACKENDS, backend)(points, k, window, loop)

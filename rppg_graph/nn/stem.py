@@ -10,6 +10,7 @@ from rppg_graph.nn.attention_mask import MaskedConv3d
 from rppg_graph.nn.convolution import Conv3d
 
 CHANNELS_LAST = torch.channels_last_3d
+CHANNELS_AT_ONCE = {"cuda": 8}  # tensor cores read 16 bytes of bfloat16, from one voxel into the next where C is odd
 
 
 def difference(x: Tensor) -> Tensor:
@@ -67,15 +68,17 @@ def conv_of_difference(video: Tensor, block: DiffBlock, conv: nn.Conv3d) -> Tens
     if video.requires_grad:
         return conv(block(video))
     norm, channels = block.norm, video.shape[1]
-    shape, dtype = (video.shape[0], 2 * channels + 1, *video.shape[2:]), _convolved_dtype(video)
+    spare = -(2 * channels + 1) % CHANNELS_AT_ONCE.get(video.device.type, 1)  # more ones, of weight 0
+    shape, dtype = (video.shape[0], 2 * channels + 1 + spare, *video.shape[2:]), _convolved_dtype(video)
     planes = torch.empty(shape, dtype=dtype, device=video.device, memory_format=CHANNELS_LAST)
     planes[:, :channels] = video
-    planes[:, channels:-1] = block.normalised(video)
-    planes[:, -1] = 1.0
+    planes[:, channels : 2 * channels] = block.normalised(video)
+    planes[:, 2 * channels :] = 1.0
     frames, differences = conv.weight.split(channels, dim=1)
     scaled = differences * norm.weight.view(-1, 1, 1, 1)
     shift = (differences * norm.bias.view(-1, 1, 1, 1)).sum(dim=1, keepdim=True)
-    weight = torch.cat((frames, scaled, shift), dim=1)
+    unused = (shift.new_zeros(len(shift), spare, *shift.shape[2:]),) if spare else ()
+    weight = torch.cat((frames, scaled, shift, *unused), dim=1)
     return F.conv3d(planes, weight, conv.bias, conv.stride, conv.padding)
 
 

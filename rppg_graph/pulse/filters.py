@@ -11,6 +11,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from rppg_graph.errors import InputError
 
+MAX_GAP_SECONDS = 0.5  # a longer hole in the face frames ends a segment; a shorter one is interpolated over
 PULSE_BAND_HZ = (0.6, 3.6)
 """36 to 216 bpm: the band in which `native` looks for a pulse."""
 

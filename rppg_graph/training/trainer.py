@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -38,6 +39,12 @@ def adamw(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> 
     return torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
+def compiled(model: nn.Module, backend: str = "inductor") -> nn.Module:
+    """The network as one piece of machine code for each shape that comes; on CUDA its launches become one as well."""
+    launched_as_one = backend == "inductor" and next(model.parameters()).is_cuda
+    return torch.compile(model, fullgraph=True, backend=backend, mode="reduce-overhead" if launched_as_one else None)
+
+
 class StepSampler(Sampler):
     """Keys (clip, epoch) for steps ``first_step … steps``: every epoch its own permutation, drawn from the seed.
 
@@ -67,8 +74,8 @@ class Trainer:
         model: maps video (B, 3, T, H, W) to (B, T); its ``label`` says what it predicts, ``wave`` or ``differenced``.
         loss: a name of ``losses.LOSSES``.
         train_clips, validation_clips: validation without augmentation.
-        steps, batch, learning_rate, weight_decay, schedule, clip_gradient, validate_every, precision, workers: as
-            in ``config.TrainConfig``.
+        steps, batch, learning_rate, weight_decay, schedule, clip_gradient, validate_every, precision, workers,
+            compile: as in ``config.TrainConfig``.
         seed: of the order of clips, the dropout and the augmentations.
         device: a torch device.
     """
@@ -89,6 +96,7 @@ class Trainer:
         validate_every: int = 200,
         precision: str = "float32",
         workers: int = 0,
+        compile: bool = False,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
@@ -96,12 +104,14 @@ class Trainer:
             if len(clips) == 0:
                 raise InputError(f"there is no {name} clip; {clips.left_out} were left out: no face or no label")
         self.model, self.loss, self.label = model.to(device), LOSSES[loss], LABELS[model.label]
+        self.fitted = compiled(self.model) if compile else self.model  # shares the weights
         self.train_clips, self.validation_clips = train_clips, validation_clips
         self.steps, self.batch, self.validate_every, self.workers = steps, batch, validate_every, workers
         self.seed, self.device, self.clip_gradient = seed, device, clip_gradient
         self.precise = partial(PRECISIONS[precision], torch.device(device).type)
         self.optimiser = adamw(model, learning_rate, weight_decay)
         self.schedule = SCHEDULES[schedule](self.optimiser, learning_rate, max(steps, 1))
+        self.unread = int(torch.device(device).type == "cuda")  # losses that are read while the next step is under way
         self.step, self.best_loss = 0, float("inf")
 
     def state(self) -> dict[str, Any]:
@@ -128,24 +138,39 @@ class Trainer:
         """Train to the last step; writes ``metrics.jsonl``, ``last.pt`` and ``best.pt`` (lowest validation loss).
 
         Raises:
-            InputError: the loss is not a number, or the folder cannot be written.
+            InputError: the loss is not a number, a batch does not fit in memory, or the folder cannot be written.
         """
+        try:
+            self._run(folder, config, mean_bpm)
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"train.batch = {self.batch}: step {self.step} does not fit in the memory of {self.device} "
+                f"({str(error).splitlines()[0]}); use train.batch={max(1, self.batch // 2)}, train.precision=bfloat16 "
+                "or model.options.recompute=true"
+            ) from error
+
+    def _run(self, folder: Path, config: dict[str, Any], mean_bpm: float) -> None:
         if self.steps == 0:
             row = {"step": 0, "validation_loss": self.validate()}
             self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
         progress = tqdm(total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
         recent: list[float] = []
+        unread: deque[Tensor] = deque()  # losses of steps
         waited, since = 0.0, time.perf_counter()
         batches = iter(self._batches())
         while self.step < self.steps:
             asked = time.perf_counter()
             video, pulse = next(batches)
             waited += time.perf_counter() - asked
-            recent.append(self._fit(video, pulse))
+            unread.append(self._fit(video, pulse))
+            due = self.step % self.validate_every == 0 or self.step == self.steps
+            while len(unread) > (0 if due else self.unread):
+                recent.append(self._value(unread.popleft(), self.step - 1 - len(unread)))
+            seconds = time.perf_counter() - since
             progress.update()
-            progress.set_postfix(loss=f"{sum(recent) / len(recent):.3f}")
-            if self.step % self.validate_every == 0 or self.step == self.steps:
-                seconds = time.perf_counter() - since
+            if recent:
+                progress.set_postfix(loss=f"{sum(recent) / len(recent):.3f}", waiting=f"{waited / seconds:.0%}")
+            if due:
                 row = {
                     "step": self.step,
                     "loss": sum(recent) / len(recent),
@@ -172,24 +197,34 @@ class Trainer:
 
     def _batches(self) -> DataLoader:
         sampler = StepSampler(len(self.train_clips), self.batch, self.step, self.steps, self.seed)
-        return DataLoader(self.train_clips, self.batch, sampler=sampler, num_workers=self.workers)
+        pinned = torch.device(self.device).type == "cuda"  # copied beside the computation
+        return DataLoader(
+            self.train_clips, self.batch, sampler=sampler, num_workers=self.workers, pin_memory=pinned,
+            prefetch_factor=4 if self.workers else None,  # a batch that takes long stops nobody
+        )  # fmt: skip
 
-    def _fit(self, video: Tensor, pulse: Tensor) -> float:
+    def _fit(self, video: Tensor, pulse: Tensor) -> Tensor:
+        """One step; its loss, which nobody has waited for."""
         self.model.train()
         torch.manual_seed(1_000_003 * self.seed + self.step)  # a resumed run drops the same paths
         self.optimiser.zero_grad(set_to_none=True)
+        video, pulse = (part.to(self.device, non_blocking=True) for part in (video, pulse))
         with self.precise():
-            prediction = self.model(video.to(self.device))
-        loss = self.loss(prediction.float(), self.label(pulse.to(self.device)))
-        value = loss.item()
-        if value != value:
-            raise InputError(f"the loss is not a number at step {self.step}; lower train.learning_rate")
+            prediction = self.fitted(video)
+        loss = self.loss(prediction.float(), self.label(pulse))
         loss.backward()
         if self.clip_gradient is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_gradient)
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
+        return loss.detach()
+
+    @staticmethod
+    def _value(loss: Tensor, step: int) -> float:
+        value = loss.item()
+        if value != value:
+            raise InputError(f"the loss is not a number at step {step}; lower train.learning_rate")
         return value
 
     def _record(self, folder: Path, row: dict[str, float], reached: Checkpoint) -> None:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from finite import first_not_finite
 
-from rppg_graph.graph import aggregate, knn
+from rppg_graph.graph import aggregate, choices, knn
+from rppg_graph.models.stgnet import STGNet
 
 triton = pytest.importorskip("triton")
 kernels = pytest.importorskip("rppg_graph.graph.triton_kernels")
@@ -29,7 +31,7 @@ needs_triton_to_run = pytest.mark.skipif(not RUNS, reason="run by the first test
 @pytest.mark.slow
 @pytest.mark.skipif(RUNS, reason="the tests below run here")
 def test_the_tests_below_in_the_interpreter():
-    words = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", __file__]
+    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", __file__]
     environment = os.environ | {"TRITON_INTERPRET": "1"}
     done = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-3000:]
@@ -52,9 +54,10 @@ def test_comparable_features(clips, nodes, channels, dtype, metric):
 
 @needs_triton_to_run
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 1e30])
-def test_features_that_are_not_finite_are_marked(bad):
-    x = features(2, 40, 5)
-    x[1, 39, 4] = bad
+def test_features_that_are_not_finite_are_marked(bad, monkeypatch):
+    monkeypatch.setattr(kernels, "MARKS", 2)
+    x = features(3, 9, 5)
+    x[2, 8, 4] = bad
     assert kernels.comparable(x, True, knn.SHORTEST)[1].item() == 0
 
 
@@ -111,12 +114,43 @@ def test_three_terms_of_bfloat16_are_the_number_itself():
     assert torch.equal(kernels.bfloat16_terms(x).double().unflatten(2, (3, -1)).sum(2), x.double())
 
 
+@pytest.fixture
+def forms_of_cuda(monkeypatch):
+    """The forms that CUDA takes, here."""
+
+    def form(operator: str, x: torch.Tensor) -> str:
+        return choices.fastest(operator, x, device="cuda")
+
+    for module in (aggregate, knn):
+        monkeypatch.setattr(module, "fastest", form)
+
+
+@pytest.fixture
+def poisoned_memory():
+    """What is not written is NaN."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@needs_triton_to_run
+@pytest.mark.filterwarnings("ignore:.*deterministic")
+def test_a_training_step_is_finite_whatever_the_memory_held(forms_of_cuda, poisoned_memory):
+    torch.manual_seed(0)
+    model = STGNet(stages=[[1, 5, 2]], clip_frames=8, size=32).to(DEVICE)
+    assert torch.empty(3).isnan().all()
+    assert first_not_finite(model, torch.rand(2, 3, 8, 32, 32, device=DEVICE), "float32", steps=1) is None
+
+
 F, N, L = "*fp32", "i32", "*i64"  # of a kernel's arguments
 BUILDS = {
     "comparable": (
         (F, F, F, "*i32", N, "fp32", "fp32"), {"CHANNELS": 64, "WIDE": 64, "TILES": 1, "ROWS": 64, "COSINE": True}, 4,
     ),
-    "centre": ((F, F, N, N), {"CHANNELS": 64, "WIDE": 64, "ROWS": 64, "PARTS": 64}, 4),
+    "centre": (
+        (F, F, "*i32", "*i32", N, N),
+        {"CHANNELS": 64, "WIDE": 64, "ROWS": 64, "PARTS": 64, "STEPS": 5, "MARKS": 256}, 4,
+    ),
     "closeness": (
         (F, F, N, N, N), {"CHANNELS": 64, "WIDE": 64, "ROWS": 64, "COLUMNS": 64, "STEP": 32, "LOOP": False}, 4,
     ),
@@ -127,12 +161,22 @@ BUILDS = {
 }  # fmt: skip
 
 
+def cuobjdump() -> str:
+    """NVIDIA's tools, which Triton brings along; skips where it does not."""
+    try:
+        assert triton.knobs.nvidia.ptxas.path
+        return triton.knobs.nvidia.cuobjdump.path
+    except RuntimeError as error:  # Triton: cannot find it
+        pytest.skip(f"this Triton cannot build for a GPU: {error}")
+
+
 @pytest.mark.skipif(kernels.INTERPRETED, reason="the interpreter compiles nothing")
 @pytest.mark.parametrize("name", BUILDS)
 def test_a_build_for_hopper_spills_no_register(name):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
+    cuobjdump()
     types, constants, warps = BUILDS[name]
     function = getattr(kernels, f"{name.split()[0]}_kernel")
     arguments = [argument for argument in function.arg_names if argument not in constants]
@@ -143,6 +187,6 @@ def test_a_build_for_hopper_spills_no_register(name):
     built = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         Path(file.name).write_bytes(built.asm["cubin"])
-        tool = [triton.knobs.nvidia.cuobjdump.path, "--dump-resource-usage", file.name]
+        tool = [cuobjdump(), "--dump-resource-usage", file.name]
         told = subprocess.run(tool, capture_output=True, text=True, check=True).stdout
     assert re.search(r"REG:\d+ STACK:0 .*LOCAL:0", told), told

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from rppg_graph.nn import stem
 from rppg_graph.nn.attention_mask import MASK_AXES, attention_mask, masked
 from rppg_graph.nn.stem import DiffBlock, conv_of_difference
 
@@ -19,8 +20,10 @@ def layers():
     return block, conv
 
 
+@pytest.mark.parametrize("at_once", [1, 8])
 @pytest.mark.parametrize("training", [True, False])
-def test_conv_of_difference_is_conv_after_block(layers, training):
+def test_conv_of_difference_is_conv_after_block(layers, training, at_once, monkeypatch):
+    monkeypatch.setitem(stem.CHANNELS_AT_ONCE, "cpu", at_once)
     block, conv = layers
     block.train(training)
     start = {name: value.clone() for name, value in block.state_dict().items()}

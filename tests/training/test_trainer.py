@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
 from rppg_graph.models.checkpoint import load
 from rppg_graph.models.stgnet import STGNet
+from rppg_graph.training import trainer as trainer_module
 from rppg_graph.training.trainer import StepSampler, Trainer, read_metrics
 
 FRAMES, SIZE = 24, 32
@@ -126,6 +128,48 @@ def test_a_loss_that_is_no_number_stops_with_a_cure(tmp_path):
     with pytest.raises(InputError, match=r"step 0.*learning_rate"):
         t.run(tmp_path, CONFIG, 70.0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_read_a_step_later_is_the_same_loss(tmp_path):
+    rows = []
+    for unread in (0, 1):
+        folder = tmp_path / str(unread)
+        folder.mkdir()
+        t = trainer(steps=5)
+        t.unread = unread  # as on CUDA
+        t.run(folder, CONFIG, 70.0)
+        rows.append([(row["step"], row["loss"], row["validation_loss"]) for row in read_metrics(folder)])
+    assert rows[0] == rows[1]
+    assert [step for step, *_ in rows[0]] == [2, 4, 5]
+
+
+def test_a_batch_that_does_not_fit_is_an_error_with_a_cure(tmp_path):
+    t = trainer(batch=4)
+
+    def too_much(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.\nGPU 0 has a total of ...")
+
+    t.model.head.register_forward_pre_hook(too_much)
+    with pytest.raises(InputError, match=r"train\.batch = 4: step 0 does not fit .*9\.00 GiB\.\); use train\.batch=2"):
+        t.run(tmp_path, CONFIG, 70.0)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_is_the_step(tmp_path, monkeypatch):
+    """Traced whole, forward and backward; torch's own C++ would take minutes to build."""
+    monkeypatch.setattr(trainer_module, "compiled", partial(trainer_module.compiled, backend="aot_eager"))
+    rows = []
+    for number, compile in enumerate((False, True)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        t = trainer(steps=3, compile=compile)
+        t.model.stages[0].denoise[0].drop_path.p = 0.0  # it draws other numbers
+        t.run(folder, CONFIG, 70.0)
+        rows.append(read_metrics(folder))
+    for plain, fast in zip(*rows, strict=True):
+        assert fast["loss"] == pytest.approx(plain["loss"], abs=1e-3)
+        assert fast["validation_loss"] == pytest.approx(plain["validation_loss"], abs=1e-3)
+    assert load(tmp_path / "1" / "last.pt").model.state_dict().keys() == t.model.state_dict().keys()
 
 
 def test_no_clips_is_refused():
