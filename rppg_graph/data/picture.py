@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import re
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import av
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    import av
 
 Box = tuple[float, float, float, float]
 
 MOST_OVERSAMPLING = 8
-PLANAR = re.compile(r"yuvj?4[24][024]p(9|10|12|14|16)?(le)?")  # luma and two planes of colour, 8 bits or more
+PLANAR = re.compile(r"yuvj?(420|422|444)p(9|10|12|14|16)?(le)?")  # luma and two planes of colour, 8 bits or more
 # A box of fewer pixels for one of the crop shows single samples of colour, which FFmpeg repeats and does not blend.
 FINE = 1.5
 # Means of fewer pixels are taken of the RGB: FFmpeg rounds each, and that is enough to move a detector's box.
@@ -167,11 +169,13 @@ class Turn(NamedTuple):
 
 def picture_of(frame: av.VideoFrame) -> Picture:
     """A decoded frame, upright; its planes are kept where their format allows it."""
+    from av.error import FFmpegError  # who trains on crops has no use for PyAV, and may lack it
+
     turn = Turn.of(frame)
     if PLANAR.fullmatch(frame.format.name):
         try:
             return PlanarPicture(frame, turn)
-        except (ValueError, av.error.FFmpegError):
+        except (ValueError, FFmpegError):
             pass  # the general way says what is wrong with it, or knows better
     return Picture(turn(frame.to_ndarray(format="rgb24")))
 
@@ -202,6 +206,8 @@ def matrix_of(pixel_format: str, colorspace: int, color_range: int, odd_width: i
 
     Matrix and range alone do not say it: for even sizes FFmpeg takes a quick way that is darker by a level or two.
     """
+    import av
+
     frame = av.VideoFrame(SWATCH * SWATCHES + odd_width, SWATCH * SWATCHES + odd_height, pixel_format)
     frame.colorspace, frame.color_range = colorspace, color_range
     scale = 2 ** (frame.format.components[0].bits - 8)
@@ -232,7 +238,7 @@ def _means(pixels: np.ndarray, columns: int, rows: int) -> np.ndarray:
 
 def _halvings(pixel_format: str) -> tuple[int, int]:
     """How often the colour of a format is halved across and down: 4:4:4 never, 4:2:2 across, 4:2:0 both."""
-    sampling = re.search(r"4[24][024]", pixel_format).group()
+    sampling = PLANAR.fullmatch(pixel_format)[1]
     return int(sampling != "444"), int(sampling == "420")
 
 

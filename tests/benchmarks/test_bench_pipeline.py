@@ -59,7 +59,7 @@ def test_cores_are_given_back(bench):
 
 
 def test_targets_are_judged_by_the_rows_that_they_name(bench):
-    rows = [{"stage": "preprocess", "size": "640×480", "cores": n, "times_real_time": 6.0 * n} for n in (1, 2)]
+    rows = [{"stage": "preprocess", "size": "640×480", "cores": n, "times_real_time": 8.0 * n} for n in (1, 2)]
     rows += [{"stage": "detection in preprocess", "size": "640×480", "share": 0.6}]
     rows += [{"stage": "memory of preprocess", "peak_mb": peak} for peak in (100.0, 110.0)]
     rows += [{"stage": "training", "waiting_for_data": share} for share in (0.2, 0.01)]

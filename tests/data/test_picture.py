@@ -78,7 +78,9 @@ def test_turned_pictures(person, turn):
     assert_alike(PlanarPicture(frame, turn), Picture(turn(frame.to_ndarray(format="rgb24"))))
 
 
-@pytest.mark.parametrize("pixel_format", ["gray", "rgb24", "bgra", "gbrp", "nv12", "yuv411p", "yuva420p", "pal8"])
+@pytest.mark.parametrize(
+    "pixel_format", ["gray", "rgb24", "bgra", "gbrp", "nv12", "yuv411p", "yuv440p", "yuva420p", "pal8"]
+)
 def test_other_formats_take_the_general_way(person, pixel_format):
     if pixel_format == "pal8":
         frame = av.VideoFrame.from_ndarray((person[..., 0], np.zeros((256, 4), np.uint8)), format="pal8")
