@@ -45,7 +45,7 @@ from rppg_graph.pulse.protocols import PROTOCOLS
 
 WORK = Path("runs/readings")
 SECONDS, TONE_PEOPLE = 20.0, 16
-COPY_FPS, COPY_KBIT, COPY_KEY_FRAMES = 20, 250, 30
+COPY_FPS, COPY_KBIT, COPY_KEY_FRAMES = 20, (250, 500, 1000), 30
 SPANS = {"windows": 10.0, "recordings": None}  # seconds
 CLOSE_BPM, DRAWS = 5.0, 2000
 
@@ -133,7 +133,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("real", type=Path, nargs="?", help="ROOT of recordings with references, in place of generated")
     parser.add_argument("--people", type=int, default=10, help="generated ones of each preset")
     parser.add_argument("--network", type=Path, help="a trained map network in place of the one that comes along")
-    parser.add_argument("--kbit", type=int, default=COPY_KBIT, help="a second, of the compressed copies")
+    parser.add_argument("--kbit", type=int, nargs="+", default=COPY_KBIT, help="a second, of the compressed copies")
 
 
 def main() -> None:
@@ -142,7 +142,7 @@ def main() -> None:
     crop = CropConfig(size=SKIN_CROP, policy="skip")
     if options.real:
         roots = {options.real.name: options.real}
-        roots[f"{options.real.name}, MPEG-4 of {options.kbit} kbit"] = compressed(options.real, options.kbit)
+        roots |= {f"{options.real.name}, MPEG-4 of {kbit} kbit": compressed(options.real, kbit) for kbit in options.kbit}
         cached = {name: cached_recordings(other_dataset(root, None, crop)) for name, root in roots.items()}
         sets = {name: persons(found) for name, found in cached.items()}
     else:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from report import BENCHES, bench_block, draw_all, studies, table, targets_table
-from windows import CLOSE_BPM, INTERVAL, accuracy, errors, mae, told_apart
+from windows import CLOSE_BPM, INTERVAL, accuracy, errors, told_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -180,15 +180,6 @@ def weights() -> str:
     return _windows("weights")
 
 
-def skin_tones() -> str:
-    """The same for the same people with each skin tone, and how far the tones are apart."""
-    found = errors(RESULTS, "skin_tones")
-    methods = dict.fromkeys(method for method, _ in found)
-    apart = {method: [mae(rows).value for (name, _), rows in found.items() if name == method] for method in methods}
-    said = ", ".join(f"{method} {max(maes) / min(maes):.2f}" for method, maes in apart.items())
-    return f"{_windows('skin_tones')} Largest MAE over the smallest: {said}."
-
-
 def _windows(name: str) -> str:
     """A line a method, a column a set."""
     found = errors(RESULTS, name)
@@ -250,7 +241,9 @@ def judgement() -> str:
     rows = [[kind, *(_rounded(about[name]) for name in names)] for kind, about in kinds.items()]
     said = [[f"{row['said']:.0%}", f"{row['right']:.0%}", row["windows"]] for row in found["reliability"]]
     calibrated = table(["probability said", "right", "windows"], said)
-    return f"{calibrated}\n\nWith trust {found['trust']:g}:\n\n{table(['kind', *names], rows)}"
+    levels = [[trust, *(_rounded(about[name]) for name in names[1:])] for trust, about in found["levels"].items()]
+    parts = [calibrated, "By trust:", table(["`--trust`", *names[1:]], levels)]
+    return "\n\n".join([*parts, f"With trust {found['trust']:g}, the default:", table(["kind", *names], rows)])
 
 
 def _rounded(value: float | None) -> str:
@@ -351,7 +344,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "disturbed": disturbed,
     "real_videos": real_videos,
     "weights": weights,
-    "skin_tones": skin_tones,
     "classical": partial(evaluation_table, "ubfc_classical.json"),
     "published_cross": partial(published, "cross"),
     "published_synthetic": partial(published, "synthetic"),

@@ -150,11 +150,13 @@ def test_what_the_judgement_is_worth_becomes_tables(readme_script, monkeypatch, 
     summary = {"windows": 8, "answered": 0.5, "of these right": 1.0, "answered and wrong": 0.0}
     summary |= {"no pulse, answered": None}
     report = {"trust": 0.84, "all": summary, "kinds": {}, "reliability": [{"said": 0.9, "right": 0.88, "windows": 50}]}
+    report["levels"] = {"0.3": summary | {"answered": 0.75}}
     (tmp_path / "judgement.json").write_text(json.dumps(report))
     monkeypatch.setattr(readme_script, "RESULTS", tmp_path)
     assert "| no option | lamp | 50% [" in readme_script.disturbed()
     assert "| 100% [" in readme_script.disturbed()
     assert "| 90% | 88% | 50 |" in readme_script.judgement()
+    assert "| 0.3 | 75.0% | 100.0% |" in readme_script.judgement()
     assert "| all | 8 | 50.0% | 100.0% | 0.0% | – |" in readme_script.judgement()
 
 
