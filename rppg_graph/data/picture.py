@@ -215,9 +215,8 @@ def matrix_of(pixel_format: str, colorspace: int, color_range: int, odd_width: i
     blue, red = 128 + np.random.default_rng(0).uniform(-45, 45, (2, SWATCHES**2))  # random, so that no two go together
     card = (np.stack([luma, blue, red]) * scale).round()
     for number, values in enumerate(card):
-        plane = _plane(frame, number, writable=True)
-        row = np.minimum(np.arange(plane.shape[0]) * SWATCHES // (plane.shape[0] & ~1), SWATCHES - 1)
-        column = np.minimum(np.arange(plane.shape[1]) * SWATCHES // (plane.shape[1] & ~1), SWATCHES - 1)
+        plane = _plane(frame, number)
+        row, column = (np.minimum(np.arange(n) * SWATCHES // (n & ~1), SWATCHES - 1) for n in plane.shape)
         plane[...] = values.reshape(SWATCHES, SWATCHES)[row[:, None], column]
     rgb = frame.to_ndarray(format="rgb24")
     middles = slice(SWATCH // 2, SWATCH * SWATCHES, SWATCH)
@@ -242,7 +241,7 @@ def _halvings(pixel_format: str) -> tuple[int, int]:
     return int(sampling != "444"), int(sampling == "420")
 
 
-def _plane(frame: av.VideoFrame, number: int, writable: bool = False) -> np.ndarray:
+def _plane(frame: av.VideoFrame, number: int) -> np.ndarray:
     """(H, W) uint8 or uint16 of a plane, without a copy."""
     plane = frame.planes[number]
     dtype = np.dtype(np.uint8 if frame.format.components[0].bits == 8 else "<u2")
