@@ -142,7 +142,8 @@ def main() -> None:
     crop = CropConfig(size=SKIN_CROP, policy="skip")
     if options.real:
         roots = {options.real.name: options.real}
-        roots |= {f"{options.real.name}, MPEG-4 of {kbit} kbit": compressed(options.real, kbit) for kbit in options.kbit}
+        for kbit in options.kbit:
+            roots[f"{options.real.name}, MPEG-4 of {kbit} kbit"] = compressed(options.real, kbit)
         cached = {name: cached_recordings(other_dataset(root, None, crop)) for name, root in roots.items()}
         sets = {name: persons(found) for name, found in cached.items()}
     else:

@@ -33,6 +33,6 @@ def test_a_summary_is_over_windows_and_its_interval_over_people(readings):
 
 def test_each_formula_on_each_mask_is_a_reading(readings):
     methods = readings.readings(torch.nn.Identity())
-    assert len(methods) == 7 * 3 + 6
+    assert len(methods) == 7 * 3 + 4
     assert {"network", "ensemble", "ensemble with network", "default"} <= methods.keys()
     assert methods["default"].judge is not None
