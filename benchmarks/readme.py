@@ -21,7 +21,7 @@ from windows import CLOSE_BPM, INTERVAL, accuracy, errors, told_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-STUDIES = ("neighbours", "constructors", "rebuilding", "features", "reductions")
+STUDIES = ("neighbours", "constructors")
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
 DEFAULT, MAP, BASE = "default", "network", "pos, skin"  # readings of readings.py
 NEEDED = ("recordings_with_3_seeds", "recordings_with_5_seeds")  # of power.py
