@@ -38,6 +38,7 @@ CODECS = {
 }
 
 FINE_BITS_PER_PIXEL = 2.0  # where mpeg4 and mjpeg are given no bit rate; FFmpeg's own default is very coarse
+MOST_TICKS = 65535  # of a second, in MPEG-4
 
 
 def write_video(
@@ -78,8 +79,13 @@ def write_video(
     return path
 
 
+def rate_of_codecs(fps: float) -> Fraction:
+    """A frame rate as every codec can write it: MPEG-4 counts the ticks of a second in sixteen bits."""
+    return Fraction(fps).limit_denominator(max(1, int(MOST_TICKS / fps)))
+
+
 def _encode(partial: Path, frames, fps: float, codec: Codec, quality: tuple, seconds) -> None:
-    rate = Fraction(fps).limit_denominator(60000)
+    rate = rate_of_codecs(fps)
     clock = iter(seconds) if seconds is not None else None
     container = av.open(f"file:{partial}", "w", options={"fflags": "bitexact"})
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 
 import av
 import numpy as np
 
 from rppg_graph.data import video
-from rppg_graph.data.video_writer import set_up
+from rppg_graph.data.video_writer import rate_of_codecs, set_up
 
 LOSSY = ("h264", "hevc", "vp9", "mpeg4", "mjpeg")  # of video.CODECS
 CODECS = ("none", *LOSSY)
@@ -75,7 +74,7 @@ def _open_encoder(
     codec: str, size: tuple[int, int], fps: float, kbit_per_second: float | None, key_frame_every: int | None
 ) -> av.VideoCodecContext:
     encoder = av.CodecContext.create(video.CODECS[codec].encoder, "w")
-    rate = Fraction(fps).limit_denominator(60000)
+    rate = rate_of_codecs(fps)
     quality = {"crf": None, "kbit_per_second": None} | quality_options(codec, kbit_per_second, size)
     set_up(encoder, video.CODECS[codec], size, rate, **quality, key_frame_every=key_frame_every)
     encoder.time_base, encoder.framerate = 1 / rate, rate

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from rppg_graph.data.video import write_video
+from rppg_graph.data.video import probe, read_video, write_video
 from rppg_graph.errors import InputError
 
 
@@ -28,7 +29,7 @@ def test_nothing_half_written_stays(tmp_path, frames):
 DISK_FULL = """
 import resource, signal, sys
 import numpy as np
-from rppg_graph.data.video import write_video
+from rppg_graph.data.video import probe, read_video, write_video
 from rppg_graph.errors import InputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # the system then refuses to write, as a full disk does
@@ -68,3 +69,12 @@ def test_frames_that_make_no_video(tmp_path, frames, change, message):
     with pytest.raises(ValueError, match=message):
         write_video(tmp_path / "a.mp4", change(frames), 30)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("codec", ["h264", "mpeg4", "mjpeg"])
+@pytest.mark.parametrize("fps", [24.38849361156366, 30000 / 1001, 61.23163901728129])
+def test_an_odd_frame_rate_is_written_by_every_codec(tmp_path, frames, codec, fps):
+    video = write_video(tmp_path / "odd.mp4", frames, fps, codec=codec)
+    assert probe(video).fps == pytest.approx(fps, rel=2e-3)
+    seconds = [second for second, _ in read_video(video)]
+    assert np.allclose(np.diff(seconds), 1 / fps, rtol=0.02)
