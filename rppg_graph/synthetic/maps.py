@@ -40,3 +40,7 @@ class SimulatedMaps(Dataset):
         drawn = simulate_people(rng, len(keys), self.frames, self.fps, self.no_pulse)
         maps = torch.from_numpy(drawn.patches).permute(0, 3, 1, 2).contiguous()  # (n, 3, T, P)
         return list(zip(maps, torch.from_numpy(drawn.pulse), strict=True))
+
+    def named(self, key: tuple[int, int]) -> str:
+        """A person's number and epoch."""
+        return f"simulated person {key[0]} of epoch {key[1]}"
