@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from rppg_graph.errors import InputError
+from rppg_graph.files import parse_yaml
 from rppg_graph.registry import nearest
 
 
@@ -196,13 +197,13 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 def _read_one(path: Path, example: str) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(tree, dict):
-        raise InputError(f"{path} must hold a mapping {example}, it holds {tree!r}")
+        raise InputError(f"{path} must hold a mapping {example}, it holds {str(tree)[:200]!r}")
     return tree
 
 
@@ -237,7 +238,7 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
             raise InputError(f"override {override!r}: {'.'.join(parents[: depth + 1])} is a value, not a section")
         tree = tree[key]
     try:
-        tree[last] = yaml.safe_load(value)
+        tree[last] = parse_yaml(value)
     except yaml.YAMLError as error:
         raise InputError(f"override {override!r}: {value!r} is not a YAML value") from error
 

@@ -107,7 +107,7 @@ def read_metadata(folder: Path) -> dict[str, Any] | None:
         with (folder / FRAMES_FILE).open("rb") as file:
             header_and_pixels = _header_bytes(file) + content["frames"] * content["settings"]["size"] ** 2 * 3
             return content if os.fstat(file.fileno()).st_size == header_and_pixels else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -320,6 +320,6 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
         try:
             row = json.loads(line)
             rows[int(row["step"])] = row
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
     return [rows[step] for step in sorted(rows)]

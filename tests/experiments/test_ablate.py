@@ -149,6 +149,7 @@ def test_a_dry_run_says_what_would_run_and_how_long_it_takes(at, capsys):
     assert "4 runs: 2 done, 2 to run" in text
 
 
+@pytest.mark.promise("a study is killed, and started twice at once", "the same rows, each once")
 @pytest.mark.slow
 def test_a_study_stopped_at_random_and_started_twice_at_once_has_the_same_rows(at, repository):
     command = [sys.executable, str(repository / "run.py"), "ablate", "good.yaml", "--out", "again", "--runs", "others"]

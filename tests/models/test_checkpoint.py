@@ -32,6 +32,7 @@ def test_round_trip(checkpoint, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.promise("the disk is full while a checkpoint is written", "the old one stays")
 def test_a_failed_write_keeps_the_old_file(checkpoint, tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     save(path, checkpoint)
@@ -72,6 +73,7 @@ def write(path, content: str, checkpoint):
 CONTENTS = ["none", "text", "empty", "cut off", "pickled object", "a list", "other weights", "unknown network"]
 
 
+@pytest.mark.promise("a file is no checkpoint, or holds objects", "refused with its name")
 @pytest.mark.parametrize("content", CONTENTS)
 def test_files_that_are_no_checkpoint(content, checkpoint, tmp_path):
     path = write(tmp_path / "bad.safetensors", content, checkpoint)

@@ -83,6 +83,7 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.promise("SIGTERM, Ctrl-C or a kill of a training", "saved within 10 s; it goes on to the same losses")
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["SIGTERM", "SIGINT", "SIGKILL"])
 def test_a_training_that_is_ended_goes_on(place, undisturbed, by):
@@ -101,6 +102,7 @@ def test_a_training_that_is_ended_goes_on(place, undisturbed, by):
     assert losses(run) == losses(undisturbed)
 
 
+@pytest.mark.promise("several processes train", "the losses of one process at the same batch, to 1e-5")
 @pytest.mark.slow
 def test_two_processes_are_one(place, undisturbed):
     """The losses of one process at the same batch; another number of processes goes on with the same order of clips."""
@@ -113,6 +115,7 @@ def test_two_processes_are_one(place, undisturbed):
     assert {path.name for path in (place / "two").iterdir()} == names
 
 
+@pytest.mark.promise("a process of several that train dies", "all end within a minute, and the run goes on")
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["SIGKILL", "SIGTERM"])
 def test_a_process_that_dies_ends_all(place, undisturbed, by):
@@ -132,6 +135,7 @@ def test_a_process_that_dies_ends_all(place, undisturbed, by):
     np.testing.assert_allclose(losses(place / f"dead-{by}"), losses(undisturbed), rtol=0, atol=1e-5)
 
 
+@pytest.mark.promise("two trainings of one run", "the second is refused")
 def test_one_training_at_a_time(tmp_path):
     (tmp_path / "config.yaml").write_text("data: {root: nowhere}")
     with claim(tmp_path / CLAIM), pytest.raises(InputError, match=r"another process is at the run in"):

@@ -80,6 +80,7 @@ def test_every_epoch_shows_every_clip_once():
     assert len({tuple(order) for order in orders}) > 1
 
 
+@pytest.mark.promise("another number of processes goes on", "the same order of clips")
 @pytest.mark.parametrize("first_step", [1, 2, 5, 13])
 @pytest.mark.parametrize(("world", "parts"), [(1, 1), (1, 3), (2, 1), (3, 2), (6, 1)])
 def test_any_number_of_processes_goes_on_with_the_same_order_of_clips(first_step, world, parts):
@@ -107,6 +108,7 @@ def stop_in_step(found: Trainer, step: int, how: str) -> None:
     found._fit = fit_until_then
 
 
+@pytest.mark.promise("a training is stopped in any step", "it goes on to the same weights, bit for bit")
 @pytest.mark.parametrize(
     ("how", "schedule"), [("kill", "constant"), ("kill", "one_cycle"), ("SIGTERM", "one_cycle"), ("SIGINT", "constant")]
 )
@@ -130,6 +132,7 @@ def test_a_run_stopped_in_any_step_ends_as_an_undisturbed_one(tmp_path, schedule
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.promise("a run is made longer", "its schedule is that of the longer run, and it says so")
 @pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
 def test_a_run_may_be_told_to_go_on_further(tmp_path, schedule):
     """Its schedule is then that of the longer run, and it says so."""
@@ -157,6 +160,7 @@ def test_a_run_may_be_told_to_go_on_further(tmp_path, schedule):
         resumed(tmp_path, steps=3)
 
 
+@pytest.mark.promise("a run of an older version", "it goes on to the same weights")
 def test_a_run_of_an_older_version_goes_on(tmp_path):
     """Its checkpoint is a pickled one, and knows nothing of rows."""
     whole, older = tmp_path / "whole", tmp_path / "older"
@@ -186,6 +190,7 @@ def damage(path: Path, how: str) -> None:
         path.unlink()
 
 
+@pytest.mark.promise("a file of a run is damaged", "another takes over, with a message; the same weights")
 @pytest.mark.parametrize("how", ["truncated", "flipped", "deleted"])
 @pytest.mark.parametrize("name", [LAST, BEFORE, BEST, "metrics.jsonl"])
 def test_a_damaged_file_of_a_run_loses_nothing(tmp_path, name, how):
@@ -213,6 +218,7 @@ def test_a_damaged_file_of_a_run_loses_nothing(tmp_path, name, how):
     assert load(folder / BEST).training["step"]
 
 
+@pytest.mark.promise("all checkpoints of a run are damaged", "a message says what to do")
 def test_a_run_with_no_whole_checkpoint_says_what_to_do(tmp_path):
     trainer(6).run(tmp_path, CONFIG, 70.0)
     damage(tmp_path / LAST, "flipped"), damage(tmp_path / BEFORE, "truncated")
@@ -252,6 +258,7 @@ def spoil(found: Trainer, what: str) -> None:
     found.loss = spoilt
 
 
+@pytest.mark.promise("a loss or gradient is not finite", "the batch is saved, its recordings are named")
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_a_loss_or_gradient_that_is_not_finite_names_its_recordings(tmp_path, what):
     t = trainer(validate_every=10)
