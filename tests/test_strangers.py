@@ -133,7 +133,7 @@ def test_a_file_s_name_is_text_in_a_report(tmp_path, repository):
     """No tag, no attribute and no script comes from it, in any file that is written."""
     name = "<img src=x onerror=alert(1)>'\"&.avi"
     rng = np.random.default_rng(0)
-    frames = [rng.integers(0, 255, (32, 32, 3), dtype=np.uint8) for _ in range(90)]
+    frames = [rng.integers(0, 255, (32, 48, 3), dtype=np.uint8) for _ in range(240)]
     write_video(tmp_path / "plain.avi", frames, 30.0, codec="mjpeg").rename(tmp_path / name)
     options = ["--face-policy", "full-frame", "--method", "green", "--report", "report.html", "--json", "result.json"]
     command = [sys.executable, str(repository / "run.py"), "predict", f"./{name}", *options]

@@ -148,8 +148,7 @@ class Trainer:
         first = self.ranks.rank == 0
         with together(self.ranks, self.device) as self.group, StopSignal() as self.stop:
             self.network = parallel(self.model, self.group, self.device)
-            if first:
-                self._go_on_in(folder, reached)
+            self._go_on_in(folder, reached)
             try:
                 self._steps(folder, reached)
             except Stopped:
@@ -161,7 +160,7 @@ class Trainer:
         """Make a run's files those of its state: no row of a step that will be done again, and a best checkpoint."""
         if self.step and not self.rows and (folder / METRICS).exists():  # of an older checkpoint
             self.rows = [row for row in read_metrics(folder) if row["step"] <= self.step]
-        if not self.rows:
+        if not self.rows or self.ranks.rank > 0:
             return
         self._write_rows(folder)
         try:
