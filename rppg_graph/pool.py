@@ -20,6 +20,7 @@ WORKER_BYTES = 1 << 30  # what a worker may take, with a 4K video's frames waiti
 ANSWER_SECONDS = 20.0  # of a scheduler
 
 _chosen: ContextVar[int | None] = ContextVar("workers", default=None)  # -1: all of a cluster's
+_cluster: ContextVar[bool] = ContextVar("cluster", default=False)
 _worker = False  # whether this process is one of a pool
 
 
@@ -42,8 +43,8 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[N
             held.enter_context(_client(scheduler))
             held.enter_context(parallel_config("dask"))
             workers = workers or -1
-        token = _chosen.set(workers)
-        held.callback(_chosen.reset, token)
+        held.callback(_chosen.reset, _chosen.set(workers))
+        held.callback(_cluster.reset, _cluster.set(scheduler is not None))
         yield
 
 
@@ -70,9 +71,11 @@ def do_all(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int | None 
     """
     jobs = list(jobs)
     wanted = 1 if _worker else _chosen.get() or workers or default_workers()
+    count = min(wanted, max(len(jobs), 1))
     calls = (delayed(_do)(work, number, job, os.getpid(), os.getcwd()) for number, job in enumerate(jobs))
+    begin = {"initializer": _begin, "initargs": (os.getpid(),)} if count > 1 and not _cluster.get() else {}
     try:
-        yield from Parallel(min(wanted, max(len(jobs), 1)), return_as="generator_unordered")(calls)
+        yield from Parallel(count, return_as="generator_unordered", **begin)(calls)
     except TerminatedWorkerError as error:
         raise InputError("a worker process was ended, by lack of memory most likely; use fewer --workers") from error
 
@@ -80,11 +83,13 @@ def do_all(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int | None 
 def _do(work: Callable[[Any], Any], number: int, job: Any, asking: int, folder: str) -> tuple[int, Any]:
     global _worker
     if os.getpid() != asking:
-        if not _worker and os.getppid() == asking:
-            threading.Thread(target=_end_with, args=(asking,), daemon=True).start()
         _worker = True
         os.chdir(folder)  # a cluster's worker may have been started elsewhere
     return number, work(job)
+
+
+def _begin(parent: int) -> None:
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of what reads files from strangers: `python tests/soak/fuzz.py TARGET SECONDS`.
 
 Needs atheris (`pip install atheris`), which has no wheel for every Python. A crash, an exception that is no
-InputError, a hang of over 5 s or over 1 GB more memory ends it with exit code 77 and leaves the bytes behind.
+InputError, a hang or over 2 GB of memory ends it with an exit code and leaves the bytes behind.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import atheris
+try:
+    import atheris
+except ImportError:
+    sys.exit("atheris is not installed (pip install atheris): the coverage-guided part is left out")
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["rppg_graph", "fuzz_targets", "yaml", "json"]):
@@ -24,7 +27,8 @@ def main(name: str, seconds: str) -> None:
         corpus.mkdir()
         for number, content in enumerate(seeds(Path(folder))[name]):
             (corpus / str(number)).write_bytes(content)
-        limits = [f"-max_total_time={seconds}", f"-timeout={SECONDS:.0f}", "-rss_limit_mb=2048", "-max_len=65536"]
+        hang = f"-timeout={6 * SECONDS:.0f}"  # by the clock on the wall, and code that is watched is slower
+        limits = [f"-max_total_time={seconds}", hang, "-rss_limit_mb=2048", "-max_len=65536"]
         atheris.Setup([sys.argv[0], *limits, str(corpus)], lambda content: TARGETS[name](content, corpus.parent))
         atheris.Fuzz()
 
