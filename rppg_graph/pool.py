@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from rppg_graph.errors import InputError
@@ -78,6 +80,9 @@ def do_all(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int | None 
         yield from Parallel(count, return_as="generator_unordered", **begin)(calls)
     except TerminatedWorkerError as error:
         raise InputError("a worker process was ended, by lack of memory most likely; use fewer --workers") from error
+    finally:
+        if begin and parent_process() is not None:  # Python ends such a process when idle workers end, after minutes
+            get_reusable_executor().shutdown(wait=True)
 
 
 def _do(work: Callable[[Any], Any], number: int, job: Any, asking: int, folder: str) -> tuple[int, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -119,3 +120,16 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
     no_answer = pytest.raises(InputError, match=r"--scheduler tcp://127.0.0.1:9: no Dask scheduler answers")
     with no_answer, pool(scheduler="tcp://127.0.0.1:9"):
         pass
+
+
+@pytest.mark.slow
+def test_a_process_that_had_a_pool_ends_when_it_is_done(tmp_path):
+    """As the one in which a run of a study cuts its faces: idle workers would keep it for minutes."""
+    people = {"subjects": 2, "seed": 3, "seconds": 0.5, "fps": 10.0, "size": (96, 128), "workers": 2}
+    process = multiprocessing.get_context("spawn").Process(target=write_dataset, args=(tmp_path / "p",), kwargs=people)
+    process.start()
+    until = time.monotonic() + 250
+    while not (tmp_path / "p").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    process.join(60)
+    assert process.exitcode == 0

@@ -196,7 +196,7 @@ def small_disk(place) -> Iterator[Callable[[int], Path]]:
         return disk
 
     yield give
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 @pytest.mark.promise("the disk is full at any point of train or eval", "a message, exit code 2; it goes on with room")
