@@ -1,13 +1,15 @@
 # `make demo` and `make test` do all the set-up on a bare machine; both skip in seconds what is already there.
+SHELL := /bin/bash
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+FUZZ ?= 600
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 RUN := $(BIN)/python run.py
 # One process of one thread for each core: faster than one process with as many threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
-.PHONY: demo test check lint core cluster dev browser constraints clean
+.PHONY: demo test check soak lint core cluster dev browser constraints clean
 
 demo: core
 	$(RUN) demo runs/demo
@@ -16,7 +18,14 @@ test: dev cluster browser lint
 	$(PYTEST)
 
 check: dev lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not soak"
+
+# About an hour on two quiet cores; FUZZ=SECONDS of each target where atheris is installed.
+soak: dev
+	@set -o pipefail; { date -u; $(BIN)/python -m pytest -m soak -v --tb=short --durations=0 tests/soak; \
+	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/test_strangers.py -k any_bytes; \
+	for target in $$($(BIN)/python tests/soak/fuzz.py); do $(BIN)/python tests/soak/fuzz.py "$$target" $(FUZZ); done; \
+	} 2>&1 | tee tests/soak/last.log
 
 lint: dev
 	$(BIN)/ruff check .

@@ -14,7 +14,8 @@ from weights import BESIDE, EXAMPLE, RECIPES, SUBJECTS, WORK, curve, recipes
 from windows import CLOSE_BPM, accuracy, read_windows
 
 from rppg_graph.config import read_mapping
-from rppg_graph.models.weights import SHIPPED, read_weights
+from rppg_graph.models.checkpoint import load
+from rppg_graph.models.weights import SHIPPED
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
 ACCURACY = f"MAE (bpm) [95 %] | within {CLOSE_BPM:g} bpm"
@@ -31,7 +32,7 @@ Row = dict[str, str]
 
 def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
     """One model card."""
-    checkpoint = read_weights(path)
+    checkpoint = load(path)
     config = checkpoint.config
     configs = recipes(name)
     people = ["| config | preset | people | seconds each | as |", "|---|---|---:|---:|---|"]

@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("demo", type=Path, help="folder that `make demo` left")
     demo = parser.parse_args().demo
-    checkpoint = load(demo / "train" / "best.pt")
+    checkpoint = load(demo / "train" / "best.safetensors")
     video = demo / "unseen" / "subject1" / "vid.mp4"
     p = predict_video(video, Reading().of(checkpoint))
     title = f"{p.method} on a generated face that it never saw"

@@ -8,6 +8,7 @@ A page names a table by `<!-- NAME -->` and `<!-- /NAME -->`. Without its result
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import re
@@ -333,8 +334,22 @@ def layouts() -> str:
     return table(["layout", "how it lies on disk"], [[f"`{name}`", layout.form] for name, layout in RECORDINGS.items()])
 
 
+def faults() -> str:
+    """Every fault that a test lets happen, and what the test sees hold, by the markers of the tests."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for test in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for mark in getattr(test, "decorator_list", ()):
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.promise":
+                    fault, holds = (argument.value for argument in mark.args)
+                    place = path.relative_to(ROOT).as_posix()
+                    found.setdefault((fault, holds), []).append(f"[`{test.name}`](../{place})")
+    return table(["fault", "what holds", "test"], [[*row, "<br>".join(tests)] for row, tests in sorted(found.items())])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "setup": setup,
+    "faults": faults,
     "accuracy": short_accuracy,
     "speed": partial(targets_table, RESULTS, SPEED),
     "demo": partial(evaluation_table, "demo.json"),

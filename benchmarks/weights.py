@@ -73,7 +73,7 @@ def _leading_to(recipe: Path) -> list[Path]:
 def pack(name: str) -> None:
     """A trained network as a file of the package; like any video's, its crops need a face in half the frames."""
     runs = {recipe: WORK / recipe.stem for recipe in recipes(name)}
-    checkpoint = load([*runs.values()][-1] / "best.pt")
+    checkpoint = load([*runs.values()][-1] / "best.safetensors")
     checkpoint.config["data"]["crop"]["policy"] = "fail"
     calibration = {}
     if not checkpoint.config["simulated"]:  # a map network speaks through the ensemble, which is judged as a whole

@@ -21,7 +21,13 @@ from pydantic import (
 )
 
 from rppg_graph.errors import InputError
+from rppg_graph.files import parse_yaml
 from rppg_graph.registry import nearest
+
+
+def later(default: Any, description: str) -> Any:
+    """A key that older configs do without: at its default it is not written, so that they keep their fingerprints."""
+    return Field(default, description=description, exclude_if=lambda value: value == default)
 
 
 class Section(BaseModel):
@@ -79,12 +85,15 @@ class TrainConfig(Section):
     """How to fit it."""
 
     steps: NonNegativeInt = Field(10_000, description="optimiser steps; 0 keeps what the network starts from")
-    batch: PositiveInt = Field(4, description="clips of a step")
+    batch: PositiveInt = Field(4, description="clips of a step, of all processes together")
+    parts: PositiveInt = later(1, "of a process's share of a batch, computed one after the other: less memory")
     loss: str | None = Field(None, description="a name of losses.LOSSES; the network's own if null")
     learning_rate: PositiveFloat = 1e-4
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["constant", "one_cycle"] = "constant"
     clip_gradient: PositiveFloat | None = Field(None, description="largest norm of a step's gradient; null: any")
+    skip_steps: NonNegativeInt = later(0, "steps without a finite loss or gradient to pass over before training ends")
+    freeze_batch_norm: bool = later(False, "batch norm keeps its statistics: a batch in parts is then as one in whole")
     validate_every: PositiveInt = Field(200, description="steps between validations, which also write a checkpoint")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the convolutions and products of a step; weights and losses stay in float32"
@@ -192,13 +201,13 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 def _read_one(path: Path, example: str) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(tree, dict):
-        raise InputError(f"{path} must hold a mapping {example}, it holds {tree!r}")
+        raise InputError(f"{path} must hold a mapping {example}, it holds {str(tree)[:200]!r}")
     return tree
 
 
@@ -233,7 +242,7 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
             raise InputError(f"override {override!r}: {'.'.join(parents[: depth + 1])} is a value, not a section")
         tree = tree[key]
     try:
-        tree[last] = yaml.safe_load(value)
+        tree[last] = parse_yaml(value)
     except yaml.YAMLError as error:
         raise InputError(f"override {override!r}: {value!r} is not a YAML value") from error
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 from rppg_graph.errors import InputError
 
 PARTIAL = ".partial-"  # begins the name of a file or folder that is not whole yet
+YAML_BYTES, YAML_DEPTH, YAML_VALUES = 1 << 18, 40, 100_000  # of a file that is read at most
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -81,6 +83,52 @@ def write_text(path: Path | None, text: str) -> None:
 def write_json(path: Path | None, content: object) -> None:
     """:func:`write_whole` of what JSON can hold; not a number is refused with a ValueError."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+class _BoundedLoader(yaml.SafeLoader):
+    """Plain values only, in a tree that no interpreter is too small for."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
+        if self._depth == YAML_DEPTH:
+            raise yaml.YAMLError(f"it is nested deeper than {YAML_DEPTH} levels")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def parse_yaml(text: str) -> object:
+    """What a YAML text says; a text of a stranger may be anything.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, too long, too deep, or names its own parts until they are too many.
+    """
+    if len(text) > YAML_BYTES:
+        raise yaml.YAMLError(f"it has {len(text)} letters, and {YAML_BYTES} are read at most")
+    loader = _BoundedLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values_in(node, {}) > YAML_VALUES:
+            raise yaml.YAMLError(f"its aliases stand for over {YAML_VALUES} values")
+        return loader.construct_document(node)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:  # of odd dates and tags
+        raise yaml.YAMLError(f"a value is not what its form or tag says: {error}") from error
+    finally:
+        loader.dispose()
+
+
+def _values_in(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many values a node stands for when every alias is written out; infinitely many if it names itself."""
+    if id(node) not in known:
+        known[id(node)] = float("inf")
+        parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+        parts = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] = 1 + sum(_values_in(part, known) for part in parts)
+    return known[id(node)]
 
 
 def to_disk(path: Path) -> None:

@@ -62,7 +62,8 @@ def at(run_folder, monkeypatch) -> Path:
 
 def test_train_leaves_a_whole_run_folder(run_folder):
     names = {path.name for path in run_folder.iterdir()}
-    assert names >= {"config.yaml", "versions.json", "split.yaml", "metrics.jsonl", "best.pt", "last.pt", "loss.png"}
+    assert names >= {"config.yaml", "versions.json", "split.yaml", "metrics.jsonl", "loss.png"}
+    assert names >= {"best.safetensors", "last.safetensors", "last-before.safetensors"}
     config = yaml.safe_load((run_folder / "config.yaml").read_text())
     assert config["model"]["options"]["size"] == 16
     assert config["seed"] == 1
@@ -84,7 +85,7 @@ def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
         "data": {"root": str(tmp_path / "people"), "split": "sorted-80-20"},
         "synthetic": [{"preset": name, "subjects": n, "seconds": 3} for name, n in (("easy", 3), ("office", 2))],
         "rendered": [{"preset": "motion", "subjects": 2, "seconds": 3}],
-        "model": {"name": "stgnet_small", "start": str(at / "best.pt")},
+        "model": {"name": "stgnet_small", "start": str(at / "best.safetensors")},
     }
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(tree))
@@ -94,7 +95,7 @@ def test_training_starts_from_other_weights_on_generated_people(at, tmp_path):
     assert sorted(drawn) == ["easy", "easy", "easy", "office", "office"]
     assert len(list((tmp_path / "people-rendered").glob("motion-*"))) == 2
     assert "motion" not in (run / "split.yaml").read_text()  # they are on no side that is measured
-    started, reached = (dict(load(folder / "best.pt").model.named_parameters()) for folder in (at, run))
+    started, reached = (dict(load(folder / "best.safetensors").model.named_parameters()) for folder in (at, run))
     for name, value in started.items():
         torch.testing.assert_close(reached[name], value, rtol=1e-6, atol=1e-9)
 
@@ -106,7 +107,7 @@ def test_a_second_run_into_the_same_folder_is_refused(at, config, capsys):
 
 def test_eval_shows_a_table_and_writes_files(at, tmp_path, capsys):
     out = tmp_path / "result"
-    assert cli.main(["eval", str(at / "best.pt"), "--method", "pos", "--window", "5", "--out", str(out)]) == 0
+    assert cli.main(["eval", str(at / "best.safetensors"), "--method", "pos", "--window", "5", "--out", str(out)]) == 0
     screen = capsys.readouterr().out
     for words in ("protocol native", "MAE (bpm)", "stgnet_small", "pos", "mean of training", "windows of 5 s"):
         assert words in screen
@@ -121,19 +122,21 @@ def test_eval_shows_a_table_and_writes_files(at, tmp_path, capsys):
 
 
 def test_eval_measures_on_nobody_who_was_trained_on(at, tmp_path, dataset, capsys):
-    assert cli.main(["eval", str(at / "best.pt"), "--leave-out", "subject5"]) == 2  # the only one to test
+    assert cli.main(["eval", str(at / "best.safetensors"), "--leave-out", "subject5"]) == 2  # the only one to test
     assert "holds no recording of subject 5" in capsys.readouterr().err
     (tmp_path / "fewer").mkdir()
     for name in ("subject1", "subject2", "subject3", "subject4"):
         (tmp_path / "fewer" / name).symlink_to(dataset / name)
+    best, fewer = str(at / "best.safetensors"), str(tmp_path / "fewer")
     with pytest.warns(UserWarning, match=r"split.yaml names subjects that are not there: 5 \(test\)"):
-        assert cli.main(["eval", str(at / "best.pt"), "--data", str(tmp_path / "fewer"), "--subjects", "test"]) == 2
+        assert cli.main(["eval", best, "--data", fewer, "--subjects", "test"]) == 2
     assert "holds no recording of subject 5" in capsys.readouterr().err
 
 
 def test_eval_shows_a_network_alone_and_with_a_method_beside_it(at, tmp_path, capsys):
     out = tmp_path / "result"
-    assert cli.main(["eval", str(at / "best.pt"), "--beside", "green", "--window", "5", "--out", str(out)]) == 0
+    best = str(at / "best.safetensors")
+    assert cli.main(["eval", best, "--beside", "green", "--window", "5", "--out", str(out)]) == 0
     assert "stgnet_small and green − stgnet_small, recordings" in capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
     assert set(results["methods"]) == {"stgnet_small", "stgnet_small and green", "mean of training"}
@@ -178,7 +181,7 @@ def test_eval_leaves_out_wrong_references_unless_told_otherwise(dataset, tmp_pat
 @pytest.mark.parametrize(
     ("flags", "method", "said"),
     [
-        (["--checkpoint", "run/best.pt"], "stgnet_small", "network stgnet_small from run/best.pt"),
+        (["--checkpoint", "run/best.safetensors"], "stgnet_small", "network stgnet_small from run/best.safetensors"),
         (["--method", "pos"], "pos", "classical method pos"),
         (["--method", "ensemble"], "ensemble", "ensemble of formulas and a graph network"),
         ([], "ensemble", "ensemble of formulas and a graph network"),
@@ -299,11 +302,11 @@ def test_a_full_disk_leaves_nothing_half_written(dataset, tmp_path):
         (["train", "CONFIG", "--out", "OUT", "model.options.k=many"], ["model.options", "k", "many"]),
         (["train", "CONFIG", "--out", "OUT", "data.root=nowhere"], ["nowhere"]),
         (["train", "CONFIG", "--out", "OUT", "model.start=none.pt"], ["none.pt"]),
-        (["train", "CONFIG", "--out", "OUT", "model.start=run/best.pt"], ["run/best.pt", "another network"]),
+        (["train", "CONFIG", "--out", "OUT", "model.start=run/best.safetensors"], ["best.", "another network"]),
         (["train", "CONFIG", "--out", "OUT", "data.split=thirds"], ["thirds", "modulo5"]),
         (["train", "--resume", "run", "train.steps=1"], ["train.steps = 1", "steps already"]),
-        (["train", "--resume", "run", "train.batch=3"], ["train.batch=3", "model.start=run/best.pt"]),
-        (["train", "data.root=/elsewhere", "--resume", "run"], ["data.root=/elsewhere", "model.start=run/best.pt"]),
+        (["train", "--resume", "run", "train.batch=3"], ["train.batch=3", "model.start=run/best.safetensors"]),
+        (["train", "data.root=/elsewhere", "--resume", "run"], ["data.root=/elsewhere", "model.start=run/best"]),
         (["train", "CONFIG", "--resume", "run"], ["either"]),
         (["train", "CONFIG", "--out", "OUT", "data.fold=7"], ["data.fold = 7"]),
         (["synth", "DATA"], ["data"]),

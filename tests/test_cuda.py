@@ -175,7 +175,7 @@ def test_training_falls_and_its_checkpoint_goes_on_on_a_cpu(precision, tmp_path)
     trainer.run(tmp_path, {"model": {"name": "stgnet_small", "options": options}}, 70.0)
     losses = [row["loss"] for row in read_metrics(tmp_path)]
     assert losses[-1] < losses[0] - 0.1
-    last = load(tmp_path / "last.pt")
+    last = load(tmp_path / "last.safetensors")
     assert all(not tensor.is_cuda for tensor in last.model.state_dict().values())
     further = Trainer(last.model, "neg_pearson", *clips, steps=121, **settings)
     further.resume(last.training)

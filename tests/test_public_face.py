@@ -70,6 +70,6 @@ def test_a_method_is_found_by_name(tmp_path):
     assert rg.named_method().least_seconds > 0
     with pytest.raises(InputError, match="'chrm'; did you mean chrom"):
         rg.named_method("chrm")
-    (tmp_path / "best.pt").write_bytes(b"no network")
+    (tmp_path / "best.safetensors").write_bytes(b"no network")
     with pytest.raises(InputError, match="is not a checkpoint"):
-        rg.named_method(tmp_path / "best.pt")
+        rg.named_method(tmp_path / "best.safetensors")

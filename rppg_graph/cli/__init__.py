@@ -34,6 +34,10 @@ COMMANDS: dict[str, str] = {
 }
 
 
+# Commands whose work falls into independent pieces: recordings, or runs.
+POOLED = ("preprocess", "synth", "eval", "compare", "ablate")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; exit code 0 for success, 1 for a finding, 2 for a mistake in what was given."""
     if argv is None:  # this process is ours; a caller of the library keeps its own as it is
@@ -50,7 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{command} does not know {' '.join(rest)}")
     warnings.formatwarning = lambda message, *_, **__: f"remark: {message}\n"  # not the line of code it comes from
     try:
-        return args.run(args) or 0
+        if command not in POOLED:
+            return args.run(args) or 0
+        from rppg_graph.pool import pool  # brings joblib, which `--help` need not wait for
+
+        with pool(args.workers, args.scheduler):
+            return args.run(args) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -59,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(stop if stop.args else "stopped", file=sys.stderr)
         return 130
 
 
@@ -87,6 +96,9 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
             module.add_arguments(subparser)
+            if name in POOLED:
+                subparser.add_argument("--workers", type=int, metavar="N", help="processes at work at the same time")
+                subparser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://HOST:PORT")
             subparser.set_defaults(run=module.run)
         else:
             subparsers.add_parser(name, help=help_line)

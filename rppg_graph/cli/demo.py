@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rppg_graph import cli
 from rppg_graph.errors import InputError
+from rppg_graph.models.checkpoint import BEST, is_begun
 
 EXAMPLES = "  run.py demo runs/demo"
 CONFIG = Path("configs/demo.yaml")
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"the demo needs {CONFIG}; run it in a checkout of the project")
     out, started = args.out, time.perf_counter()
     data, unseen, train = out / "data", out / "unseen", out / "train"
-    best, video = train / "best.pt", unseen / "subject1" / "vid.mp4"
+    best, video = train / BEST, unseen / "subject1" / "vid.mp4"
     steps: list[tuple[str, list[str], Path]] = [
         (f"{SUBJECTS} synthetic people, {SECONDS} s each",
          ["synth", str(data), "--subjects", str(SUBJECTS), "--seconds", str(SECONDS)], data),
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         if result != Path() and result.exists():
             print(f"{result} is there already")
             continue
-        if command[0] == "train" and (train / "last.pt").exists():
+        if command[0] == "train" and is_begun(train):
             command = ["train", "--resume", str(train)]
         code = cli.main(command)
         if code:

@@ -13,10 +13,10 @@ from rppg_graph.inference.methods import BY_NAME
 from rppg_graph.pulse.protocols import PROTOCOLS
 
 EXAMPLES = """\
-  run.py eval runs/ubfc/best.pt                              its own test subjects
-  run.py eval runs/ubfc/best.pt --method pos --method chrom  beside classical methods, paired
-  run.py eval runs/ubfc/best.pt --mc 30 --mc-rate half       how far to trust it, by Monte-Carlo dropout
-  run.py eval runs/ubfc/best.pt --data /data/PURE            another dataset, all of its subjects
+  run.py eval runs/ubfc/best.safetensors                              its own test subjects
+  run.py eval runs/ubfc/best.safetensors --method pos --method chrom  beside classical methods, paired
+  run.py eval runs/ubfc/best.safetensors --mc 30 --mc-rate half       how far to trust it, by Monte-Carlo dropout
+  run.py eval runs/ubfc/best.safetensors --data /data/PURE            another dataset, all of its subjects
   run.py eval --weights stgnet-small-synth --method pos --data my_videos --out runs/mine
   run.py eval --weights stgnet-small-synth --beside pos --data my_videos   a network alone, and mixed with POS"""
 

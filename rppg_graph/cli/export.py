@@ -8,9 +8,9 @@ from pathlib import Path
 from rppg_graph.export.to_file import export
 
 EXAMPLES = """\
-  run.py export runs/ubfc/best.pt --format onnx
+  run.py export runs/ubfc/best.safetensors --format onnx
   run.py export stgnet-small-synth --format onnx         # here, as stgnet-small-synth.onnx
-  run.py export runs/ubfc/best.pt --format exported --out pulse.pt2 --video face.mp4"""
+  run.py export runs/ubfc/best.safetensors --format exported --out pulse.pt2 --video face.mp4"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

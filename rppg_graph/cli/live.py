@@ -26,7 +26,7 @@ from rppg_graph.inference.predict import Stream, Update
 EXAMPLES = """\
   run.py live                                    # the first webcam, until Ctrl-C
   run.py live --camera 1 --seconds 60
-  run.py live --checkpoint runs/demo/train/best.pt
+  run.py live --checkpoint runs/demo/train/best.safetensors
   run.py live --json pulse.jsonl                 # a JSON line for each line of the screen
   run.py live --video face.mp4                   # replayed at its own rate
   run.py live --video face.mp4 --fast --json -   # as fast as possible, JSON lines on standard output"""

@@ -25,8 +25,8 @@ from rppg_graph.pulse.filters import check_fps
 EXAMPLES = """\
   run.py predict face.mp4
   run.py predict face.mp4 --json face.json --csv face.csv --plot face.png
-  run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --report face.html
-  run.py predict face.mp4 --checkpoint runs/demo/train/best.pt --mc 30 --mc-rate half
+  run.py predict face.mp4 --checkpoint runs/demo/train/best.safetensors --report face.html
+  run.py predict face.mp4 --checkpoint runs/demo/train/best.safetensors --mc 30 --mc-rate half
   run.py predict face.mp4 --weights stgnet-small-synth       # one network alone, by one look at the face
   run.py predict face.mp4 --method pos --face-policy full-frame"""
 

@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rppg_graph.data.cache_builder import folder_name, is_current
-from rppg_graph.data.cache_workers import build_all
+import cv2
+from tqdm import tqdm
+
+from rppg_graph.data.cache_builder import build, folder_name, is_current
 from rppg_graph.data.cached_recording import (
     FORMAT_VERSION,
     CachedRecording,
@@ -23,6 +26,7 @@ from rppg_graph.data.cached_recording import (
 from rppg_graph.data.recordings import Recording
 from rppg_graph.errors import InputError
 from rppg_graph.files import PARTIAL, claim, write_text
+from rppg_graph.pool import do_all, is_worker
 
 __all__ = ["CachedRecording", "CropSettings", "load_cache", "preprocess"]
 
@@ -41,7 +45,7 @@ def preprocess(
         recordings: with different names; they become what the cache is expected to hold.
         out: the cache folder; created.
         settings: how to crop.
-        workers: processes; by default one a core, fewer where memory is short.
+        workers: processes, see `pool.do_all`.
 
     Raises:
         InputError: after all others are done, naming each recording that failed, its files and the reason; or at
@@ -62,13 +66,19 @@ def _preprocess(recordings: list[Recording], out: Path, settings: CropSettings, 
         if not manifest[recording.name]["done"]:
             todo.append(recording)
 
-    def finished(recording: Recording) -> None:
-        manifest[recording.name]["done"] = True
-        _write_manifest(out, settings, manifest)
-
     _write_manifest(out, settings, manifest)
-    failures = build_all(todo, out, settings, workers, finished)
+    failures: list[tuple[Recording, Exception]] = []
+    with tqdm(total=len(todo), desc="cutting faces", unit="recording", disable=None) as bar:
+        for number, error in do_all(partial(_build, out, settings), todo, workers):
+            recording = todo[number]
+            if error is None:
+                manifest[recording.name]["done"] = True
+                _write_manifest(out, settings, manifest)
+            else:
+                failures.append((recording, error))
+            bar.update()
     if failures:
+        failures.sort(key=lambda failure: todo.index(failure[0]))
         lines = [f"  {recording.name} ({recording.files[0].parent}): {error}" for recording, error in failures]
         message = f"{len(failures)} of {len(recordings)} recordings could not be preprocessed:\n" + "\n".join(lines)
         unexpected = [error for _, error in failures if not isinstance(error, InputError)]
@@ -76,6 +86,17 @@ def _preprocess(recordings: list[Recording], out: Path, settings: CropSettings, 
             raise RuntimeError(message) from unexpected[0]
         raise InputError(f"{message}\nMend them, or leave them out by name; the others are done.")
     return out / MANIFEST_FILE
+
+
+def _build(out: Path, settings: CropSettings, recording: Recording) -> Exception | None:
+    """Build a recording's folder; an error is returned, for the others to finish."""
+    if is_worker():
+        cv2.setNumThreads(1)
+    try:
+        build(recording, out, settings)
+    except Exception as error:
+        return error
+    return None
 
 
 def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRecording]:
@@ -134,7 +155,7 @@ def _read_manifest(out: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{out}: no cache of face crops there ({MANIFEST_FILE} is missing); run preprocess") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run preprocess again") from None
     if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
         raise InputError(f"{path}: not a manifest of format version {FORMAT_VERSION}; run preprocess again")

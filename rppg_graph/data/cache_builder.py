@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -67,8 +67,8 @@ def is_current(recording: Recording, out: Path, settings: CropSettings) -> bool:
         return False
 
 
-def build(recording: Recording, out: Path, settings: CropSettings, count: Callable[[], None]) -> None:
-    """Make the recording's folder in the cache; `count` is called once a frame.
+def build(recording: Recording, out: Path, settings: CropSettings) -> None:
+    """Make the recording's folder in the cache.
 
     Everything is written to a folder of another name, brought to the disk, and moved into place, so that a folder
     under its own name is whole. Source files that were only moved or touched are told by their content.
@@ -87,7 +87,7 @@ def build(recording: Recording, out: Path, settings: CropSettings, count: Callab
             return
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        cached = _cut(recording, partial, settings, count)
+        cached = _cut(recording, partial, settings)
         if stat_key(recording.files) != source["stat"]:
             raise InputError("a source file changed while it was read; run preprocess again when it is complete")
         (partial / RECORDING_FILE).write_text(recording_to_json(cached, settings, source), encoding="utf-8")
@@ -106,14 +106,14 @@ def _content_with(recording: Recording, out: Path, settings: CropSettings) -> di
     return content if content is not None and all(content[key] == value for key, value in wanted.items()) else None
 
 
-def _cut(recording: Recording, folder: Path, settings: CropSettings, count: Callable[[], None]) -> CachedRecording:
+def _cut(recording: Recording, folder: Path, settings: CropSettings) -> CachedRecording:
     """Write the crops, and interpolate the reference at their times."""
     cropper = FaceCropper(**asdict(settings))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         reference = recording.reference()
         crops = cropper.crops(recording.frames(), recording.name)
-        seconds, boxes, skin = _write_frames(folder / FRAMES_FILE, crops, settings.size, count)
+        seconds, boxes, skin = _write_frames(folder / FRAMES_FILE, crops, settings.size)
     if len(seconds) < 2:
         raise InputError("the video has a single frame; a pulse needs seconds of them")
     pulse = _at_frames(reference, reference and reference.pulse, seconds)
@@ -142,9 +142,7 @@ def _at_frames(reference: Reference | None, values: np.ndarray | None, seconds: 
     return None if values is None else np.interp(seconds, reference.seconds, values, left=np.nan, right=np.nan)
 
 
-def _write_frames(
-    path: Path, crops: Iterable[FaceFrame], size: int, count: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _write_frames(path: Path, crops: Iterable[FaceFrame], size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Stream the crops to an .npy file; their seconds (T,), boxes (T, 4) and the mean colours of their skin (T, 3).
 
     Where there is no crop, the frame is black, and boxes and colours are NaN.
@@ -158,7 +156,6 @@ def _write_frames(
             seconds.append(frame.seconds)
             boxes.append(frame.box or (np.nan,) * 4)
             skin.append((np.nan,) * 3 if frame.crop is None else mean_rgb(frame.crop))
-            count()
         file.seek(0)
         _write_header(file, len(seconds), size)
         if file.tell() != pixels_begin:

@@ -109,7 +109,7 @@ def read_metadata(folder: Path) -> dict[str, Any] | None:
             np.lib.format.read_array_header_1_0(file)
             header_and_pixels = file.tell() + content["frames"] * content["settings"]["size"] ** 2 * 3
             return content if os.fstat(file.fileno()).st_size == header_and_pixels else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -186,6 +186,11 @@ class ClipDataset(Dataset):
             video, pulse = self.augment(video.movedim(-1, 0), pulse, generator)
         return video.contiguous(), (pulse - pulse.mean()) / pulse.std().clamp_min(1e-6)
 
+    def named(self, key: tuple[int, int]) -> str:
+        """The recording of a clip and its seconds there."""
+        number, start, stop = self.clips[key[0]]
+        return f"{self.recordings[number].name} ({start / self.fps:.1f} to {stop / self.fps:.1f} s)"
+
 
 def _segments(seconds: np.ndarray, fps: float) -> list[tuple[int, int]]:
     """First point of the grid, and the one after the last, of every stretch of times without a long hole."""

@@ -12,7 +12,7 @@ import yaml
 
 from rppg_graph.data.recordings.folders import natural_order
 from rppg_graph.errors import InputError
-from rppg_graph.files import write_text
+from rppg_graph.files import parse_yaml, write_text
 from rppg_graph.registry import choose
 
 # Recordings that STGNet's authors left out of training and testing, by layout. Off unless asked for, so that nobody's
@@ -193,10 +193,10 @@ def _number(subject: str) -> int:
 
 def _yaml(path: Path) -> object:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}. Name a file that write_splits made.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML ({error}). Mend it, or write it anew.") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from rppg_graph.errors import InputError
 
 __all__ = ["CODECS", "VideoInfo", "probe", "read_video", "write_video"]
 
+MOST_HOURS = 24  # of a video
+SILENCE_SECONDS = 60.0  # without a frame from a file that is read on and on
 TOLERATED_LOSS_SECONDS = 0.5
 TOLERATED_ASPECT_CHANGE = 0.02
 USUAL_FPS = np.array([10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240])
@@ -93,6 +96,8 @@ def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[
             if frames:
                 shortest, longest = min(shortest, at - first - seconds), max(longest, at - first - seconds)
             seconds = at - first
+            if seconds > 3600 * MOST_HOURS:
+                raise InputError(f"{path}: it lasts over {MOST_HOURS} hours by its clock; cut it into parts")
             end = seconds + (float(frame.duration * frame.time_base) if frame.duration else 1.0 / declared_fps)
             picture = picture_of(frame)
             own = picture.shape[1::-1]
@@ -145,8 +150,10 @@ def _check_whole(
 
 def _decoded(container, stream, undecodable: list[str]) -> Iterator[av.VideoFrame]:
     """Frames until the file ends or stops being readable; errors of single packets are noted in `undecodable`."""
-    packets, packet_number = container.demux(stream), 0
+    packets, packet_number, since = container.demux(stream), 0, time.monotonic()
     while True:
+        if time.monotonic() - since > SILENCE_SECONDS:
+            raise InputError(f"{container.name[5:]}: {packet_number} packets give no frame; record or export it again")
         try:
             packet = next(packets)
         except StopIteration:
@@ -155,7 +162,9 @@ def _decoded(container, stream, undecodable: list[str]) -> Iterator[av.VideoFram
             undecodable.append(f"number {packet_number}: {error}")
             return
         try:
-            yield from packet.decode()
+            for frame in packet.decode():
+                yield frame
+                since = time.monotonic()
         except av.error.FFmpegError as error:
             undecodable.append(f"number {packet_number}: {error.strerror or error}")
         packet_number += 1

@@ -15,6 +15,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.files import refuse_lfs_pointer
 
 # FFmpeg opens text as ANSI art and pictures as videos of one frame.
+MOST_PIXELS = 8192 * 4320  # of a frame: 8K, as cinema has it
 NOT_VIDEO_FORMATS = {"tty", "bin", "xbin", "idf", "image2"}
 
 
@@ -43,8 +44,16 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
             held = "audio only" if container.streams.audio else "no video stream"
             raise InputError(f"{path}: {held}; a video of a face is needed")
         stream = container.streams[_liveliest(container, path)]
+        refuse_size(path, stream.width, stream.height)
         stream.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # of frames that say otherwise later
         yield container, stream
+
+
+def refuse_size(place: Path | str, width: int, height: int) -> None:
+    """Refuse pictures that no camera makes and no memory holds; InputError."""
+    if width * height > MOST_PIXELS:
+        raise InputError(f"{place}: {width}×{height} pixels, and 8192×4320 are read at most; scale it down")
 
 
 def _check_file(path: Path) -> None:

@@ -13,6 +13,7 @@ from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.rows import head
 from rppg_graph.experiments.run import finish
 from rppg_graph.models.checkpoint import Checkpoint
+from rppg_graph.pool import do_all
 
 Measure = Callable[[Run, Checkpoint], dict[str, Any]]
 
@@ -42,7 +43,7 @@ class Outcome(NamedTuple):
 def outcomes(
     runs: Iterable[Run], measure: Measure, evaluation: str, calibrations: Sequence[str] = (), wait: bool = True
 ) -> Iterator[Outcome]:
-    """Train and measure runs, one after the other; what is done already is read from their folders.
+    """Train and measure runs, one after the other where ``pool`` names no more; what is done is read from folders.
 
     Args:
         measure: figures of a trained network: ``row`` and whatever else there is.
@@ -52,14 +53,17 @@ def outcomes(
     """
     file = f"measured-{evaluation}.json"
     work = partial(finish, measure=measure, file=file, calibrations=calibrations, wait=wait)
-    for run in runs:
-        identified = head(run, evaluation)
-        try:
-            found = in_own_process(work, run)
-        except Exception as error:  # whatever a variant stumbles over, the others go on
-            reason = f"{type(error).__name__}: {error}"
-            found = "".join(traceback.format_exception(error))  # the one of its process is in it
-            yield Outcome(run, failed=identified | {"failed": reason, "traceback": found})
-            continue
-        row = None if found is None else identified | found.pop("row")
-        yield Outcome(run, row, found)
+    for _, outcome in do_all(partial(_outcome, work, evaluation), runs, workers=1):
+        yield outcome
+
+
+def _outcome(work: Callable[[Run], dict[str, Any] | None], evaluation: str, run: Run) -> Outcome:
+    identified = head(run, evaluation)
+    try:
+        found = in_own_process(work, run)
+    except Exception as error:  # whatever a variant stumbles over, the others go on
+        reason = f"{type(error).__name__}: {error}"
+        traces = "".join(traceback.format_exception(error))  # the one of its process is in it
+        return Outcome(run, failed=identified | {"failed": reason, "traceback": traces})
+    row = None if found is None else identified | found.pop("row")
+    return Outcome(run, row, found)

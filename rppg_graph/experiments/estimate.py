@@ -12,10 +12,11 @@ import torch
 from rppg_graph.config import Config
 from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.rows import failures, finished, head, identity
-from rppg_graph.experiments.run import CLAIM, COST
-from rppg_graph.experiments.train_run import OWN_LOSS
+from rppg_graph.experiments.run import COST
+from rppg_graph.experiments.train_run import CLAIM, OWN_LOSS
 from rppg_graph.files import claim
 from rppg_graph.models import MODELS
+from rppg_graph.models.checkpoint import is_begun
 from rppg_graph.training.losses import LABELS, LOSSES
 from rppg_graph.training.trainer import PRECISIONS, adamw, read_metrics
 
@@ -95,9 +96,7 @@ def seconds_per_step(config: Config) -> float:
 
 def reached(run: Run) -> int:
     """The last step of which there is a checkpoint, or 0."""
-    if not (run.folder / "last.pt").exists():
-        return 0
-    return int(max(row["step"] for row in read_metrics(run.folder)))
+    return int(max((row["step"] for row in read_metrics(run.folder)), default=0)) if is_begun(run.folder) else 0
 
 
 def _at_work(run: Run) -> bool:

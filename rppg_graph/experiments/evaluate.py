@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from rppg_graph.inference.methods import BY_NAME, Method, Reading, network_of
 from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.models.weights import load_weights
+from rppg_graph.pool import do_all
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import PROTOCOLS
@@ -112,8 +114,7 @@ def evaluate(
         keep_apart(out, source.root)
     recordings = {c.name: _recordings(c, source, people) for c in contestants}
     left_out = {} if every_reference else _take_out_unbelievable(recordings)
-    known: NetworkWaves = {}
-    waves = {c.name: _waves(c, recordings[c.name], known) for c in contestants}
+    waves = _waves(contestants, recordings)
     evaluations = {name: evaluate_waves(found, protocol, window_seconds) for name, found in waves.items()}
     assessed = {c.name: assess(evaluations[c.name].windows, c.calibration) for c in contestants}
     assessed = {name: found for name, found in assessed.items() if found is not None}
@@ -221,19 +222,33 @@ def _take_out_unbelievable(recordings: dict[str, list[CachedRecording]]) -> dict
     return wrong
 
 
-def _waves(contestant: Contestant, recordings: list[CachedRecording], known: NetworkWaves) -> list[Wave]:
-    waves, without = [], []
-    for recording in tqdm(recordings, desc=contestant.name, unit="recording", leave=False):
+def _waves(contestants: list[Contestant], recordings: dict[str, list[CachedRecording]]) -> dict[str, list[Wave]]:
+    """Every method's waves, recording by recording; one that has none is named together with all such."""
+    beside = list(zip(*recordings.values(), strict=True))  # of a recording, the crops of each method
+    work = partial(_waves_of, [contestant.method for contestant in contestants])
+    found: dict[int, list[Wave | None]] = {}
+    for number, waves in tqdm(do_all(work, beside, workers=1), total=len(beside), desc="reading", unit="recording"):
+        found[number] = waves
+    for place, contestant in enumerate(contestants):
+        without = [crops[place].name for number, crops in enumerate(beside) if found[number][place] is None]
+        if without:
+            cure = " ".join(f"--leave-out {name}" for name in without)
+            raise InputError(
+                f"{len(without)} of {len(beside)} recordings have no stretch with both a wave by {contestant.name} and "
+                f"a reference; look at their face crops with run.py preprocess, or do without them: {cure}"
+            )
+    return {c.name: [found[number][place] for number in range(len(beside))] for place, c in enumerate(contestants)}
+
+
+def _waves_of(methods: Sequence[Method], crops: Sequence[CachedRecording]) -> list[Wave | None]:
+    """One recording's wave by each method, None where there is none; networks run once."""
+    known: NetworkWaves = {}
+    waves: list[Wave | None] = []
+    for recording, method in zip(crops, methods, strict=True):
         try:
-            waves.append(recording_wave(recording, contestant.method, known))
-        except InputError:  # the others first, so that all such are named at once
-            without.append(recording.name)
-    if without:
-        cure = " ".join(f"--leave-out {name}" for name in without)
-        raise InputError(
-            f"{len(without)} of {len(recordings)} recordings have no stretch with both a wave by {contestant.name} and "
-            f"a reference; look at their face crops with run.py preprocess, or do without them: {cure}"
-        )
+            waves.append(recording_wave(recording, method, known))
+        except InputError:
+            waves.append(None)
     return waves
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from rppg_graph.config import SYNTHETIC, Config, Section, SyntheticConfig, apply_override, read_mapping, validate
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.train_run import checked
+from rppg_graph.models.checkpoint import best_of
 
 PLAN = "with base and variants"
 
@@ -53,7 +54,7 @@ class Run(NamedTuple):
     @property
     def best(self) -> Path:
         """The checkpoint of the lowest validation loss."""
-        return self.folder / "best.pt"
+        return best_of(self.folder)
 
 
 Plan = TypeVar("Plan", bound=Experiments)

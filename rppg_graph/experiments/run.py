@@ -19,16 +19,16 @@ from rppg_graph.errors import InputError
 from rppg_graph.experiments import cost
 from rppg_graph.experiments.environment import examine
 from rppg_graph.experiments.plan import Run
-from rppg_graph.experiments.train_run import CONFIG_FILE, train, write_config
+from rppg_graph.experiments.train_run import CLAIM, CONFIG_FILE, train, write_config
 from rppg_graph.files import claim, write_json
 from rppg_graph.inference.methods import Method
 from rppg_graph.inference.predict import recording_wave
-from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.models.checkpoint import Checkpoint, is_begun, load
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.training.trainer import read_metrics
 
 WINDOW_SECONDS = 10.0
-CLAIM, COST = "claim", "cost.json"  # files of a run folder: who is at work, and what is there when it is trained
+COST = "cost.json"  # of a run folder: there when it is trained
 
 
 def finish(
@@ -74,11 +74,11 @@ def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     write_config(run.folder, run.config)
     started = time.perf_counter()
-    train(run.config, run.folder, resume=(run.folder / "last.pt").exists(), calibrations=calibrations)
+    train(run.config, run.folder, resume=is_begun(run.folder), calibrations=calibrations)
     rows = read_metrics(run.folder)
     found = {
         "steps": rows[-1]["step"],
-        "seconds_per_step": float(np.median([row["seconds_per_step"] for row in rows])),
+        "seconds_per_step": float(np.median([row["seconds_per_step"] for row in rows if "loss" in row])),
         "training_seconds": time.perf_counter() - started,  # of the process that ended it
         "training_peak_mib": cost.peak_memory_mib(),
         "threads": torch.get_num_threads(),

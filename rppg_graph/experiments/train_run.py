@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, get_type_hints
@@ -30,7 +31,7 @@ from rppg_graph.files import claim, keep_apart, write_json, write_text, write_wh
 from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.models import MODELS
-from rppg_graph.models.checkpoint import load, save
+from rppg_graph.models.checkpoint import BEST, best_of, latest, load, save
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
@@ -42,10 +43,11 @@ from rppg_graph.synthetic.maps import RenderedMap, SimulatedMaps
 from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.synthetic.parameters import PRESETS
 from rppg_graph.synthetic.traces import RANGES
+from rppg_graph.training.distributed import ranks
 from rppg_graph.training.losses import LOSSES
 from rppg_graph.training.trainer import Trainer, check_steps, read_metrics
 
-CONFIG_FILE = "config.yaml"  # of a run's folder
+CONFIG_FILE, CLAIM = "config.yaml", "claim"  # of a run's folder; the claim is held by who is at work at it
 OWN_LOSS = {"wave": "neg_pearson", "differenced": "mse"}
 
 
@@ -58,7 +60,7 @@ def train_anew(config: str | Path, out: str | Path | None = None, overrides: Seq
         overrides: keys of the config with other values: ``["train.steps=200"]``.
 
     Returns:
-        The run's folder: ``best.pt`` is the network, ``metrics.jsonl`` its learning curve.
+        The run's folder: ``best.safetensors`` is the network, ``metrics.jsonl`` its learning curve.
 
     Raises:
         InputError: an unknown key or name, data that cannot be used, or a folder that holds a run.
@@ -66,15 +68,42 @@ def train_anew(config: str | Path, out: str | Path | None = None, overrides: Seq
     folder = Path(out or Path("runs") / Path(config).stem)
     settings = checked(load_config(Path(config), overrides))
     keep_apart(folder, settings.data.root)
-    start_run(folder, settings)
-    train(settings, folder)
+    with _alone(folder):
+        if ranks().rank == 0:
+            start_run(folder, settings)
+        train(settings, folder)
     return folder
+
+
+def train_further(folder: Path, overrides: Sequence[str] = ()) -> None:
+    """Go on with a run that was stopped, or to another ``train.steps``, as ``run.py train --resume`` does.
+
+    Raises:
+        InputError: what ``resumed`` refuses, or another process is at the run.
+    """
+    if not (folder / CONFIG_FILE).is_file():
+        raise InputError(f"{folder} holds no run: there is no {CONFIG_FILE} in it; name the folder of one")
+    with _alone(folder):
+        train(resumed(folder, overrides), folder, resume=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a run's folder for this training, all of whose processes its first stands for."""
+    if ranks().rank > 0:
+        yield
+        return
+    with claim(folder / CLAIM, wait=False) as mine:
+        if not mine:
+            raise InputError(f"another process is at the run in {folder}; wait for it, or name another with --out")
+        yield
 
 
 def train(
     config: Config, folder: Path, resume: bool = False, calibrations: Sequence[str] = tuple(CALIBRATIONS)
 ) -> None:
     """Generate and preprocess what is missing, fit the network, calibrate it in these ways, leave a run."""
+    of = ranks()
     if config.synthetic:
         write_mix(config.data.root, config.synthetic)
     split = None if config.simulated else split_to_train(config, folder, resume)
@@ -91,25 +120,28 @@ def train(
         people.train,
         people.validation,
         seed=config.seed,
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device=f"cuda:{of.local}" if torch.cuda.is_available() else "cpu",
+        ranks=of,
         **options,
     )
-    if resume and (folder / "last.pt").exists():
-        last = load(folder / "last.pt")
+    if resume and (last := latest(folder)) is not None:
         model.load_state_dict(last.model.state_dict())
         trainer.resume(last.training)
     trainer.run(folder, config.model_dump(mode="json"), people.mean_bpm)
+    if of.rank > 0:
+        return
     rows = read_metrics(folder)
     if config.train.steps:
         write_whole(folder / "loss.png", lambda part: plot_learning(part, rows, loss))
     best = min(rows, key=lambda row: row["validation_loss"])
-    print(f"{folder}/best.pt: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
+    place = best_of(folder)
+    print(f"{place}: validation loss {best['validation_loss']:.3f} at step {best['step']:.0f}")
     if not calibrations or not people.recordings:
         return
-    reached = load(folder / "best.pt")
+    reached = load(place)
     reached.model.to(trainer.device)
     calibration = calibrate(reached, people.recordings, calibrations)
-    save(folder / "best.pt", reached._replace(calibration=calibration))
+    save(place.with_suffix(".safetensors"), reached._replace(calibration=calibration))
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
 
 
@@ -181,7 +213,7 @@ def split_to_train(config: Config, folder: Path, resume: bool) -> Split:
     if without := [recording.name for recording in learnt if not _has_pulse(recording)]:
         names = ", ".join(without)
         raise InputError(f"{names}: no reference pulse to learn from; add one, or name them in data.leave_out")
-    if not goes_on:
+    if not goes_on and ranks().rank == 0:
         write_splits(folder / SPLIT_FILE, [split])
     return split
 
@@ -278,8 +310,8 @@ def start_run(folder: Path, config: Config) -> None:
     starts = config.model.start or ()
     for path in (starts,) if isinstance(starts, Path) else starts:
         if not path.is_file():
-            raise InputError(f"model.start: {path}: no such file; name a checkpoint (.pt)")
-    if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"model.start: {path}: no such file; name a checkpoint ({BEST} of a run)")
+    if folder.exists() and any(path.name != CLAIM for path in folder.iterdir()):
         raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or name another with --out")
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, config)
@@ -294,16 +326,17 @@ def resumed(folder: Path, overrides: Sequence[str]) -> Config:
     """The config of a run that is to go on, in its folder as well; it may be told to go on to another ``train.steps``.
 
     Raises:
-        InputError: no such run, another override, or steps that its schedule cannot go on to.
+        InputError: no such run, another override, or fewer steps than it has made.
     """
     for override in overrides:
         if override.partition("=")[0] != "train.steps":
             raise InputError(
                 f"{override}: a run that goes on keeps its config but for train.steps; start another with "
-                f"model.start={folder / 'best.pt'}"
+                f"model.start={best_of(folder)}"
             )
     config = checked(load_config(folder / CONFIG_FILE, overrides))
-    if (folder / "last.pt").exists():
-        check_steps(load(folder / "last.pt").training, config.train.steps)
-    write_config(folder, config)
+    if (last := latest(folder)) is not None:
+        check_steps(last.training, config.train.steps)
+    if ranks().rank == 0:
+        write_config(folder, config)
     return config

@@ -68,7 +68,7 @@ def plot_learning(path: Path, rows: Sequence[dict[str, float]], loss: str, theme
     steps = [row["step"] for row in rows]
     caption = "Mean loss since the last validation, and the loss on subjects not trained on; lower is better."
     with figure(path, 1, caption, theme, height=3.0) as (axis,):
-        axis.plot(steps, [row["loss"] for row in rows], color=BLUE, marker=".", label="training")
+        axis.plot(steps, [row.get("loss", np.nan) for row in rows], color=BLUE, marker=".", label="training")
         axis.plot(steps, [row["validation_loss"] for row in rows], color=ORANGE, marker=".", label="validation")
         axis.set(title="Learning curve", xlabel="optimiser step", ylabel=f"loss ({loss})")
         axis.legend(loc="best")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from rppg_graph.data.recordings import Recording, find_recordings, pure, ubfc_rppg
 from rppg_graph.errors import InputError
 from rppg_graph.files import appearing_folder
+from rppg_graph.pool import do_all, is_worker
 from rppg_graph.registry import choose
 from rppg_graph.synthetic.codec import quality_options
 from rppg_graph.synthetic.generate import generate
@@ -87,7 +86,7 @@ def write_dataset(
         out: a folder that does not exist or is empty.
         layout: a key of LAYOUTS.
         portraits: a folder of pictures of faces: subject 1 gets the first's head, and so on, in turn.
-        workers: processes; None takes one for each core.
+        workers: processes, see `pool.do_all`.
         **overrides: as for `generate`.
 
     Raises:
@@ -103,7 +102,6 @@ def write_dataset(
     generate(seed=seed, **settings)  # impossible settings are refused here, before any process is started
     with appearing_folder(Path(out)) as folder:
         write = partial(_write_one, folder, layout, seed, settings, heads)
-        workers = min(workers or os.cpu_count() or 1, len(jobs))
         with tqdm(total=len(jobs), desc=f"synthetic {preset}", unit="recording") as progress:
             for _ in do_all(write, jobs, workers):
                 progress.update()
@@ -121,7 +119,8 @@ def _write_one(
     folder: Path, layout: str, seed: int, settings: dict[str, Any], heads: list[str], job: tuple[int, int]
 ) -> None:
     """Render and write one take of one subject; all takes of a subject show the same person."""
-    cv2.setNumThreads(1)
+    if is_worker():
+        cv2.setNumThreads(1)
     subject, take = job
     person, own = own_seed(seed, subject), own_seed(seed, *job)
     portrait = {"head": heads[(subject - 1) % len(heads)]} if heads else {}
@@ -134,8 +133,3 @@ def _write_one(
 def own_seed(seed: int, *numbers: int) -> int:
     """The seed of one of a data set's people, or of one of their takes."""
     return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])
-
-
-def do_all(work: Callable, jobs: list, workers: int) -> Iterator[Any]:
-    """Do every job, in several processes, and yield their results as they come; an error stops those not begun."""
-    yield from Parallel(workers, return_as="generator_unordered")(delayed(work)(job) for job in jobs)

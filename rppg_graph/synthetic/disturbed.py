@@ -7,7 +7,6 @@ drawn from cells of its range that the rest leaves out, and two kinds of disturb
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +20,9 @@ from tqdm import tqdm
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
 from rppg_graph.files import appearing_folder
+from rppg_graph.pool import do_all, is_worker
 from rppg_graph.synthetic.codec import quality_options, through_codec
-from rppg_graph.synthetic.dataset import do_all, own_seed
+from rppg_graph.synthetic.dataset import own_seed
 from rppg_graph.synthetic.disturbances import (
     DISTURBANCES,
     LAST_ALONE,
@@ -190,18 +190,18 @@ def write_disturbed(
     if not 1 <= count <= 9999:
         raise InputError(f"disturbed set: count = {count}; it is 1 to 9999")
     disturbed_case(seed, 0, **settings)  # impossible settings are refused before any process is started
-    workers = min(workers or os.cpu_count() or 1, count)
     with appearing_folder(Path(out)) as folder, tqdm(total=count, desc="disturbed", unit="video") as progress:
         rows = {}
-        for row in do_all(partial(_write_one, folder, seed, settings), list(range(count)), workers):
-            rows[row["index"]] = row
+        for index, row in do_all(partial(_write_one, folder, seed, settings), list(range(count)), workers):
+            rows[index] = row
             progress.update()
         write_truth(folder, [rows[index] for index in range(count)])
     return [rows[index] for index in range(count)]
 
 
 def _write_one(folder: Path, seed: int, settings: dict[str, Any], index: int) -> dict[str, Any]:
-    cv2.setNumThreads(1)
+    if is_worker():
+        cv2.setNumThreads(1)
     case = disturbed_case(seed, index, **settings)
     return {"file": case.write(folder).name, "index": index} | case.row()
 

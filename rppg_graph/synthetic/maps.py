@@ -90,3 +90,7 @@ class SimulatedMaps(Dataset):
 
     def _rendered_clip(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return self.rendered[rng.integers(len(self.rendered))].clip(rng, self.frames, self.fps)
+
+    def named(self, key: tuple[int, int]) -> str:
+        """A person's number and epoch."""
+        return f"simulated person {key[0]} of epoch {key[1]}"

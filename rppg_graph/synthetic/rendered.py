@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -23,7 +22,8 @@ from rppg_graph.data.cached_recording import (
     recording_to_json,
 )
 from rppg_graph.files import appearing_folder
-from rppg_graph.synthetic.dataset import do_all, own_seed
+from rppg_graph.pool import do_all, is_worker
+from rppg_graph.synthetic.dataset import own_seed
 from rppg_graph.synthetic.generate import generate
 
 RENDERED = "rendered"  # layout and detector of crops that no detector cut out
@@ -60,7 +60,7 @@ def render_people(
     missing = [person for person in people if read_metadata(person.folder) is None]
     if missing:
         with tqdm(total=len(missing), desc="rendering", unit="person") as progress:
-            for _ in do_all(partial(_render_one, crop), missing, min(workers or os.cpu_count() or 1, len(missing))):
+            for _ in do_all(partial(_render_one, crop), missing, workers):
                 progress.update()
     return [read_recording(person.folder) for person in people]
 
@@ -99,7 +99,8 @@ def people_of(
 
 
 def _render_one(crop: int, person: Person) -> None:
-    cv2.setNumThreads(1)
+    if is_worker():
+        cv2.setNumThreads(1)
     folder = person.folder
     recording = generate(person.preset, person.seed, **person.film)
     shutil.rmtree(folder, ignore_errors=True)  # not whole, or of another format version

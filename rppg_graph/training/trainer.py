@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.errors import InputError
+from rppg_graph.files import write_text, write_whole
 from rppg_graph.models import checkpoint
 from rppg_graph.models.checkpoint import Checkpoint
+from rppg_graph.training.distributed import ALONE, Ranks, parallel, sums, together
 from rppg_graph.training.losses import LABELS, LOSSES
+from rppg_graph.training.sampler import StepSampler
+from rppg_graph.training.stops import Stopped, StopSignal
+
+METRICS, BAD_BATCH = "metrics.jsonl", "bad-batch.safetensors"  # of a run's folder
+RECENT = ("steps", "loss", "gradient_norm", "seconds", "waited")
 
 SCHEDULES = {
     "constant": lambda optimiser, rate, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0),
@@ -45,28 +53,6 @@ def compiled(model: nn.Module, backend: str = "inductor") -> nn.Module:
     return torch.compile(model, fullgraph=True, backend=backend, mode="reduce-overhead" if launched_as_one else None)
 
 
-class StepSampler(Sampler):
-    """Keys (clip, epoch) for steps ``first_step … steps``: every epoch its own permutation, drawn from the seed.
-
-    A resumed run sees the clips that an undisturbed run would have seen.
-    """
-
-    def __init__(self, clips: int, batch: int, first_step: int, steps: int, seed: int) -> None:
-        self.clips, self.batch, self.first_step, self.steps, self.seed = clips, batch, first_step, steps, seed
-
-    def __len__(self) -> int:
-        return self.batch * (self.steps - self.first_step)
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order: Tensor | None = None
-        for number in range(self.first_step * self.batch, self.steps * self.batch):
-            epoch, place = divmod(number, self.clips)
-            if order is None or place == 0:
-                generator = torch.Generator().manual_seed(1_000_003 * self.seed + epoch)
-                order = torch.randperm(self.clips, generator=generator)
-            yield int(order[place]), epoch
-
-
 class Trainer:
     """Fits a network to clips: AdamW, one loss, validation and checkpoints at a fixed interval.
 
@@ -74,10 +60,11 @@ class Trainer:
         model: maps video (B, 3, T, H, W) to (B, T); its ``label`` says what it predicts, ``wave`` or ``differenced``.
         loss: a name of ``losses.LOSSES``.
         train_clips, validation_clips: validation without augmentation.
-        steps, batch, learning_rate, weight_decay, schedule, clip_gradient, validate_every, precision, workers,
-            compile: as in ``config.TrainConfig``.
+        steps, batch, parts, learning_rate, weight_decay, schedule, clip_gradient, skip_steps, freeze_batch_norm,
+            validate_every, precision, workers, compile: as in ``config.TrainConfig``.
         seed: of the order of clips, the dropout and the augmentations.
         device: a torch device.
+        ranks: which of several processes this is, see ``distributed``.
     """
 
     def __init__(
@@ -90,38 +77,48 @@ class Trainer:
         steps: int,
         batch: int,
         learning_rate: float,
+        parts: int = 1,
         weight_decay: float = 0.0,
         schedule: str = "constant",
         clip_gradient: float | None = None,
+        skip_steps: int = 0,
+        freeze_batch_norm: bool = False,
         validate_every: int = 200,
         precision: str = "float32",
         workers: int = 0,
         compile: bool = False,
         seed: int = 0,
         device: str = "cpu",
+        ranks: Ranks = ALONE,
     ) -> None:
         for name, clips in (("training", train_clips), ("validation", validation_clips)):
             if len(clips) == 0:
                 raise InputError(f"there is no {name} clip; {clips.left_out} were left out: no face or no label")
+        if batch % (ranks.world * parts):
+            raise InputError(
+                f"train.batch = {batch}: {ranks.world} processes × {parts} parts do not divide it; "
+                f"name a multiple of {ranks.world * parts}"
+            )
         self.model, self.loss, self.label = model.to(device), LOSSES[loss], LABELS[model.label]
-        self.fitted = compiled(self.model) if compile else self.model  # shares the weights
         self.train_clips, self.validation_clips = train_clips, validation_clips
-        self.steps, self.batch, self.validate_every, self.workers = steps, batch, validate_every, workers
-        self.seed, self.device, self.clip_gradient = seed, device, clip_gradient
+        self.steps, self.batch, self.parts, self.validate_every = steps, batch, parts, validate_every
+        self.clip_gradient, self.skip_steps, self.freeze_batch_norm = clip_gradient, skip_steps, freeze_batch_norm
+        self.seed, self.device, self.workers, self.ranks = seed, device, workers, ranks
         self.precise = partial(PRECISIONS[precision], torch.device(device).type)
         self.optimiser = adamw(model, learning_rate, weight_decay)
         self.schedule = SCHEDULES[schedule](self.optimiser, learning_rate, max(steps, 1))
-        self.unread = int(torch.device(device).type == "cuda")  # losses that are read while the next step is under way
-        self.step, self.best_loss = 0, float("inf")
+        self.fitted = compiled(self.model) if compile else self.model  # shares the weights
+        self.network, self.group, self.stop = self.fitted, None, StopSignal()
+        self.step, self.best_loss, self.skipped = 0, float("inf"), 0
+        self.rows: list[dict[str, float]] = []  # of metrics.jsonl
+        self.recent: dict[str, float] = dict.fromkeys(RECENT, 0)  # sums since the last row
 
     def state(self) -> dict[str, Any]:
         """What :meth:`resume` needs."""
-        return {
-            "step": self.step,
-            "best_loss": self.best_loss,
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        }
+        optimiser = self.optimiser.state_dict()
+        moments = [optimiser["state"].get(number, {}) for number in range(sum(1 for _ in self.model.parameters()))]
+        named = ("step", "steps", "best_loss", "skipped", "rows", "recent")
+        return {name: getattr(self, name) for name in named} | {"moments": moments, "groups": optimiser["param_groups"]}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state`; the network's weights are the caller's to load.
@@ -130,133 +127,219 @@ class Trainer:
             InputError: what ``check_steps`` refuses.
         """
         check_steps(state, self.steps)
+        if "optimiser" in state:  # as older checkpoints have it
+            self.optimiser.load_state_dict(state["optimiser"])
+        else:
+            moments = {number: moment for number, moment in enumerate(state["moments"]) if moment}
+            self.optimiser.load_state_dict({"state": moments, "param_groups": state["groups"]})
+            self.skipped, self.rows, self.recent = state["skipped"], list(state["rows"]), dict(state["recent"])
         self.step, self.best_loss = state["step"], state["best_loss"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
+        if self.step:  # a schedule is a function of the step: of a run made longer, it is that of the longer run
+            before = self.optimiser.param_groups[0]["lr"]
+            self.schedule.load_state_dict({"last_epoch": self.step - 1, "_step_count": self.step + 1})
+            self.schedule.step()
+            after = self.schedule.get_last_lr()[0]
+            if after != before and self.ranks.rank == 0:
+                warnings.warn(
+                    f"the schedule is laid out anew for {self.steps} steps: at step {self.step} the learning rate goes "
+                    f"from {before:.3g} to {after:.3g}", stacklevel=2,
+                )  # fmt: skip
 
     def run(self, folder: Path, config: dict[str, Any], mean_bpm: float) -> None:
-        """Train to the last step; writes ``metrics.jsonl``, ``last.pt`` and ``best.pt`` (lowest validation loss).
+        """Train to the last step; writes ``metrics.jsonl`` and the checkpoints of ``models.checkpoint``.
 
         Raises:
-            InputError: the loss is not a number, a batch does not fit in memory, or the folder cannot be written.
+            InputError: a loss or a gradient is not finite, a batch does not fit in memory, or the folder cannot be
+                written.
+            KeyboardInterrupt, SystemExit: after Ctrl-C or SIGTERM, when what was reached is saved.
         """
-        try:
-            self._run(folder, config, mean_bpm)
-        except torch.OutOfMemoryError as error:
-            raise InputError(
-                f"train.batch = {self.batch}: step {self.step} does not fit in the memory of {self.device} "
-                f"({str(error).splitlines()[0]}); use train.batch={max(1, self.batch // 2)}, train.precision=bfloat16 "
-                "or model.options.recompute=true"
-            ) from error
+        reached = partial(Checkpoint, self.model, config, self.train_clips.fps, mean_bpm)
+        first = self.ranks.rank == 0
+        with together(self.ranks, self.device) as self.group, StopSignal() as self.stop:
+            self.network = parallel(self.fitted, self.group, self.device)
+            self._go_on_in(folder, reached)
+            try:
+                self._steps(folder, reached)
+            except Stopped:
+                if first:
+                    checkpoint.save_last(folder, reached(self.state()))
+                raise self.stop.end(f"stopped at step {self.step}; go on with --resume {folder}") from None
+            except torch.OutOfMemoryError as error:
+                raise InputError(
+                    f"train.batch = {self.batch}: step {self.step} does not fit in the memory of {self.device} "
+                    f"({str(error).splitlines()[0]}); use train.batch={max(1, self.batch // 2)}, "
+                    "train.precision=bfloat16 or model.options.recompute=true"
+                ) from error
 
-    def _run(self, folder: Path, config: dict[str, Any], mean_bpm: float) -> None:
-        if self.steps == 0:
-            row = {"step": 0, "validation_loss": self.validate()}
-            self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
-        progress = tqdm(total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
-        recent: list[float] = []
-        unread: deque[Tensor] = deque()  # losses of steps
-        waited, since = 0.0, time.perf_counter()
+    def _go_on_in(self, folder: Path, reached: Callable[..., Checkpoint]) -> None:
+        """Make a run's files those of its state: no row of a step that will be done again, and a best checkpoint."""
+        if self.step and not self.rows and (folder / METRICS).exists():  # of an older checkpoint
+            self.rows = [row for row in read_metrics(folder) if row["step"] <= self.step]
+        if not self.rows or self.ranks.rank > 0:
+            return
+        self._write_rows(folder)
+        try:
+            checkpoint.load(checkpoint.best_of(folder))
+        except InputError as error:
+            warnings.warn(f"{error}. The last checkpoint is the best from here on", stacklevel=2)
+            self.best_loss = self.rows[-1]["validation_loss"]
+            checkpoint.save(folder / checkpoint.BEST, reached(self.state()))
+
+    def _steps(self, folder: Path, reached: Callable[..., Checkpoint]) -> None:
+        progress = tqdm(
+            total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True,
+            disable=self.ranks.rank > 0,
+        )  # fmt: skip
         batches = iter(self._batches())
-        while self.step < self.steps:
-            asked = time.perf_counter()
-            video, pulse = next(batches)
-            waited += time.perf_counter() - asked
-            unread.append(self._fit(video, pulse))
-            due = self.step % self.validate_every == 0 or self.step == self.steps
-            while len(unread) > (0 if due else self.unread):
-                recent.append(self._value(unread.popleft(), self.step - 1 - len(unread)))
-            seconds = time.perf_counter() - since
-            progress.update()
-            if recent:
-                progress.set_postfix(loss=f"{sum(recent) / len(recent):.3f}", waiting=f"{waited / seconds:.0%}")
-            if due:
-                row = {
-                    "step": self.step,
-                    "loss": sum(recent) / len(recent),
-                    "validation_loss": self.validate(),
-                    "seconds_per_step": seconds / len(recent),
-                    "waiting_for_data": waited / seconds,
-                    "learning_rate": self.schedule.get_last_lr()[0],
-                }
-                self._record(folder, row, Checkpoint(self.model, config, self.train_clips.fps, mean_bpm, {}))
-                recent, waited, since = [], 0.0, time.perf_counter()
-        progress.close()
+        with progress:
+            while True:
+                due = self.step == self.steps or (self.step > 0 and self.step % self.validate_every == 0)
+                if due and (not self.rows or self.rows[-1]["step"] < self.step):
+                    self._record(folder, self._row(self.validate()), reached)
+                if self.step == self.steps:
+                    return
+                started = time.perf_counter()
+                parts = [next(batches) for _ in range(self.parts)]
+                waited = time.perf_counter() - started
+                loss = self._fit(parts, folder)
+                self._count(seconds=time.perf_counter() - started, waited=waited)
+                progress.update()
+                waiting = self.recent["waited"] / self.recent["seconds"]
+                progress.set_postfix(loss=f"{loss:.3f}", waiting=f"{waiting:.0%}")
+                self._agreed()
+
+    def _count(self, **values: float) -> None:
+        for name, value in values.items():
+            self.recent[name] += value
+
+    def _row(self, validation_loss: float) -> dict[str, float]:
+        """A line of the metrics: means since the last one."""
+        if not math.isfinite(validation_loss):
+            raise InputError(f"the validation loss at step {self.step} is not finite; lower train.learning_rate")
+        if not self.recent["steps"]:  # none was asked for, or all were skipped
+            return {"step": self.step, "validation_loss": validation_loss, "skipped": self.skipped}
+        sums, steps = self.recent, self.recent["steps"]
+        return {
+            "step": self.step,
+            "loss": sums["loss"] / steps,
+            "validation_loss": validation_loss,
+            "gradient_norm": sums["gradient_norm"] / steps,
+            "skipped": self.skipped,
+            "seconds_per_step": sums["seconds"] / steps,
+            "clips_per_second": self.batch * steps / sums["seconds"],
+            "waiting_for_data": sums["waited"] / sums["seconds"],
+            "learning_rate": self.schedule.get_last_lr()[0],
+        }
 
     @torch.no_grad()
     def validate(self) -> float:
-        """Mean loss over the validation clips, in eval mode."""
+        """Mean loss over the validation clips, in eval mode; each process takes its share of the batches."""
         self.model.eval()
-        losses = []
-        for first in range(0, len(self.validation_clips), self.batch):
-            keys = range(first, min(first + self.batch, len(self.validation_clips)))
-            clips = [self.validation_clips[(i, 0)] for i in keys]
-            video, pulse = (torch.stack(part).to(self.device) for part in zip(*clips, strict=True))
-            losses += [self.loss(self.model(video), self.label(pulse)).item()] * len(clips)
-        return sum(losses) / len(losses)
+        clips, total = len(self.validation_clips), 0.0
+        firsts = range(0, clips, self.batch)
+        for first in firsts[self.ranks.rank :: self.ranks.world]:
+            if self.stop.number is not None:
+                break
+            keys = range(first, min(first + self.batch, clips))
+            batch = [self.validation_clips[(i, 0)] for i in keys]
+            video, pulse = (torch.stack(part).to(self.device) for part in zip(*batch, strict=True))
+            total += self.loss(self.model(video), self.label(pulse)).item() * len(batch)
+        return self._agreed(total)[0] / clips
+
+    def _agreed(self, *values: float) -> list[float]:
+        """Each value's sum over the processes; Stopped where one of them was asked to stop."""
+        *found, stops = sums([*values, float(self.stop.number is not None)], self.group, self.device)
+        if stops:
+            raise Stopped
+        return found
+
+    def _sampler(self) -> StepSampler:
+        first, last = self.step, self.steps
+        return StepSampler(len(self.train_clips), self.batch, first, last, self.seed, self.parts, self.ranks)
 
     def _batches(self) -> DataLoader:
-        sampler = StepSampler(len(self.train_clips), self.batch, self.step, self.steps, self.seed)
         pinned = torch.device(self.device).type == "cuda"  # copied beside the computation
         return DataLoader(
-            self.train_clips, self.batch, sampler=sampler, num_workers=self.workers, pin_memory=pinned,
+            self.train_clips, batch_sampler=self._sampler(), num_workers=self.workers, pin_memory=pinned,
             prefetch_factor=4 if self.workers else None,  # a batch that takes long stops nobody
         )  # fmt: skip
 
-    def _fit(self, video: Tensor, pulse: Tensor) -> Tensor:
-        """One step; its loss, which nobody has waited for."""
+    def _fit(self, parts: Sequence[tuple[Tensor, Tensor]], folder: Path) -> float:
+        """One step on a batch that comes in parts; the loss of all processes."""
         self.model.train()
-        torch.manual_seed(1_000_003 * self.seed + self.step)  # a resumed run drops the same paths
+        if self.freeze_batch_norm:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        torch.manual_seed(1_000_003 * self.seed + self.step + 2_000_003 * self.ranks.rank)  # the same paths, if resumed
         self.optimiser.zero_grad(set_to_none=True)
-        video, pulse = (part.to(self.device, non_blocking=True) for part in (video, pulse))
-        with self.precise():
-            prediction = self.fitted(video)
-        loss = self.loss(prediction.float(), self.label(pulse))
-        loss.backward()
-        if self.clip_gradient is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_gradient)
-        self.optimiser.step()
+        total = 0.0
+        for number, (video, pulse) in enumerate(parts, 1):
+            waits = number < len(parts) and self.group is not None  # the gradients meet after the last part
+            with self.network.no_sync() if waits else nullcontext():
+                video, pulse = (part.to(self.device, non_blocking=True) for part in (video, pulse))
+                with self.precise():
+                    prediction = self.network(video)
+                loss = self.loss(prediction.float(), self.label(pulse)) / len(parts)
+                loss.backward()
+            total += loss.item()
+        most = math.inf if self.clip_gradient is None else self.clip_gradient
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), most).item()
+        total = sums([total], self.group, self.device)[0] / self.ranks.world
+        if math.isfinite(total) and math.isfinite(norm):
+            self.optimiser.step()
+            self._count(steps=1, loss=total, gradient_norm=norm)
+        else:
+            self._refuse(total, norm, folder)
         self.schedule.step()
         self.step += 1
-        return loss.detach()
+        return total
 
-    @staticmethod
-    def _value(loss: Tensor, step: int) -> float:
-        value = loss.item()
-        if value != value:
-            raise InputError(f"the loss is not a number at step {step}; lower train.learning_rate")
-        return value
+    def _refuse(self, loss: float, norm: float, folder: Path) -> None:
+        """Save a batch that has no finite loss or gradient and name its recordings; the training ends, or skips it."""
+        keys = self._sampler().keys(self.step)
+        names = ", ".join(dict.fromkeys(self.train_clips.named(key) for key in keys))
+        if self.ranks.rank == 0:
+            video, pulse = (torch.stack(part) for part in zip(*(self.train_clips[key] for key in keys), strict=True))
+            about = {"step": self.step, "keys": keys, "clips": names, "loss": str(loss), "gradient_norm": str(norm)}
+            batch = {"video": video, "pulse": pulse}
+            write_whole(folder / BAD_BATCH, lambda part: checkpoint.write_tensors(part, batch, about))
+        what = "loss" if not math.isfinite(loss) else "gradient"
+        message = f"the {what} is not finite at step {self.step}, of {names}; the batch is in {folder / BAD_BATCH}"
+        if self.skipped >= self.skip_steps:
+            raise InputError(f"{message}. Look at these recordings, or lower train.learning_rate")
+        warnings.warn(f"{message}. The step is skipped", stacklevel=2)
+        self.skipped += 1
 
-    def _record(self, folder: Path, row: dict[str, float], reached: Checkpoint) -> None:
+    def _record(self, folder: Path, row: dict[str, float], reached: Callable[..., Checkpoint]) -> None:
         better = row["validation_loss"] < self.best_loss
         self.best_loss = min(self.best_loss, row["validation_loss"])
-        reached = reached._replace(training=self.state())
-        with (folder / "metrics.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+        self.rows.append(row)
+        self.recent = dict.fromkeys(RECENT, 0)
+        if self.ranks.rank > 0:
+            return
+        self._write_rows(folder)
         if better:
-            checkpoint.save(folder / "best.pt", reached)
-        checkpoint.save(folder / "last.pt", reached)  # after all else: a run that is stopped here does the step again
+            checkpoint.save(folder / checkpoint.BEST, reached(self.state()))
+        checkpoint.save_last(folder, reached(self.state()))  # after all else: who is stopped here does the step again
+
+    def _write_rows(self, folder: Path) -> None:
+        write_text(folder / METRICS, "".join(json.dumps(row) + "\n" for row in self.rows))
 
 
 def check_steps(state: dict[str, Any], steps: int) -> None:
-    """Refuse to end a run at ``steps`` that cannot go on to there from the state of its trainer; InputError."""
+    """Refuse to end a run at ``steps`` where the state of its trainer is further; InputError."""
     if steps < state["step"]:
         raise InputError(f"train.steps = {steps}: the run has made {state['step']} steps already; name these or more")
-    planned = state["schedule"].get("total_steps")  # one_cycle alone has them
-    if planned not in (None, max(steps, 1)):
-        raise InputError(
-            f"train.steps = {steps}: the schedule one_cycle was laid out for {planned} steps and cannot be longer or "
-            f"shorter now; keep {planned}, or start another run with model.start naming this one's best.pt"
-        )
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's ``metrics.jsonl``; a line that a stop cut off is passed over, later ones of a step win."""
+    """The rows of a run's ``metrics.jsonl``; a line that is not whole is passed over, later ones of a step win."""
     rows: dict[int, dict[str, float]] = {}
-    for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / METRICS).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
-        except json.JSONDecodeError:
+            rows[int(row["step"])] = row
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
-        rows[row["step"]] = row
     return [rows[step] for step in sorted(rows)]

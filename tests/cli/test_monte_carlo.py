@@ -27,7 +27,7 @@ def saved(path, calibration=None, **changes) -> str:
 @pytest.fixture
 def checkpoint(tmp_path):
     """A network that has dropout layers, all of rate 0."""
-    return saved(tmp_path / "best.pt", drop_path=0.0)
+    return saved(tmp_path / "best.safetensors", drop_path=0.0)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def known(**changes):
 
 @pytest.mark.parametrize("options", [[], ["--mc", "3", "--mc-rate", "half", "--seed", "4"]])
 def test_a_guess_is_refused_with_exit_code_0(video, options, tmp_path, capsys):
-    network, result = saved(tmp_path / "best.pt", known(threshold=0.0)), tmp_path / "out.json"
+    network, result = saved(tmp_path / "best.safetensors", known(threshold=0.0)), tmp_path / "out.json"
     assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
     found = json.loads(result.read_text())
     assert found["bpm"] is None
@@ -94,7 +94,7 @@ def test_a_guess_is_refused_with_exit_code_0(video, options, tmp_path, capsys):
     [([], 2), (["--views", "corners"], 3), (["--views", "corners", "--beside", "pos"], 4)],
 )
 def test_a_calibrated_network_says_how_sure_it_is(video, options, temperature, tmp_path, capsys):
-    network, result = saved(tmp_path / "best.pt", known()), tmp_path / "out.json"
+    network, result = saved(tmp_path / "best.safetensors", known()), tmp_path / "out.json"
     assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
     found = json.loads(result.read_text())
     assert found["interval_bpm"] == pytest.approx(1.96 * temperature * (1 - found["quality"]))
@@ -102,7 +102,7 @@ def test_a_calibrated_network_says_how_sure_it_is(video, options, temperature, t
 
 
 def test_nothing_is_said_without_a_calibration(video, tmp_path, capsys):
-    network, result = saved(tmp_path / "best.pt"), tmp_path / "out.json"
+    network, result = saved(tmp_path / "best.safetensors"), tmp_path / "out.json"
     options = ["--mc", "3", "--mc-rate", "third"]
     assert main(["predict", video, "--checkpoint", network, "--json", str(result), *options]) == 0
     found = json.loads(result.read_text())

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from rppg_graph.data.cache import CropSettings, preprocess
-from rppg_graph.data.cache_workers import available_bytes, default_workers
 from rppg_graph.data.recordings import find_recordings
+from rppg_graph.pool import available_bytes, default_workers
 
 SETTINGS = CropSettings(size=32)
 
@@ -25,6 +25,7 @@ def test_workers_by_cores_and_memory():
     assert 1 <= default_workers() <= os.cpu_count()
 
 
+@pytest.mark.promise("a container has less memory than its host", "fewer workers")
 @pytest.mark.parametrize(
     ("files", "megabytes"),
     [
@@ -106,6 +107,7 @@ def started(script: Path, videos: list[Path], out: Path, workers: int) -> subpro
     return process
 
 
+@pytest.mark.promise("the disk is full while faces are cut", "a message, exit code 2; nothing half-written stays")
 def test_full_disk(videos, tmp_path, script, contents):
     """The limit on a file's size stands for the full disk: the system refuses to write the crops."""
     out = tmp_path / "cache"
@@ -118,6 +120,7 @@ def test_full_disk(videos, tmp_path, script, contents):
     assert list(contents(out)) == ["manifest.json"]
 
 
+@pytest.mark.promise("preprocess is killed at any moment", "the next start ends with the same bytes")
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_at_any_point_and_started_again(videos, tmp_path, script, workers, contents):

@@ -98,7 +98,7 @@ def test_all_variants_go_on_from_a_start(at, capsys):
     (row,) = read_rows(at / "started" / "rows.jsonl")
     weights = Path(yaml.safe_load((at / "runs/ablations" / row["run"] / "config.yaml").read_text())["model"]["start"])
     assert [point["step"] for point in read_metrics(weights.parent)] == [2, 4]
-    folders = weights, Path("runs/ablations") / row["run"] / "last.pt"
+    folders = weights, Path("runs/ablations") / row["run"] / "last.safetensors"
     before, after = (load(at / path).model.state_dict() for path in folders)
     steps = {name: (after[name] - value).abs().max() for name, value in before.items() if name.endswith("weight")}
     assert 0 < max(steps.values()) < 0.01  # two steps of 1e-4 from there, not another draw of weights
@@ -122,7 +122,7 @@ def test_results_are_files_of_their_own(at):
 @pytest.mark.slow
 def test_what_is_done_or_failed_is_not_done_again(at, capsys):
     every = [path for folder in ("out", "runs") for path in (at / folder).rglob("*")]
-    files = [path for path in every if path.suffix in (".jsonl", ".pt", ".npy")]
+    files = [path for path in every if path.suffix in (".jsonl", ".safetensors", ".npy")]
     before = {path: path.stat().st_mtime_ns for path in files}
     assert main(["ablate", "study.yaml", "--out", "out", "--dry-run"]) == 0
     assert "3 runs: 2 done, 1 failed; about 0 s of work" in capsys.readouterr().out
@@ -147,11 +147,12 @@ def test_a_dry_run_says_what_would_run_and_how_long_it_takes(at, capsys):
     assert "4 runs: 2 done, 2 to run" in text
 
 
+@pytest.mark.promise("a study is killed, and started twice at once", "the same rows, each once")
 @pytest.mark.slow
 def test_a_study_stopped_at_random_and_started_twice_at_once_has_the_same_rows(at, repository):
     command = [sys.executable, str(repository / "run.py"), "ablate", "good.yaml", "--out", "again", "--runs", "others"]
     chance = random.Random(os.getpid())
-    for begun in ("others/*/last.pt", "others/*/cost.json"):  # while the first run is trained, and measured or later
+    for begun in ("others/*/last.safetensors", "others/*/cost.json"):  # while the first run is trained, and measured
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 60
         while process.poll() is None and not any(at.glob(begun)) and time.monotonic() < until:

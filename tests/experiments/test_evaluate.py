@@ -21,9 +21,9 @@ def test_a_network_that_learnt_from_those_it_is_measured_on_is_named(tmp_path):
     for name, split in splits.items():
         (tmp_path / name).mkdir()
         write_splits(tmp_path / name / "split.yaml", [split])
-    own, other = (tmp_path / name / "best.pt" for name in splits)
+    own, other = (tmp_path / name / "best.safetensors" for name in splits)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert subjects_of([own, own], config.data, "test", config) == ("3",)
-    with pytest.warns(UserWarning, match=r"other/best.pt learnt from subject 3, on whom it is measured"):
+    with pytest.warns(UserWarning, match=r"other/best.safetensors learnt from subject 3, on whom it is measured"):
         assert subjects_of([own, other], config.data, "test", config) == ("3",)

@@ -77,7 +77,7 @@ def test_all_runs_start_from_one_that_is_trained_with_the_first_seed(study_file,
     start, runs = start_run(study, tmp_path), study_runs(study, tmp_path)
     assert (start.variant, start.seed, start.config.model.options["graph"]) == ("alone", 1, "self")
     assert start.config.model.start is None
-    assert {run.config.model.start for run in runs} == {start.folder / "best.pt"}
+    assert {run.config.model.start for run in runs} == {start.folder / "best.safetensors"}
     assert [run.seed for run in runs] == [1, 1, 2, 2, 3, 3]
     # what a run is known by depends on the start, and not on where the runs are kept
     elsewhere = study_runs(study, tmp_path / "elsewhere")

@@ -51,7 +51,7 @@ def run_as_user(file_format: str, file: Path, video: torch.Tensor) -> torch.Tens
 @pytest.fixture
 def checkpoint(tiny_network, as_checkpoint, tmp_path) -> Path:
     """A tiny stgnet_small for clips of 32 frames of 32 px."""
-    path = tmp_path / "best.pt"
+    path = tmp_path / "best.safetensors"
     options = {"clip_frames": 32, "stages": [(2, 6, 2), (1, 4, 1)]}
     save(path, as_checkpoint(tiny_network("stgnet_small"), "stgnet_small", **options))
     return path
@@ -71,7 +71,7 @@ def test_a_file_runs_without_the_project(file_format, checkpoint, tiny_network, 
     screen = capsys.readouterr().out
     for words in (str(out), "MB", "(batch, 3, 32, 32, 32)", "(batch, 32): label wave, at 29.5 fps", "in float64", "ms"):
         assert words in screen
-    assert {path.name for path in out.parent.iterdir()} == {"best.pt", out.name}
+    assert {path.name for path in out.parent.iterdir()} == {"best.safetensors", out.name}
     assert_same_waves(run_as_user(file_format, out, clips), tiny_network("stgnet_small"), clips)
 
 
@@ -133,7 +133,7 @@ def test_files_that_are_no_checkpoint(kind, tmp_path, capsys):
     [
         (["--format", "onx"], ["onx", "did you mean onnx"]),
         (["--format", "exported", "--out", "nowhere/file.pt2"], ["nowhere", "does not exist"]),
-        (["--format", "exported", "--out", "best.pt"], ["best.pt", "is what is read"]),
+        (["--format", "exported", "--out", "best.safetensors"], ["best.safetensors", "is what is read"]),
         (["--format", "exported", "--video", "none.mp4"], ["none.mp4"]),
         (["--format", "exported", "--video", "short.mp4"], ["short.mp4"]),
     ],
@@ -142,7 +142,7 @@ def test_mistakes_are_named_and_leave_nothing(arguments, words, checkpoint, monk
     monkeypatch.chdir(checkpoint.parent)
     write_video(Path("short.mp4"), [np.full((64, 64, 3), 90, np.uint8)] * 5, 30)
     before, content = sorted(Path().iterdir()), checkpoint.read_bytes()
-    assert cli.main(["export", "best.pt", *arguments]) == 2
+    assert cli.main(["export", "best.safetensors", *arguments]) == 2
     error = capsys.readouterr().err
     for word in words:
         assert word in error

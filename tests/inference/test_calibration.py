@@ -46,8 +46,8 @@ def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     for source in found.values():
         assert (source["windows"], source["recordings"]) == (3 + 5, 2)
         assert source["temperature"] is None  # by two recordings
-    save(tmp_path / "best.pt", checkpoint._replace(calibration=found))
-    loaded = load(tmp_path / "best.pt")
+    save(tmp_path / "best.safetensors", checkpoint._replace(calibration=found))
+    loaded = load(tmp_path / "best.safetensors")
     assert loaded.calibration == found
     assert calibration_for(loaded, Reading()).to_dict() == found["quality"]
     assert calibration_for(loaded, Reading("corners")).to_dict() == found["quality of corners"]

@@ -22,7 +22,7 @@ def checkpoint() -> Checkpoint:
 
 
 def test_round_trip(checkpoint, tmp_path):
-    path = tmp_path / "run.pt"
+    path = tmp_path / "run.safetensors"
     save(path, checkpoint)
     loaded = load(path)
     assert not loaded.model.training
@@ -32,16 +32,18 @@ def test_round_trip(checkpoint, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.promise("the disk is full while a checkpoint is written", "the old one stays")
 def test_a_failed_write_keeps_the_old_file(checkpoint, tmp_path, monkeypatch):
-    path = tmp_path / "run.pt"
+    path = tmp_path / "run.safetensors"
     save(path, checkpoint)
     before = path.read_bytes()
 
-    def full(content, file):
-        file.write_bytes(b"half")
+    def full(file, content):
+        with file.open("wb") as half:
+            half.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(type(path), "write_bytes", full)
     with pytest.raises(InputError, match="No space left"):
         save(path, checkpoint)
     assert path.read_bytes() == before
@@ -71,10 +73,11 @@ def write(path, content: str, checkpoint):
 CONTENTS = ["none", "text", "empty", "cut off", "pickled object", "a list", "other weights", "unknown network"]
 
 
+@pytest.mark.promise("a file is no checkpoint, or holds objects", "refused with its name")
 @pytest.mark.parametrize("content", CONTENTS)
 def test_files_that_are_no_checkpoint(content, checkpoint, tmp_path):
-    path = write(tmp_path / "bad.pt", content, checkpoint)
-    with pytest.raises(InputError, match=r"bad\.pt"):
+    path = write(tmp_path / "bad.safetensors", content, checkpoint)
+    with pytest.raises(InputError, match=r"bad\.safetensors"):
         load(path)
 
 
@@ -99,8 +102,8 @@ def test_released_stream_net(prefix, released_state, tmp_path):
 
 @pytest.mark.parametrize("content", CONTENTS[:-2])
 def test_files_that_are_no_released_weights(content, checkpoint, tmp_path):
-    path = write(tmp_path / "bad.pt", content, checkpoint)
-    with pytest.raises(InputError, match=r"bad\.pt"):
+    path = write(tmp_path / "bad.safetensors", content, checkpoint)
+    with pytest.raises(InputError, match=r"bad\.safetensors"):
         load_released(path)
 
 

@@ -15,8 +15,8 @@ from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.methods import Reading
 from rppg_graph.inference.predict import predict_video
 from rppg_graph.models import MODELS
-from rppg_graph.models.checkpoint import Checkpoint
-from rppg_graph.models.weights import FOLDER, SHIPPED, load_weights, read_weights, write_weights
+from rppg_graph.models.checkpoint import Checkpoint, load
+from rppg_graph.models.weights import FOLDER, SHIPPED, load_weights, write_weights
 from rppg_graph.synthetic import generate
 
 OPTIONS = {"size": 16, "clip_frames": 32, "stages": [[1, 4, 2]]}
@@ -36,7 +36,7 @@ def checkpoint() -> Checkpoint:
 def test_what_goes_in_comes_out(checkpoint, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_weights(path, checkpoint)
-    found = read_weights(path)
+    found = load(path)
     assert (found.config, found.fps, found.mean_bpm) == (checkpoint.config, 29.97, 71.5)
     assert (found.calibration, found.training) == (checkpoint.calibration, {})
     assert not found.model.training
@@ -70,7 +70,7 @@ def test_files_that_are_no_weights_of_ours(kind, checkpoint, tmp_path):
         other = OPTIONS | {"stages": [[1, 4, 2], [1, 4, 1]]}
         write_weights(path, checkpoint._replace(config={"model": {"name": "stgnet_small", "options": other}}))
     with pytest.raises(InputError, match=re.escape(str(path))):
-        read_weights(path)
+        load(path)
 
 
 def test_a_name_that_does_not_exist_meets_the_nearest():

@@ -14,6 +14,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.files import refuse_lfs_pointer
 
 SEVEN_BIT_JUMP, SEVEN_BIT_CLOSE = 40.0, 15.0  # bpm between neighbours: no heart jumps so far; what closes one
+MOST_BYTES = 256 << 20  # of a label file: an oximeter of 500 Hz writes less in a day
 LEAVE_OUT = "Restore the file from the dataset, or leave this recording out."
 
 
@@ -25,6 +26,8 @@ def read_text(path: Path) -> str:
     """
     refuse_lfs_pointer(path)
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise InputError(f"{path}: {size >> 20} MiB of text, and {MOST_BYTES >> 20} are read at most. {LEAVE_OUT}")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}. {LEAVE_OUT}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +11,12 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from PIL import Image
 
 from rppg_graph.data.picture import Picture
 from rppg_graph.data.recordings.labels import make_reference
 from rppg_graph.data.video import read_pictures
-from rppg_graph.data.video_file import opened
+from rppg_graph.data.video_file import opened, refuse_size
 from rppg_graph.errors import InputError
 from rppg_graph.files import refuse_lfs_pointer
 
@@ -155,6 +157,7 @@ def read_images(paths: Sequence[Path], seconds: np.ndarray) -> Frames:
         except OSError as error:
             raise InputError(f"{path}: frame {frame}: {error.strerror or error}. Restore the image.") from error
         # imdecode instead of imread: any file name, and 16-bit or grey images come out as 8-bit BGR.
+        refuse_size(path, *_declared_size(path, data))
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
         if image is None:
             refuse_lfs_pointer(path)
@@ -169,6 +172,19 @@ def read_images(paths: Sequence[Path], seconds: np.ndarray) -> Frames:
                 f"{size[1]}×{size[0]}. Restore the image."
             )
         yield float(when), cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _declared_size(path: Path, data: np.ndarray) -> tuple[int, int]:
+    """Width and height by an image's header, (0, 0) where Pillow knows none: some bytes may claim terabytes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its own limit is another
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                return image.size
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{path}: a picture that no camera makes ({error}); delete it") from error
+        except (OSError, ValueError, SyntaxError):
+            return 0, 0
 
 
 def frames_to_uint8(frames: np.ndarray, brightest: float, path: Path, first: int) -> np.ndarray:

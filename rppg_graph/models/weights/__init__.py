@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from rppg_graph.errors import InputError
 from rppg_graph.files import write_whole
-from rppg_graph.models.checkpoint import Checkpoint, rebuilt
+from rppg_graph.models.checkpoint import Checkpoint, load, write_tensors
 from rppg_graph.registry import choose
 
 FOLDER = Path(__file__).parent
@@ -26,25 +23,7 @@ def load_weights(name: str) -> Checkpoint:
     Raises:
         InputError: a name that is not in SHIPPED.
     """
-    return read_weights(choose("weights", SHIPPED, name))
-
-
-def read_weights(path: Path) -> Checkpoint:
-    """A network from a file that `write_weights` wrote.
-
-    Raises:
-        InputError: no such file, not one of these, or weights that do not fit the network it names.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            fields = json.loads((file.metadata() or {})["checkpoint"])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except OSError as error:
-        raise InputError(f"cannot read the weights {path}: {error.strerror or error}") from error
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path} does not hold weights of this project ({str(error)[:120]})") from error
-    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    return Checkpoint(rebuilt(fields["config"], state, path), training={}, **fields)
+    return load(choose("weights", SHIPPED, name))
 
 
 def write_weights(path: Path, checkpoint: Checkpoint) -> None:
@@ -62,4 +41,4 @@ def write_weights(path: Path, checkpoint: Checkpoint) -> None:
     if lost:
         raise InputError(f"{path}: {lost[0]} is not finite in float16; train with a lower train.learning_rate")
     fields = {name: getattr(checkpoint, name) for name in FIELDS}
-    write_whole(path, lambda part: part.write_bytes(save(state, {"checkpoint": json.dumps(fields)})))
+    write_whole(path, lambda part: write_tensors(part, state, fields))
