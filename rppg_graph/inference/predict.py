@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -22,6 +23,7 @@ from rppg_graph.inference.stream import Stream, Update
 from rppg_graph.inference.wave_stream import RawWave, finite_runs
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
+from rppg_graph.pulse.hrv import beat_to_beat, no_beats
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.uncertainty import deviation_bpm
 from rppg_graph.pulse.votes import PooledSpectra
@@ -83,6 +85,11 @@ class Prediction:
     def seconds(self) -> np.ndarray:
         """(T,) times of the wave's samples."""
         return np.arange(len(self.bvp)) / self.fps
+
+    @cached_property
+    def beat_to_beat(self) -> dict[str, Any]:
+        """Variability and breathing, see `pulse.hrv.beat_to_beat`."""
+        return no_beats("there is no heart rate") if self.rate.bpm is None else beat_to_beat(self.bvp, self.fps)
 
 
 def predict_video(

@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from rppg_graph.inference.methods import Method
 from rppg_graph.inference.wave_stream import finite_runs
 from rppg_graph.pulse.filters import check_fps, frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate
+from rppg_graph.pulse.hrv import beat_to_beat
 from rppg_graph.pulse.judgement import Judgement
 from rppg_graph.pulse.overlap_add import OverlapAdd
 from rppg_graph.pulse.uncertainty import Calibration
 
 CONTEXT_SECONDS = 2.0  # of wave kept before the window: a filter's edge, and that of POS, lies there
+BEATS_EVERY_SECONDS = 10.0
 WARM_FPS = 30.0
 KEPT_SECONDS = 300.0  # of wave that is kept for the beats
 PATIENCE = 1.25  # steps without a new stretch of wave after which an update comes all the same
@@ -45,6 +48,8 @@ class Update:
         face_share: share of the window's frames in which the face was found.
         speed: seconds of video that a second of computing takes in; below 1 is slower than real time.
         skipped_steps: steps left out so far because computing was behind.
+        beat_to_beat: of the last ``KEPT_SECONDS``, see ``pulse.hrv.beat_to_beat``; None without a heart rate. It is
+            computed anew every ``BEATS_EVERY_SECONDS``.
     """
 
     seconds: float
@@ -60,6 +65,7 @@ class Update:
     face_share: float
     speed: float
     skipped_steps: int
+    beat_to_beat: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, object]:
         """All but the wave, as JSON takes it; times in seconds, rates in beats per minute."""
@@ -117,6 +123,7 @@ class Stream:
         self._seen: float | None = None  # when there was a face last
         self.box: Box | None = None  # of the face in the newest frame that was searched
         self._long = OverlapAdd()  # of the windows' waves
+        self._beats_seconds, self._beat_to_beat = -math.inf, {}
         self._picture, self._stands_still = np.empty(0), False
         self._wave_fps = self.fps
         self._restart(0.0)
@@ -212,7 +219,13 @@ class Stream:
             face_share=self._faces.total / len(self._faces),
             speed=self._costs.span / (self._costs.total + spent),
             skipped_steps=self.skipped_steps,
+            beat_to_beat=self._beats(now) if rate.bpm is not None and not refusal else None,
         )
+
+    def _beats(self, now: float) -> dict[str, Any]:
+        if now - self._beats_seconds >= BEATS_EVERY_SECONDS:
+            self._beats_seconds, self._beat_to_beat = now, beat_to_beat(*self.long_wave())
+        return self._beat_to_beat
 
     def _read(self, now: float) -> tuple[np.ndarray, np.ndarray, HeartRate, Judgement | None]:
         """The window's filtered wave (T,), its times (T,), its heart rate and what is judged of it.
@@ -266,7 +279,7 @@ def warm_up(method: Method) -> None:
     crop = rng.integers(60, 200, (method.crop_size, method.crop_size, 3), np.uint8)
     for number in range(round(WARM_FPS * max(method.least_seconds, WINDOW_SECONDS)) + 2):
         wave.push(FaceFrame(number / WARM_FPS, crop + np.uint8(rng.integers(0, 20)), (0.0, 0.0, 1.0, 1.0), True))
-    wave.result()
+    beat_to_beat(filtered(wave.result().bvp, WARM_FPS), WARM_FPS)
 
 
 class _Recent:

@@ -49,11 +49,32 @@ def facts(prediction: Prediction) -> dict[str, str]:
         "signal quality": f"{p.rate.quality:.2f} of 1{'  (poor: do not rely on it)' * (p.rate.quality < POOR)}",
         "face": f"in {p.frames_with_face} of {p.frames} frames ({p.frames_with_face / max(p.frames, 1):.0%})",
     }
+    told |= beats_told(p.beat_to_beat)
     if p.scatter is not None:
         sd = "none" if p.scatter.sd_bpm is None else f"{p.scatter.sd_bpm:.2f} bpm"
         variance = f"mean variance of the wave {np.nanmean(p.scatter.variance):.3f}"
         told["Monte Carlo"] = f"sd of the heart rate {sd}, {variance} ({p.scatter.samples} samples)"
     return told
+
+
+BEATS = {  # of `pulse.hrv.beat_to_beat`: name, decimals, unit
+    "mean_interval_ms": ("mean interval", 0, " ms"), "sdnn_ms": ("SDNN", 0, " ms"), "rmssd_ms": ("RMSSD", 0, " ms"),
+    "pnn50_percent": ("pNN50", 0, " %"), "lf_ms2": ("LF", 0, " ms²"), "hf_ms2": ("HF", 0, " ms²"),
+    "lf_hf": ("LF/HF", 2, ""),
+}  # fmt: skip
+
+
+def beats_told(found: dict[str, Any]) -> dict[str, str]:
+    """Variability and breathing in words."""
+    known = [f"{name} {found[key]:.{digits}f}{unit}" for key, (name, digits, unit) in BEATS.items()
+             if found[key] is not None]  # fmt: skip
+    reason = next((found["reasons"][key] for key in BEATS if found[key] is None), None)
+    rest = [] if reason is None else [f"the rest {reason}" if known else f"none: {reason}"]
+    breaths, why = found["breaths_per_minute"], found["reasons"].get("breaths_per_minute")
+    return {
+        "beat to beat": "; ".join([", ".join(known)] * bool(known) + rest),
+        "breathing": f"none: {why}" if breaths is None else f"{breaths:.0f} a minute",
+    }
 
 
 def to_dict(name: str, prediction: Prediction) -> dict[str, Any]:
@@ -78,6 +99,7 @@ def to_dict(name: str, prediction: Prediction) -> dict[str, Any]:
             **{name: _nullable(values) for name, (values, _) in _of_windows(p).items()},
         },
         "fps": p.fps,
+        "beat_to_beat": p.beat_to_beat,
         "mc": None
         if p.scatter is None
         else {

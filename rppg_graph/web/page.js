@@ -199,14 +199,14 @@ function render() {
   $("meter").value = u.quality ?? 0;
   $("quality").textContent = u.bpm === null ? "–" : number(u.quality, 2);
   $("certainty").textContent = u.probability === null ? "–" : `${(100 * u.probability).toFixed(0)} % that it is within 5 bpm`;
-  $("breaths").textContent = u.breaths_per_minute == null ? `– ${u.breathing_reason ? `(${u.breathing_reason})` : ""}` : number(u.breaths_per_minute, 0, "a minute");
+  const hrv = u.beat_to_beat ?? {}, breathless = hrv.reasons?.breaths_per_minute;
+  $("breaths").textContent = breathless ? `– (${breathless})` : number(hrv.breaths_per_minute, 0, "a minute");
   $("pace").textContent = fps === null ? "" : `${fps.toFixed(0)} frames a second${delay === null ? "" : `, delay ${delay.toFixed(1)} s`}`;
-  const hrv = u.variability ?? {};
   $("variability").replaceChildren(...Object.entries(NUMBERS).flatMap(([key, [name, digits, unit]]) => [
     Object.assign(document.createElement("dt"), { textContent: name }),
     Object.assign(document.createElement("dd"), { textContent: number(hrv[key], digits, unit), title: hrv.reasons?.[key] ?? "" }),
   ]));
-  $("variability-reason").textContent = [...new Set(Object.values(hrv.reasons ?? {}))].slice(0, 2).join("; ");
+  $("variability-reason").textContent = [...new Set(Object.keys(NUMBERS).map((key) => hrv.reasons?.[key]).filter(Boolean))].slice(0, 2).join("; ");
   $("csv").disabled = $("report").disabled = !last?.wave;
   drawWave(u);
   drawSpectrum(u);
