@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
-from rppg_graph.data.video import probe, read_coded, read_video
+from rppg_graph.data.source import opened_source
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.judged import Verdict, by_evidence
@@ -100,11 +100,12 @@ def predict_video(
     policy: str = "fail",
     face: int | None = None,
     fps: float | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Prediction:
     """The pulse of the face in a video, streamed: memory does not grow with its length.
 
     Args:
-        path: a video file.
+        path: a video file, or another source of `data.source.opened_source`, which ``size`` is for.
         method: a classical method or a network, which knows the size of the crops and the frame rate that it reads.
         detector, policy, face: how the face is found, see ``data.face.FaceCropper``.
         fps: the true frame rate, where the file's clock is wrong.
@@ -112,15 +113,15 @@ def predict_video(
     Raises:
         InputError: not a usable video, no face (or in too few frames), shorter than the method needs.
     """
-    info = probe(path)
-    video_fps = check_fps(fps or info.fps)
+    source = opened_source(path, fps, size)
+    video_fps = check_fps(source.fps)
     highest_hz = usable_band(PULSE_BAND_HZ, video_fps)[1]
     if highest_hz < PULSE_BAND_HZ[1]:
         end = f"{video_fps:.3g} frames a second show heart rates up to {60 * highest_hz:.0f} bpm; a faster heart"
         warnings.warn(f"{path}: {end} is read wrongly", stacklevel=2)
     cropper = FaceCropper(method.crop_size, detector, policy, face)
     tally = Tally()
-    with tqdm(read_coded(path, fps), total=info.frames, desc=Path(path).name, unit="frame", leave=False) as frames:
+    with tqdm(source.frames, total=source.count, desc=path.name, unit="frame", leave=False, disable=None) as frames:
         raw = method.wave(tally.count(cropper.crops(frames, str(path))), video_fps)
     return summarise(method.name, raw, tally, str(path))
 
@@ -138,9 +139,10 @@ def first_clip(
 
     None where no stretch with a face is long enough.
     """
-    network, grid_fps = network_of(method), fps or probe(path).fps
+    network, source = network_of(method), opened_source(path, fps)
+    grid_fps = source.fps
     frames, grid_fps = (2, grid_fps) if network is None else (network.clip_frames, network.wave_fps(grid_fps))
-    faces = FaceCropper(method.crop_size, detector, policy, face).crops(read_video(path, fps), str(path))
+    faces = FaceCropper(method.crop_size, detector, policy, face).crops(source.frames, str(path))
     return next((clip.video for clip in cut_clips(faces, grid_fps, frames, frames)), None)
 
 

@@ -116,6 +116,32 @@ def _of_windows(p: Prediction) -> dict[str, tuple[np.ndarray, int]]:
     return {name: value for name, value in known.items() if value[0] is not None}
 
 
+def row_of(name: str, prediction: Prediction | None, error: str | None, remarks: Sequence[str]) -> dict[str, Any]:
+    """A video in one row of a table: its numbers, or the error that it failed with."""
+    p = prediction
+    row = {"video": name, "error": error, "remarks": "; ".join(remarks)}
+    if p is None:
+        return row
+    return row | {
+        "bpm": p.rate.bpm, "interval_bpm": p.interval_bpm, "probability": p.verdict and p.verdict.probability,
+        "quality": p.rate.quality, "reason": p.rate.reason, "seconds": len(p.bvp) / p.fps, "frames": p.frames,
+        "frames_with_face": p.frames_with_face, **{key: p.beat_to_beat[key] for key in (*BEATS, "breaths_per_minute")},
+    }  # fmt: skip
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of `row_of` as CSV."""
+    text = io.StringIO(newline="")
+    names = ["video", "bpm", "interval_bpm", "probability", "quality", "reason", "error", "seconds", "frames",
+             "frames_with_face", *BEATS, "breaths_per_minute", "remarks"]  # fmt: skip
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(
+        {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()} for row in rows
+    )
+    return text.getvalue()
+
+
 def csv_of(prediction: Prediction) -> str:
     """One row a sample; heart rate, interval and deviation are those of the window whose centre is nearest."""
     p = prediction
