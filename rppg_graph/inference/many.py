@@ -45,5 +45,5 @@ def predict_each(
                 prediction, error = None, failed if isinstance(failed, InputError) else InputError(f"{path}: {failed}")
         if prediction is not None and calibration is not None:
             prediction = by_calibration(prediction, calibration)
-        said = (str(warning.message) for warning in caught if issubclass(warning.category, UserWarning))
-        yield Outcome(path, prediction, [text.removeprefix(f"{path}: ") for text in said], error)
+        said, ours = (str(warning.message) for warning in caught), f"{path}: "  # not what other packages remark
+        yield Outcome(path, prediction, [text.removeprefix(ours) for text in said if text.startswith(ours)], error)

@@ -3,7 +3,7 @@
 
 const TALLEST = 360;       // rows of a frame that is sent; the face in it is large enough, and a 4K camera no burden
 const GROUP = 5, GROUP_SECONDS = 0.15;
-const MOST_AT_ONCE = 10, MOST_WAITING = 90;  // frames; of more, every other one is left out: computing is too slow
+const MOST_AT_ONCE = 10, MOST_WAITING = 45;  // frames; of more, every other one is left out: computing is too slow
 const NUMBERS = {          // of the variability: name → what it is called, decimals, unit
   mean_interval_ms: ["mean interval", 0, "ms"], sdnn_ms: ["SDNN", 0, "ms"], rmssd_ms: ["RMSSD", 0, "ms"],
   pnn50_percent: ["pNN50", 0, "%"], lf_ms2: ["LF", 0, "ms²"], hf_ms2: ["HF", 0, "ms²"], lf_hf: ["LF/HF", 2, ""],

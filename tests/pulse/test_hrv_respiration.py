@@ -7,7 +7,7 @@ import pytest
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.beats import find_beats, regular_intervals
-from rppg_graph.pulse.hrv import LEAST_SECONDS, beat_to_beat, heart_rate_variability
+from rppg_graph.pulse.hrv import LEAST_QUALITY, LEAST_SECONDS, beat_to_beat, heart_rate_variability
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.respiration import respiration_rate
 
@@ -141,3 +141,13 @@ def test_contact_pulse_of_59_bpm(shared_data):
     beats = find_beats(wave, 100)
     assert 60 / np.diff(beats).mean() == pytest.approx(58.90, abs=0.1)
     assert len(beats) == 24
+
+
+def test_the_page_names_what_each_needs(repository):
+    lines = (repository / "docs" / "predict.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    needs = {name: row[1:3] for row in rows if len(row) == 3 for name in row[0].split(", ")}
+    titles = {"mean interval": "mean_interval_ms", "SDNN": "sdnn_ms", "RMSSD": "rmssd_ms", "pNN50": "pnn50_percent",
+              "LF": "lf_ms2", "HF": "hf_ms2", "LF/HF": "lf_hf"}  # fmt: skip
+    for title, name in titles.items():
+        assert [float(cell) for cell in needs[title]] == [LEAST_SECONDS[name], LEAST_QUALITY[name]], title
