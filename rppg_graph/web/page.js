@@ -194,7 +194,8 @@ function render() {
   $("bpm").textContent = number(u.bpm, 0);
   $("interval").textContent = u.bpm !== null && u.interval_bpm !== null && u.interval_bpm <= 10 ? `± ${u.interval_bpm.toFixed(0)}` : "";
   const doubt = u.bpm !== null && u.quality < 0.3 ? "The signal is poor: do not rely on this number." : "";
-  const reason = u.bpm === null ? u.reason : u.at_band_edge ? "At the edge of what can be read: the true rate may lie outside." : doubt;
+  const where = u.reason?.startsWith("no face") ? ": look at the camera, in even light, and come nearer" : "";
+  const reason = u.bpm === null ? u.reason + where : u.at_band_edge ? "At the edge of what can be read: the true rate may lie outside." : doubt;
   if ($("reason").textContent !== reason) $("reason").textContent = reason;
   $("meter").value = u.quality ?? 0;
   $("quality").textContent = u.bpm === null ? "–" : number(u.quality, 2);
@@ -206,7 +207,7 @@ function render() {
     Object.assign(document.createElement("dt"), { textContent: name }),
     Object.assign(document.createElement("dd"), { textContent: number(hrv[key], digits, unit), title: hrv.reasons?.[key] ?? "" }),
   ]));
-  $("variability-reason").textContent = [...new Set(Object.keys(NUMBERS).map((key) => hrv.reasons?.[key]).filter(Boolean))].slice(0, 2).join("; ");
+  $("variability-reason").textContent = [...new Set(Object.keys(NUMBERS).map((key) => hrv.reasons?.[key]).filter(Boolean))][0] ?? "";
   $("csv").disabled = $("report").disabled = !last?.wave;
   drawWave(u);
   drawSpectrum(u);
