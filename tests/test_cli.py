@@ -16,6 +16,7 @@ import yaml
 
 from rppg_graph import cli
 from rppg_graph.data.video_writer import write_video
+from rppg_graph.experiments.environment import next_step
 from rppg_graph.models.checkpoint import load
 
 TINY = [
@@ -235,6 +236,31 @@ def test_doctor_says_what_is_usable_and_what_to_type(tmp_path, monkeypatch, caps
     assert findings["backends"]["dense"] == "usable"
     assert "pip install" in findings["backends"]["torch_cluster"]
     assert findings["packages"]["torch"]
+    assert findings["next"].endswith("run.py live --page") or "pytorch.org" in findings["next"]
+    findings["packages"]["neurokit2"] = findings["packages"]["onnx"] = None
+    assert next_step(findings) == "pip install neurokit2"
+
+
+@pytest.mark.slow  # a process each
+@pytest.mark.parametrize(("flags", "heard"), [([], False), (["--verbose"], True)])
+def test_what_other_packages_remark_is_heard_with_verbose_alone(flags, heard, dataset):
+    script = """
+import sys, warnings
+import scipy.signal
+from rppg_graph import cli
+import rppg_graph.cli.predict as command
+exec("def remark(): warnings.warn('of scipy')", vars(scipy.signal) | {"warnings": warnings}, own := {})
+scipy.signal.remark = type(own["remark"])(own["remark"].__code__, vars(scipy.signal) | {"warnings": warnings})
+whole = command.predict_each
+command.predict_each = lambda *a, **k: (scipy.signal.remark(), whole(*a, **k))[1]
+sys.exit(cli.main())
+"""
+    arguments = ["predict", str(dataset / "subject1" / "vid.mp4"), "--method", "pos", *flags]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "heart rate" in done.stdout
+    assert ("of scipy" in done.stderr) == heard
+    assert heard or done.stderr == ""
 
 
 def bad_video(kind: str, folder: Path, dataset: Path) -> Path:

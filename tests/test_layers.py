@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rppg_graph"
 # room → its floor: who stands higher may import who stands lower, never the other way, nor across a floor.
 FLOORS: dict[str, int] = {
     "cli": 8,
-    "experiments": 7,
+    "experiments": 7, "web": 7,
     "report": 6,
     "inference": 5, "training": 5, "export": 5,
     "models": 4, "synthetic": 4,

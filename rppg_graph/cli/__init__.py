@@ -7,6 +7,7 @@ A command is one module here: ``HELP`` (one line), ``EXAMPLES`` (shown by ``--he
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -34,6 +35,9 @@ COMMANDS: dict[str, str] = {
 }
 
 
+OTHERS = r"(torch|torch_geometric|torch_cluster|sklearn|scipy|numba|numpy|neurokit2|matplotlib|pandas|av|onnx)(\.|$)"
+"""Packages whose remarks are not for users."""
+
 # Commands whose work falls into independent pieces: recordings, or runs.
 POOLED = ("preprocess", "synth", "eval", "compare", "ablate")
 
@@ -44,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         keep_freed_memory()
         warnings.formatwarning = lambda message, *_: f"note: {message}\n"
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and not {"-v", "--verbose"} & set(arguments):
+        warnings.filterwarnings("ignore", module=OTHERS)
+    if {"-q", "--quiet"} & set(arguments):
+        os.environ["TQDM_DISABLE"] = "1"  # read where tqdm is imported, with the command
+        warnings.simplefilter("ignore")
     command = next((word for word in arguments if not word.startswith("-")), None)
     parser = _parser(command)
     args, rest = parser.parse_known_args(arguments)
@@ -99,6 +108,9 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
             if name in POOLED:
                 subparser.add_argument("--workers", type=int, metavar="N", help="processes at work at the same time")
                 subparser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://HOST:PORT")
+            loudness = subparser.add_mutually_exclusive_group()
+            loudness.add_argument("-q", "--quiet", action="store_true", help="results and errors alone, no progress")
+            loudness.add_argument("-v", "--verbose", action="store_true", help="also what other packages remark")
             subparser.set_defaults(run=module.run)
         else:
             subparsers.add_parser(name, help=help_line)

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from rppg_graph.experiments.environment import examine  # torch, which --help need not wait for
+    from rppg_graph.experiments.environment import examine, next_step  # torch, which --help need not wait for
 
     writable(args.json)
     findings = examine()
@@ -24,4 +24,5 @@ def run(args: argparse.Namespace) -> None:
     print("\n".join(f"  {name:16} {version or 'not installed'}" for name, version in findings["packages"].items()))
     print("\nKNN backends")
     print("\n".join(f"  {name:16} {state}" for name, state in findings["backends"].items()))
-    write_json(args.json, findings)
+    print(f"\nnext: {next_step(findings)}")
+    write_json(args.json, findings | {"next": next_step(findings)})

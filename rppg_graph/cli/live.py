@@ -16,14 +16,15 @@ from typing import TextIO
 import numpy as np
 
 from rppg_graph.cli import chosen_method
-from rppg_graph.cli.output import POOR, WIDEST_BPM
 from rppg_graph.data.camera import at_own_rate, read_camera
 from rppg_graph.data.video import probe, read_video
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable
+from rppg_graph.inference.judged import POOR, WIDEST_BPM
 from rppg_graph.inference.predict import Stream, Update
 
 EXAMPLES = """\
+  run.py live --page                             # in the browser: the picture, the wave and the numbers
   run.py live                                    # the first webcam, until Ctrl-C
   run.py live --camera 1 --seconds 60
   run.py live --checkpoint runs/demo/train/best.safetensors
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--camera", type=int, default=0, metavar="N", help="number of the webcam (default: 0)")
     source.add_argument("--video", type=Path, metavar="FILE", help="replay a video file at its own rate instead")
+    parser.add_argument("--page", action="store_true", help="show all in the browser, which opens the camera or a file")
+    parser.add_argument("--port", type=int, metavar="N", help="of the page (default: always the same; 0: a free one)")
+    parser.add_argument("--no-browser", action="store_true", help="print the page's address, and open nothing")
     parser.add_argument("--fast", action="store_true", help="replay as fast as possible, leaving nothing out")
     chosen_method.add_arguments(parser)
     chosen_method.add_source(parser)
@@ -54,7 +58,16 @@ def run(args: argparse.Namespace) -> None:
         writable(Path(args.json), args.video, args.checkpoint)
     if args.fps is not None and not (args.video and args.fps > 0):
         raise InputError(f"--fps {args.fps:g}: the true rate, above zero, of a video that --video FILE names")
+    if args.page and (args.video or args.json or args.camera or args.seconds):
+        raise InputError("--page: choose the camera, or drop a video, on the page; leave out the other options")
+    if not args.page and (args.port is not None or args.no_browser):
+        raise InputError("--port and --no-browser are about the page: add --page")
     method, finding, calibration = chosen_method.chosen_method(args)
+    if args.page:
+        from rppg_graph.web.server import serve  # and the report with it, which the lines need not wait for
+
+        name = str(args.checkpoint or args.weights or args.method or chosen_method.DEFAULT)
+        return serve(name, (method, finding | {"face": args.face}, calibration), args.port, not args.no_browser)
     fps = (args.fps or probe(args.video).fps) if args.video else CAMERA_FPS
     stream = Stream(method, fps, **finding, face=args.face, calibration=calibration, real_time=not args.fast)
     source = args.video.name if args.video else f"camera {args.camera}"
@@ -81,7 +94,7 @@ def _follow(
                 continue
             screen.show(update)
             if lines is not None:
-                print(json.dumps(to_dict(update), allow_nan=False), file=lines, flush=True)
+                print(json.dumps(update.to_dict(), allow_nan=False), file=lines, flush=True)
     except BrokenPipeError:  # who read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -90,24 +103,6 @@ def _frames(args: argparse.Namespace) -> Iterator[tuple[float, np.ndarray]]:
     with closing(read_video(args.video, args.fps) if args.video else read_camera(args.camera)) as frames:
         paced = at_own_rate(frames) if args.video and not args.fast else frames
         yield from paced if args.seconds is None else takewhile(lambda frame: frame[0] < args.seconds, paced)
-
-
-def to_dict(update: Update) -> dict[str, object]:
-    """What ``--json`` writes of an update; times in seconds, rates in beats per minute."""
-    u = update
-    return {
-        "seconds": round(u.seconds, 3),
-        "bpm": u.bpm,
-        "reason": u.reason,
-        "at_band_edge": u.at_band_edge,
-        "quality": u.quality,
-        "interval_bpm": u.interval_bpm,
-        "probability": u.probability,
-        "face_share": u.face_share,
-        "lag_seconds": u.lag_seconds,
-        "speed": u.speed,
-        "skipped_steps": u.skipped_steps,
-    }
 
 
 def line(update: Update) -> str:

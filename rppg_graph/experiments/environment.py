@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
 
 PACKAGES = (
     "torch", "torch-geometric", "torch-cluster", "torch-scatter", "numpy", "scipy", "numba", "opencv-python", "av",
     "pydantic", "pyyaml", "h5py", "neurokit2", "scikit-image", "matplotlib", "onnx", "onnxruntime", "onnxscript",
 )  # fmt: skip
+EXTRAS = {"torch-cluster", "torch-scatter", "onnx", "onnxruntime", "onnxscript"}  # all works without these
 
 
 def examine() -> dict[str, dict[str, str | None]]:
@@ -37,6 +39,16 @@ def examine() -> dict[str, dict[str, str | None]]:
         "GPUs": ", ".join(gpus) or "none seen by torch",
     }
     return {"machine": machine, "packages": {name: _version(name) for name in PACKAGES}, "backends": backends}
+
+
+def next_step(findings: dict[str, dict[str, str | None]]) -> str:
+    """The one thing to do next, by what `examine` found."""
+    missing = [name for name, known in findings["packages"].items() if known is None and name not in EXTRAS]
+    if missing:
+        return f"pip install {' '.join(missing)}"
+    if findings["machine"]["GPUs"].startswith("none") and shutil.which("nvidia-smi"):
+        return "this torch does not see the GPU: install the build for it that pytorch.org names"
+    return "film a face for 20 seconds in even light, then run.py predict face.mp4, or run.py live --page"
 
 
 def _version(package: str) -> str | None:

@@ -107,9 +107,10 @@ class EnsembleStream:
         self._begin()
 
     def result(self) -> RawWave:
-        """The wave so far; windows that are not certain yet are read by what is known of them."""
-        done = deepcopy(self._done)
-        done.add([*self._waiting, *self._rest()])
+        """The wave so far; windows that are not certain yet are read by what is known of them: live, the latest alone,
+        which is what is shown, for a third of the time."""
+        done, rest = deepcopy(self._done), self._rest()
+        done.add([*self._waiting, *(rest if self.step_seconds is None else rest[-1:])])
         return done.result().since(self._start)
 
     def forget(self, before_seconds: float) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rppg_graph.inference.predict import Prediction
     from rppg_graph.inference.raw_wave import RawWave
 
+WIDEST_BPM = 10.0  # of a half-width that is shown: a wider interval says no more than the certainty
+POOR = 0.3  # signal quality below which a reader is warned
 DRIFT_BPM = 15.0  # that a heart's rate may be from the rate of the whole video in some window
 
 

@@ -23,7 +23,7 @@ def named_method(name: str | Path | None = None) -> Method:
     Raises:
         InputError: none of these, or a checkpoint that cannot be read.
     """
-    return _named(name)[0]
+    return named(name)[0]
 
 
 def predict(
@@ -52,13 +52,13 @@ def predict(
     """
     known = None
     if method is None or isinstance(method, str | Path):
-        method, known = _named(method)
+        method, known = named(method)
     prediction = predict_video(Path(video), method, policy=face_policy, face=face, fps=fps)
     return prediction if known is None else by_calibration(prediction, known)
 
 
-def _named(name: str | Path | None) -> tuple[Method, Calibration | None]:
-    """The method, and what is known about its uncertainty."""
+def named(name: str | Path | None) -> tuple[Method, Calibration | None]:
+    """The method as by ``named_method``, and what is known about its uncertainty."""
     name = DEFAULT if name is None else name
     if name in BY_NAME:
         return BY_NAME[name](), None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from rppg_graph.data.ahead import ahead
 from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
-from rppg_graph.data.video import probe, read_pictures
+from rppg_graph.data.source import opened_source
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.judged import Verdict, by_evidence
@@ -23,6 +24,7 @@ from rppg_graph.inference.raw_wave import RawWave, finite_runs
 from rppg_graph.inference.stream import Stream, Update
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
+from rppg_graph.pulse.hrv import beat_to_beat, no_beats
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.uncertainty import deviation_bpm
 from rppg_graph.pulse.votes import PooledSpectra
@@ -87,6 +89,11 @@ class Prediction:
         """(T,) times of the wave's samples."""
         return np.arange(len(self.bvp)) / self.fps
 
+    @cached_property
+    def beat_to_beat(self) -> dict[str, Any]:
+        """Variability and breathing, see `pulse.hrv.beat_to_beat`."""
+        return no_beats("there is no heart rate") if self.rate.bpm is None else beat_to_beat(self.bvp, self.fps)
+
 
 def predict_video(
     path: Path,
@@ -96,11 +103,12 @@ def predict_video(
     policy: str = "fail",
     face: int | None = None,
     fps: float | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Prediction:
     """The pulse of the face in a video, streamed: memory does not grow with its length.
 
     Args:
-        path: a video file.
+        path: a video file, or another source of `data.source.opened_source`, which ``size`` is for.
         method: a classical method or a network, which knows the size of the crops and the frame rate that it reads.
         detector, policy, face: how the face is found, see ``data.face.FaceCropper``.
         fps: the true frame rate, where the file's clock is wrong.
@@ -108,18 +116,18 @@ def predict_video(
     Raises:
         InputError: not a usable video, no face (or in too few frames), shorter than the method needs.
     """
-    info = probe(path)
-    video_fps = check_fps(fps or info.fps)
+    source = opened_source(path, fps, size)
+    video_fps = check_fps(source.fps)
     highest_hz = usable_band(PULSE_BAND_HZ, video_fps)[1]
     if highest_hz < PULSE_BAND_HZ[1]:
         end = f"{video_fps:.3g} frames a second show heart rates up to {60 * highest_hz:.0f} bpm; a faster heart"
         warnings.warn(f"{path}: {end} is read wrongly", stacklevel=2)
     cropper = FaceCropper(method.crop_size, detector, policy, face)
     tally = Tally()
-    progress = tqdm(total=info.frames, desc=Path(path).name, unit="frame", leave=False)
+    progress = tqdm(total=source.count, desc=path.name, unit="frame", leave=False, disable=None)
     with (
         progress,
-        ahead(read_pictures(path, fps), FRAMES_AHEAD) as frames,
+        ahead(source.frames, FRAMES_AHEAD) as frames,
         ahead(cropper.crops(frames, str(path)), FRAMES_AHEAD) as faces,
     ):
         raw = method.wave(tally.count(faces, progress.update), video_fps)
@@ -139,9 +147,10 @@ def first_clip(
 
     None where no stretch with a face is long enough.
     """
-    network, grid_fps = network_of(method), fps or probe(path).fps
+    network, source = network_of(method), opened_source(path, fps)
+    grid_fps = source.fps
     frames, grid_fps = (2, grid_fps) if network is None else (network.clip_frames, network.wave_fps(grid_fps))
-    faces = FaceCropper(method.crop_size, detector, policy, face).crops(read_pictures(path, fps), str(path))
+    faces = FaceCropper(method.crop_size, detector, policy, face).crops(source.frames, str(path))
     return next((clip.video for clip in cut_clips(faces, grid_fps, frames, frames)), None)
 
 

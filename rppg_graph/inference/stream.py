@@ -5,23 +5,30 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from rppg_graph.data.clips import MAX_GAP_SECONDS
-from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
+from rppg_graph.data.face import DEFAULT_DETECTOR, Box, FaceCropper, FaceFrame
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of
 from rppg_graph.inference.methods import Method
 from rppg_graph.inference.raw_wave import finite_runs
 from rppg_graph.pulse.filters import check_fps, frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate
+from rppg_graph.pulse.hrv import beat_to_beat
 from rppg_graph.pulse.judgement import Judgement
+from rppg_graph.pulse.overlap_add import OverlapAdd
 from rppg_graph.pulse.uncertainty import Calibration
 
 CONTEXT_SECONDS = 2.0  # of wave kept before the window: a filter's edge, and that of POS, lies there
+BEATS_EVERY_SECONDS = 10.0
+WARM_FPS = 30.0
+KEPT_SECONDS = 300.0  # of wave that is kept for the beats
 PATIENCE = 1.25  # steps without a new stretch of wave after which an update comes all the same
+BEHIND_PATIENCE = 2.0  # the same where computing is behind
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Update:
         face_share: share of the window's frames in which the face was found.
         speed: seconds of video that a second of computing takes in; below 1 is slower than real time.
         skipped_steps: steps left out so far because computing was behind.
+        beat_to_beat: of the last ``KEPT_SECONDS``, see ``pulse.hrv.beat_to_beat``; None without a heart rate. It is
+            computed anew every ``BEATS_EVERY_SECONDS``.
     """
 
     seconds: float
@@ -56,6 +65,12 @@ class Update:
     face_share: float
     speed: float
     skipped_steps: int
+    beat_to_beat: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """All but the wave, as JSON takes it; times in seconds, rates in beats per minute."""
+        told = {field.name: getattr(self, field.name) for field in fields(self) if not field.name.startswith("wave")}
+        return told | {"seconds": round(self.seconds, 3)}
 
 
 class Stream:
@@ -106,19 +121,24 @@ class Stream:
         self._seconds = self._updated = -math.inf  # of the newest frame, of the latest update
         self._behind_seconds = 0.0
         self._seen: float | None = None  # when there was a face last
+        self.box: Box | None = None  # of the face in the newest frame that was searched
+        self._long = OverlapAdd()  # of the windows' waves
+        self._beats_seconds, self._beat_to_beat = -math.inf, {}
         self._picture, self._stands_still = np.empty(0), False
+        self._wave_fps = self.fps
         self._restart(0.0)
 
     def remarks(self) -> list[str]:
         """What is worth knowing about the faces so far, see ``data.face.FaceCropper.remarks``."""
         return self._cropper.remarks()
 
-    def push(self, seconds: float, rgb: np.ndarray) -> Update | None:
+    def push(self, seconds: float, rgb: np.ndarray, waiting_seconds: float = 0.0) -> Update | None:
         """Take a frame, and give an update where one is due.
 
         Args:
             seconds: the frame's time, 0 or more, on any clock.
             rgb: (H, W, 3) uint8.
+            waiting_seconds: of frames that wait where this one comes from; they count as computing that is behind.
 
         Raises:
             InputError: a time that is not after that of the frame before, or a picture of another kind.
@@ -126,6 +146,7 @@ class Stream:
         self._check(seconds, rgb)
         passed, self._seconds = seconds - self._seconds, seconds
         self._started = time.perf_counter()
+        self._behind = self.real_time and max(self._behind_seconds, waiting_seconds) > self.step_seconds / 2
         self.frames += 1
         picture = rgb[::4, ::4].copy()  # enough to tell a camera that hangs and repeats itself: sensors have noise
         self._stands_still, self._picture = np.array_equal(picture, self._picture), picture
@@ -151,19 +172,19 @@ class Stream:
 
     def _take(self, face: FaceFrame) -> Update | None:
         self._faces.add(face.seconds, face.detected)
+        self.box = face.box
         stepped = False
         if face.crop is not None:
             if self._seen is None or face.seconds - self._seen > MAX_GAP_SECONDS:
                 self._restart(face.seconds)
             self._seen = face.seconds
-            behind = self.real_time and self._behind_seconds > self.step_seconds / 2
-            stepped = self._wave.push(face, skip=behind)
-            self.skipped_steps += stepped and behind
-            stepped = stepped and not behind
+            stepped = self._wave.push(face, skip=self._behind)
+            self.skipped_steps += stepped and self._behind
+            stepped = stepped and not self._behind
         return self._update(face.seconds) if stepped or self._is_due(face.seconds) else None
 
     def _is_due(self, seconds: float) -> bool:
-        return seconds - self._updated >= PATIENCE * self.step_seconds
+        return seconds - self._updated >= (BEHIND_PATIENCE if self._behind else PATIENCE) * self.step_seconds
 
     def _restart(self, seconds: float) -> None:
         """Begin a wave: nothing before belongs to it."""
@@ -198,7 +219,13 @@ class Stream:
             face_share=self._faces.total / len(self._faces),
             speed=self._costs.span / (self._costs.total + spent),
             skipped_steps=self.skipped_steps,
+            beat_to_beat=self._beats(now) if rate.bpm is not None and not refusal else None,
         )
+
+    def _beats(self, now: float) -> dict[str, Any]:
+        if now - self._beats_seconds >= BEATS_EVERY_SECONDS:
+            self._beats_seconds, self._beat_to_beat = now, beat_to_beat(*self.long_wave())
+        return self._beat_to_beat
 
     def _read(self, now: float) -> tuple[np.ndarray, np.ndarray, HeartRate, Judgement | None]:
         """The window's filtered wave (T,), its times (T,), its heart rate and what is judged of it.
@@ -219,8 +246,9 @@ class Stream:
             self._wave.forget((raw.start + run.stop) / raw.fps - self.window_seconds - CONTEXT_SECONDS)
             if run.stop - run.start < length:
                 return *nothing, HeartRate(None, reason=self._too_short(now)), None
-            wave = filtered(raw.bvp[run], raw.fps)[-length:]
-            seconds = (raw.start + np.arange(run.stop - length, run.stop)) / raw.fps
+            wave, first = filtered(raw.bvp[run], raw.fps)[-length:], raw.start + run.stop - length
+            seconds = (first + np.arange(length)) / raw.fps
+            self._keep(first, wave, raw.fps)
             if raw.spectra is not None:
                 judged = raw.windows[-1].judgement if raw.windows else None
                 return wave, seconds, raw.spectra.heart_rate(seconds[0], seconds[-1]), judged
@@ -229,11 +257,29 @@ class Stream:
             self._restart(now)
             return *nothing, HeartRate(None, reason=f"{error}; the window begins anew"), None
 
+    def _keep(self, first: int, wave: np.ndarray, fps: float) -> None:
+        self._wave_fps = fps
+        self._long.forget(first + len(wave) - round(KEPT_SECONDS * fps))
+        self._long.add(first, wave)
+
+    def long_wave(self) -> tuple[np.ndarray, float]:
+        """The waves (T,) of the last ``KEPT_SECONDS`` in one, NaN where there is none, and their rate."""
+        return self._long.result(), self._wave_fps
+
     def _too_short(self, now: float) -> str:
         seen = now - self._since
         if seen < self.window_seconds + 2 * self.step_seconds:
             return f"a face for {seen:.1f} of {self.window_seconds:.4g} s so far"
         return f"computing is slower than the frames come: {self.skipped_steps} steps were left out"
+
+
+def warm_up(method: Method) -> None:
+    """Read noise once: what compiles and loads at the first step would keep a camera waiting for seconds."""
+    wave, rng = method.stream(WARM_FPS, 1.0), np.random.default_rng(0)
+    crop = rng.integers(60, 200, (method.crop_size, method.crop_size, 3), np.uint8)
+    for number in range(round(WARM_FPS * max(method.least_seconds, WINDOW_SECONDS)) + 2):
+        wave.push(FaceFrame(number / WARM_FPS, crop + np.uint8(rng.integers(0, 20)), (0.0, 0.0, 1.0, 1.0), True))
+    beat_to_beat(filtered(wave.result().bvp, WARM_FPS), WARM_FPS)
 
 
 class _Recent:

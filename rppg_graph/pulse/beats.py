@@ -32,6 +32,9 @@ def find_beats(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE
     Raises:
         InputError: as `heart_rate`.
 
+    neurokit2's peaks are steadier in white noise and less so on a contact pulse beside an electrocardiogram, see
+    benchmarks/hrv.py.
+
     Source: Hemon, Phillips, Physiological Measurement 37(3), 2016 (comparison of such marks).
     """
     return _beats(wave, fps, heart_rate(wave, fps, band_hz))

@@ -86,7 +86,7 @@ def view_network(model: nn.Module, clip: Tensor, fps: float, show_face: bool = F
         fps: of the clip.
         show_face: keep the crop in the middle of the clip.
     """
-    with seen_graphs(model) as graphs, _seen_masks(model) as masks:
+    with seen_graphs(model) as graphs, seen_masks(model) as masks:
         model(clip)  # the first pass warms up too
     neighbours = [_neighbours(graph, place, share) for graph in graphs for place, share in PLACES.items()]
     patches = graphs[0].grid if graphs else None
@@ -119,7 +119,7 @@ def seen_graphs(model: nn.Module) -> Iterator[list[SeenGraph]]:
 
 
 @contextmanager
-def _seen_masks(model: nn.Module) -> Iterator[list[tuple[str, Tensor]]]:
+def seen_masks(model: nn.Module) -> Iterator[list[tuple[str, Tensor]]]:
     """A list that the forward passes within fill: name and attention mask."""
     masks: list[tuple[str, Tensor]] = []
 

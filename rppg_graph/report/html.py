@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from rppg_graph.files import write_text
 from rppg_graph.inference.evaluate import comparisons
 from rppg_graph.pulse.evaluation import Evaluation
-from rppg_graph.pulse.filters import PULSE_BAND_HZ
-from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.measure import Measurement, Wave
 from rppg_graph.pulse.metrics import METRICS, Metric
 from rppg_graph.report.agreement import bland_altman, correlation, signed
 from rppg_graph.report.graph_figures import network_section
 from rppg_graph.report.graph_view import NetworkView
-from rppg_graph.report.page import COLOURS, figure, figures, picture, table, write_page
-from rppg_graph.report.recording import Compared, Trace, compared, recording_figures
+from rppg_graph.report.page import COLOURS, figures, page, table
+from rppg_graph.report.recording import compared, recording_figures
 from rppg_graph.report.svg import text_of
 
 NONE = "–"
@@ -53,42 +52,7 @@ def write_evaluation_report(
     ]
     for name, view in (networks or {}).items():
         body += [f"<h2>Inside {escape(name)}</h2>", network_section(view)]
-    write_page(path, "Pulse from face video: evaluation", body)
-
-
-def write_prediction_report(
-    path: Path, name: str, method: str, bvp: np.ndarray, fps: float, rate: HeartRate, track: HeartRateTrack,
-    facts: Mapping[str, str], interval_bpm: np.ndarray | None = None,
-    network: NetworkView | None = None, face: np.ndarray | None = None,
-) -> None:  # fmt: skip
-    """Write the report of one video without a reference.
-
-    Args:
-        path: the file.
-        name: of the video.
-        bvp: (T,) filtered, NaN where there is no face.
-        facts: what else to say, by name.
-        interval_bpm: (n,) half the 95 % interval of each window of the track, where the method is calibrated.
-        network: what `report.graph_view.view_network` saw, where the method is a network.
-        face: a face crop (S, S, 3) uint8 to be shown.
-    """
-    headline = f"{rate.bpm:.1f} bpm" if rate.bpm is not None else f"No heart rate: {rate.reason}"
-    trace = Trace(bvp, fps, track, rate.bpm, interval_bpm)
-    lines = "".join(f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>" for what, value in facts.items())
-    body = [
-        f"<h1>{escape(name)}</h1>",
-        f'<p class="big">{escape(headline)}</p>',
-        f"<dl><dt>method</dt><dd>{escape(method)}</dd>{lines}</dl>",
-        '<p class="quiet">A research tool, not a medical device.</p>',
-        "<h2>Pulse</h2>",
-        recording_figures([Compared(method, trace, None)], PULSE_BAND_HZ),
-    ]
-    if face is not None:
-        image = f'<img src="{picture(face)}" alt="face crop" width="160" height="160">'
-        body.append(figures([figure(image, "The face as it was cut out: all that the method sees of it.")]))
-    if network is not None:
-        body += [f"<h2>Inside {escape(method)}</h2>", network_section(network)]
-    write_page(path, f"{name}: {method}", body)
+    write_text(path, page("Pulse from face video: evaluation", body))
 
 
 def _stamp(evaluation: Evaluation) -> str:

@@ -12,16 +12,13 @@ from string import Template
 import numpy as np
 from matplotlib.image import imsave
 
-from rppg_graph.files import write_text
-
 COLOURS = 6  # classes m0 to m5 of the template
 
 
-def write_page(path: Path, title: str, body: Sequence[str]) -> None:
-    """Write a whole report: ``body`` is HTML, ``title`` text."""
+def page(title: str, body: Sequence[str]) -> str:
+    """A whole report as HTML: ``body`` is HTML, ``title`` text."""
     template = Template(Path(__file__).with_name("template.html").read_text(encoding="utf-8"))
-    page = template.substitute(title=escape(title), body="\n".join(body))
-    write_text(path, page)
+    return template.substitute(title=escape(title), body="\n".join(body))
 
 
 def figure(svg: str, caption: str, legend: str = "") -> str:

@@ -26,7 +26,7 @@ from rppg_graph.synthetic import generate
 
 KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "probability",
         "face_share", "lag_seconds", "speed",
-        "skipped_steps"}  # fmt: skip
+        "skipped_steps", "beat_to_beat"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -179,18 +179,18 @@ def test_only_the_windows_that_are_guesses_are_refused():
     assert (np.isnan(judged.track.bpm) == (sds > threshold)).all()
 
 
-def test_json_and_csv_show_it(tmp_path):
-    from rppg_graph.cli.predict import WIDEST_BPM, _write_csv, facts, to_dict
+def test_json_and_csv_show_it():
+    from rppg_graph.inference.judged import WIDEST_BPM
+    from rppg_graph.report.prediction import csv_of, facts, to_dict
 
     prediction = summarise("two", method(rate=0.5).wave(faces(400), FPS), Tally(), "test")
     judged = by_calibration(prediction, calibration(threshold=None))
-    shown = json.loads(json.dumps(to_dict(tmp_path / "a.mp4", judged), allow_nan=False))
+    shown = json.loads(json.dumps(to_dict("a.mp4", judged), allow_nan=False))
     assert shown["mc"]["samples"] == 16
     assert shown["mc"]["sd_bpm"] == prediction.scatter.sd_bpm
     assert shown["track"]["sd_bpm"] == prediction.scatter.track_sd_bpm.tolist()
     assert shown["interval_bpm"] == judged.interval_bpm
-    _write_csv(tmp_path / "a.csv", judged)
-    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    rows = list(csv.DictReader(csv_of(judged).splitlines()))
     assert list(rows[0]) == ["seconds", "bvp", "bvp_variance", "bpm", "interval_bpm", "sd_bpm"]
     assert float(rows[7]["bvp_variance"]) == pytest.approx(prediction.scatter.variance[7], abs=1e-6)
     assert judged.interval_bpm > WIDEST_BPM

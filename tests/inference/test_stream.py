@@ -218,7 +218,8 @@ def test_a_blink_of_the_detector_changes_nothing(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS[:3])
-def test_memory_does_not_grow_with_time(method):
+def test_memory_does_not_grow_with_time(method, monkeypatch):
+    monkeypatch.setattr("rppg_graph.inference.stream.KEPT_SECONDS", 30.0)  # so that it is full after a minute
     stream, size = Stream(method, 15.0, detector="bright", real_time=False), {}
     tracemalloc.start()
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.beats import find_beats, regular_intervals
-from rppg_graph.pulse.hrv import LEAST_SECONDS, heart_rate_variability
+from rppg_graph.pulse.hrv import LEAST_QUALITY, LEAST_SECONDS, beat_to_beat, heart_rate_variability
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.respiration import respiration_rate
 
@@ -62,6 +62,27 @@ def test_each_measure_waits_for_its_duration(breathing_pulse, seconds):
     assert found.to_dict()["beats"] == len(found.beats_seconds)
 
 
+def test_a_noisy_pulse_keeps_its_mean_interval_alone(breathing_pulse):
+    waves = (prepare_native(breathing_pulse(130, 15, noise)[0], 30) for noise in (0, 1))
+    clean, noisy = (heart_rate_variability(wave, 30) for wave in waves)
+    assert None not in clean.values.values()
+    known = {name for name, value in noisy.values.items() if value is not None}
+    assert known == {"mean_interval_ms"}
+    assert noisy.values["mean_interval_ms"] == pytest.approx(clean.values["mean_interval_ms"], abs=10)
+    assert "needs a signal quality of 0.95 and it is 0." in noisy.reasons["rmssd_ms"]
+
+
+def test_the_longest_stretch_tells_of_beats_and_breath(breathing_pulse):
+    wave, _ = breathing_pulse(100, 15)
+    wave[300:310] = np.nan
+    found = beat_to_beat(wave, 30)
+    assert found["seconds"] == pytest.approx(89.7, abs=0.1)
+    assert found["breaths_per_minute"] == pytest.approx(15, abs=1)
+    assert found["rmssd_ms"] > 10
+    assert found["reasons"].keys() == {"lf_ms2", "lf_hf"}
+    assert set(beat_to_beat(np.full(9, np.nan), 30)["reasons"]) == {*LEAST_SECONDS, "breaths_per_minute"}
+
+
 @pytest.mark.parametrize("wave", [np.zeros(900), np.random.default_rng(3).standard_normal(1800), np.sin(np.arange(20))])
 def test_what_has_no_beats_has_no_variability_and_no_breath(wave):
     found = heart_rate_variability(wave, 30)
@@ -106,19 +127,27 @@ def test_contact_pulse_agrees_with_the_electrocardiogram_beside_it(shared_data):
     )
     # S waves are its sharpest mark. The column hrv_sdnn_ecg seems to run over 15 intervals, of which the file holds 14:
     # with one of 677 ms before them (88.6 bpm, near its heart rate there) theirs is the column's last value, see below.
-    by_heart = heart_rate_variability(-columns["ecg"], 30)
-    by_pulse = heart_rate_variability(columns["ppg"], 30)
-    assert len(by_heart.beats_seconds) == 15
-    assert len(by_pulse.beats_seconds) == 14  # the last one's rise goes on beyond the end
-    bpm = [60_000 / found.values["mean_interval_ms"] for found in (by_heart, by_pulse)]
-    assert bpm[1] == pytest.approx(bpm[0], abs=1)
-    assert by_pulse.values["sdnn_ms"] == pytest.approx(by_heart.values["sdnn_ms"], rel=0.15)
-    with_the_one_before = np.r_[677, 1e3 * np.diff(by_heart.beats_seconds)]
+    by_heart, by_pulse = (find_beats(wave, 30) for wave in (-columns["ecg"], columns["ppg"]))
+    assert len(by_heart) == 15
+    assert len(by_pulse) == 14  # the last one's rise goes on beyond the end
+    assert 60 / np.diff(by_pulse).mean() == pytest.approx(60 / np.diff(by_heart).mean(), abs=1)
+    assert np.diff(by_pulse).std() == pytest.approx(np.diff(by_heart).std(), rel=0.15)
+    with_the_one_before = np.r_[677, 1e3 * np.diff(by_heart)]
     assert with_the_one_before.std(ddof=1) == pytest.approx(columns["hrv_sdnn_ecg"][-1], rel=0.01)
 
 
 def test_contact_pulse_of_59_bpm(shared_data):
     wave = np.loadtxt(shared_data / "pulse_references" / "heartpy_data1_58.9bpm_100hz.csv")
-    found = heart_rate_variability(wave, 100)
-    assert 60_000 / found.values["mean_interval_ms"] == pytest.approx(58.90, abs=0.1)
-    assert len(found.beats_seconds) == 24
+    beats = find_beats(wave, 100)
+    assert 60 / np.diff(beats).mean() == pytest.approx(58.90, abs=0.1)
+    assert len(beats) == 24
+
+
+def test_the_page_names_what_each_needs(repository):
+    lines = (repository / "docs" / "predict.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    needs = {name: row[1:3] for row in rows if len(row) == 3 for name in row[0].split(", ")}
+    titles = {"mean interval": "mean_interval_ms", "SDNN": "sdnn_ms", "RMSSD": "rmssd_ms", "pNN50": "pnn50_percent",
+              "LF": "lf_ms2", "HF": "hf_ms2", "LF/HF": "lf_hf"}  # fmt: skip
+    for title, name in titles.items():
+        assert [float(cell) for cell in needs[title]] == [LEAST_SECONDS[name], LEAST_QUALITY[name]], title

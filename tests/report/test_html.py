@@ -11,11 +11,10 @@ import torch
 from rppg_graph.inference.evaluate import comparisons
 from rppg_graph.models import MODELS
 from rppg_graph.pulse.evaluation import evaluate_waves
-from rppg_graph.pulse.heart_rate import HeartRate, heart_rate, heart_rate_track
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.metrics import METRICS
 from rppg_graph.report.graph_view import view_network
-from rppg_graph.report.html import worst_first, write_evaluation_report, write_prediction_report
+from rppg_graph.report.html import worst_first, write_evaluation_report
 
 FPS = 30.0
 ABOUT = {"data": "folder <&\"'>", "subjects": "test"}
@@ -197,62 +196,6 @@ def test_differenced_waves_are_summed_up_first(make_wave, tmp_path):
     steps = [np.diff(values, prepend=0) for values in (wave.prediction, wave.label)]
     for one, other in zip(drawn(wave), drawn(Wave("x", "x", *steps, FPS, differenced=True)), strict=True):
         assert one == pytest.approx(other, abs=0.2)
-
-
-@pytest.fixture
-def predicted(make_wave):
-    wave = make_wave("v", 70.0, 70.0).prediction
-    gap = wave.copy()
-    gap[300:400] = np.nan
-    return {"bvp": gap, "fps": FPS, "rate": heart_rate(wave, FPS), "track": heart_rate_track(wave, FPS)}
-
-
-def test_one_video(predicted, network, tmp_path, browse):
-    path = tmp_path / "video.html"
-    facts = {"face": "in 900 of 900 frames <&>"}
-    write_prediction_report(path, "face <&>.mp4", "stgnet", **predicted, facts=facts, network=network)
-    page = path.read_text(encoding="utf-8")
-    assert "face &lt;&amp;&gt;.mp4" in page
-    assert "900 frames &lt;&amp;&gt;" in page
-    assert "data:image" not in page
-    assert 'class="line ref"' not in page
-    assert float(re.search(r'class="big">([\d.]+) bpm', page)[1]) == pytest.approx(70.0, abs=0.2)
-    found, console = browse(path)
-    assert (found["hidden"], found["empty"], found["bare"], console) == ([], 0, 0, [])
-
-
-def test_one_video_with_its_face(predicted, tmp_path, browse):
-    path = tmp_path / "video.html"
-    face = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    write_prediction_report(path, "v.mp4", "pos", **predicted, facts={}, face=face)
-    found, console = browse(path)
-    assert path.read_text(encoding="utf-8").count("data:image/png") == 1
-    assert (found["hidden"], console) == ([], [])
-
-
-def test_one_video_without_a_heart_rate(predicted, tmp_path):
-    path = tmp_path / "video.html"
-    short = {"bvp": predicted["bvp"][:100], "rate": HeartRate(None, reason="too <short>")}
-    short["track"] = heart_rate_track(short["bvp"], FPS)
-    write_prediction_report(path, "v.mp4", "pos", **predicted | short, facts={})
-    page = path.read_text(encoding="utf-8")
-    assert "No heart rate: too &lt;short&gt;" in page
-    assert "no window of ten seconds" in page
-
-
-def test_a_calibrated_interval_is_the_band(predicted, tmp_path):
-    def heights(**more):
-        path = tmp_path / "video.html"
-        write_prediction_report(path, "v.mp4", "net", **predicted, facts={}, **more)
-        page = path.read_text(encoding="utf-8")
-        corners = numbers(re.search(r'class="band m0" d="([^"]*)Z"', page)[1])[1::2]
-        return abs(corners[0] - corners[-1]), "validation recordings" in page
-
-    windows = len(predicted["track"].bpm)
-    narrow, wide = (heights(interval_bpm=np.full(windows, bpm)) for bpm in (1.0, 2.0))
-    assert wide[0] == pytest.approx(2 * narrow[0], abs=0.2)
-    assert narrow[1]
-    assert not heights()[1]
 
 
 @pytest.mark.slow
