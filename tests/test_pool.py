@@ -125,7 +125,7 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
 @pytest.mark.slow
 def test_a_process_that_had_a_pool_ends_when_it_is_done(tmp_path):
     """As the one in which a run of a study cuts its faces: idle workers would keep it for minutes."""
-    people = {"subjects": 2, "seed": 3, "seconds": 0.5, "fps": 10.0, "size": (96, 128), "workers": 2}
+    people = {"subjects": 2, "seed": 3, "seconds": 1.0, "fps": 15.0, "size": (96, 128), "workers": 2}
     process = multiprocessing.get_context("spawn").Process(target=write_dataset, args=(tmp_path / "p",), kwargs=people)
     process.start()
     until = time.monotonic() + 250
