@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.face is not None:
         finding["face"] = args.face
     outcomes = []
-    for outcome in predict_each(videos, method, calibration, fps=args.fps, size=args.size, **finding):
+    for outcome in predict_each(videos, method, calibration, fps=args.fps, raw_size=args.size, **finding):
         if outcome.error is not None and len(videos) == 1:
             raise outcome.error
         outcomes.append(outcome)

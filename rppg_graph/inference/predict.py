@@ -103,12 +103,12 @@ def predict_video(
     policy: str = "fail",
     face: int | None = None,
     fps: float | None = None,
-    size: tuple[int, int] | None = None,
+    raw_size: tuple[int, int] | None = None,
 ) -> Prediction:
     """The pulse of the face in a video, streamed: memory does not grow with its length.
 
     Args:
-        path: a video file, or another source of `data.source.opened_source`, which ``size`` is for.
+        path: a video file, or another source of `data.source.opened_source`, which ``raw_size`` (width, height) is for.
         method: a classical method or a network, which knows the size of the crops and the frame rate that it reads.
         detector, policy, face: how the face is found, see ``data.face.FaceCropper``.
         fps: the true frame rate, where the file's clock is wrong.
@@ -116,7 +116,7 @@ def predict_video(
     Raises:
         InputError: not a usable video, no face (or in too few frames), shorter than the method needs.
     """
-    source = opened_source(path, fps, size)
+    source = opened_source(path, fps, raw_size)
     video_fps = check_fps(source.fps)
     highest_hz = usable_band(PULSE_BAND_HZ, video_fps)[1]
     if highest_hz < PULSE_BAND_HZ[1]:

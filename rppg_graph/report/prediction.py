@@ -7,17 +7,16 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rppg_graph.inference.judged import POOR, WIDEST_BPM
 from rppg_graph.inference.predict import Prediction
 from rppg_graph.pulse.filters import PULSE_BAND_HZ
-from rppg_graph.report.graph_figures import network_section
-from rppg_graph.report.graph_view import NetworkView
-from rppg_graph.report.page import figure, figures, page, picture
-from rppg_graph.report.recording import Compared, Trace, recording_figures
+
+if TYPE_CHECKING:
+    from rppg_graph.report.graph_view import NetworkView
 
 
 def answer(prediction: Prediction) -> str:
@@ -170,6 +169,11 @@ def report_of(
         network: what `report.graph_view.view_network` saw, where the method is a network.
         face: a face crop (S, S, 3) uint8 to be shown.
     """
+    # Figures bring matplotlib, which the screen need not wait for.
+    from rppg_graph.report.graph_figures import network_section
+    from rppg_graph.report.page import figure, figures, page, picture
+    from rppg_graph.report.recording import Compared, Trace, recording_figures
+
     p = prediction
     against = p.verdict.reason if p.verdict is not None and p.rate.bpm is not None else None
     spoken = [f"against it: {against}"] if against else []
