@@ -99,7 +99,8 @@ def shown_readings(kind: str) -> str:
     if not rows:
         return missing("python benchmarks/readings.py" + (" ROOT" if kind == "real" else " --people 60"))
     parts = []
-    for span, title in (("windows", "10-s windows"), ("recordings", "whole recordings")):
+    spans = {"windows": "10-s windows"} | ({"recordings": "whole recordings"} if kind == "real" else {})
+    for span, title in spans.items():
         found = {(row["reading"], row["set"]): row for row in rows if row["span"] == span}
         names, sets = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
         shown = [name for name in names if not name.endswith(OTHER_MASKS)]
@@ -119,7 +120,7 @@ def _with_share(row: dict[str, str] | None) -> str:
 def _named(people: str) -> str:
     """A set's name, with what is known of its folder."""
     for folder, name in SETS.items():
-        people = people.replace(folder, name)
+        people = people.replace(f"{folder}, MPEG", "the same, MPEG").replace(folder, name)
     return people
 
 
