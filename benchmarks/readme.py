@@ -68,10 +68,10 @@ def short_accuracy() -> str:
     alone = {key[0]: float(row["mae_bpm"]) for key, row in found.items() if ", " in key[0] and key[1] == "windows"}
     best = min((name for name in alone if "ensemble" not in name), key=alone.get, default=None)
     ours = [
-        ("**default: map network and formulas**", DEFAULT, "simulated colours"),
+        ("**default: map network and formulas**", DEFAULT, "simulated, rendered"),
         (f"the best single formula there ({best})", best, "nothing"),
         ("POS", BASE, "nothing"),
-        ("the map network alone", MAP, "simulated colours"),
+        ("the map network alone", MAP, "simulated, rendered"),
     ]
     people = next((row["people"] for row in found.values()), "–")
     rows = []

@@ -31,7 +31,7 @@ from rppg_graph.files import claim, keep_apart, write_json, write_text, write_wh
 from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.models import MODELS
-from rppg_graph.models.checkpoint import BEST, best_of, latest, load, save
+from rppg_graph.models.checkpoint import BEST, best_of, is_begun, latest, load, save
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
@@ -47,7 +47,8 @@ from rppg_graph.training.distributed import ranks
 from rppg_graph.training.losses import LOSSES
 from rppg_graph.training.trainer import Trainer, check_steps, read_metrics
 
-CONFIG_FILE, CLAIM = "config.yaml", "claim"  # of a run's folder; the claim is held by who is at work at it
+CONFIG_FILE, VERSIONS_FILE = "config.yaml", "versions.json"  # of a run's folder
+CLAIM = "claim"  # in it, held by who is at work at it
 OWN_LOSS = {"wave": "neg_pearson", "differenced": "mse"}
 
 
@@ -71,7 +72,13 @@ def train_anew(config: str | Path, out: str | Path | None = None, overrides: Seq
     with _alone(folder):
         if ranks().rank == 0:
             start_run(folder, settings)
-        train(settings, folder)
+        try:
+            train(settings, folder)
+        except InputError:
+            if ranks().rank == 0 and not is_begun(folder):  # nothing was learnt: the next try may have this folder
+                for name in (CONFIG_FILE, VERSIONS_FILE, SPLIT_FILE):
+                    (folder / name).unlink(missing_ok=True)
+            raise
     return folder
 
 
@@ -315,7 +322,7 @@ def start_run(folder: Path, config: Config) -> None:
         raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or name another with --out")
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, config)
-    write_json(folder / "versions.json", examine())
+    write_json(folder / VERSIONS_FILE, examine())
 
 
 def write_config(folder: Path, config: Config) -> None:

@@ -12,7 +12,7 @@ from rppg_graph.config import load_config
 from rppg_graph.data.prepared import split_of_run
 from rppg_graph.data.splits import Split, read_splits, write_splits
 from rppg_graph.errors import InputError
-from rppg_graph.experiments.train_run import checked, resumed, split_to_train
+from rppg_graph.experiments.train_run import checked, resumed, split_to_train, train_anew
 
 PULSE = "seconds,pulse\n0,1\n1,2\n"
 
@@ -113,3 +113,11 @@ def test_a_recording_without_a_pulse_is_refused_before_faces_are_cut(config, tmp
     with pytest.raises(InputError, match=r"^1: no reference pulse to learn from; .*data.leave_out"):
         split_to_train(load_config(config, ["data.split=sorted-80-20"]), tmp_path, resume=False)
     assert not (tmp_path / "split.yaml").exists()
+
+
+def test_a_refused_training_leaves_its_folder_to_the_next_try(config, tmp_path):
+    own_videos(tmp_path / "people", {"1": None, "2": PULSE, "3": PULSE})
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"^1: no reference pulse to learn from"):
+            train_anew(config, tmp_path / "run", ["data.split=sorted-80-20"])
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"claim"}
