@@ -59,7 +59,7 @@ def write(video: Path) -> int:
     crops = itertools.islice(itertools.cycle(loaded(video)[1]), WRITTEN_FRAMES)
     partial = Path(tempfile.mkdtemp(dir=video.parent))
     whole = partial.with_suffix(".whole")
-    cache_builder._write_frames(partial / "frames.npy", crops, SIZE, lambda: None)
+    cache_builder._write_frames(partial / "frames.npy", crops, SIZE)
     move_into_place(partial, whole)
     shutil.rmtree(whole)
     return WRITTEN_FRAMES

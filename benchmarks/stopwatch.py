@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
-from rppg_graph.data import face
+from rppg_graph.data import face, source
 from rppg_graph.data.clips import ClipCutter
 from rppg_graph.data.face_detectors import TurnVote
 from rppg_graph.data.face_track import Track
@@ -79,13 +79,13 @@ class Stopwatch:
 
 def seconds_by_stage(video: Path, method: Method) -> dict[str, float]:
     """Seconds of one prediction by stage; what ran before has loaded and compiled everything."""
-    read, watch = predict.read_pictures, Stopwatch()
+    read, watch = source.read_pictures, Stopwatch()
     with ExitStack() as stack:
         for name, places in STAGES.items():
             for owner, attribute in places:
                 stack.enter_context(patch.object(owner, attribute, watch.timed(getattr(owner, attribute), name)))
         stack.enter_context(patch.object(predict, "ahead", lambda items, most: nullcontext(items)))
-        stack.enter_context(patch.object(predict, "read_pictures", lambda *args: watch.made(read(*args), "decode")))
+        stack.enter_context(patch.object(source, "read_pictures", lambda *args: watch.made(read(*args), "decode")))
         with watch.stage("rest"):
             predict.predict_video(video, method)
     return dict(watch.spent)

@@ -18,7 +18,7 @@ FLOORS: dict[str, int] = {
     "models": 4, "synthetic": 4,
     "data": 3, "nn": 3,
     "graph": 2, "pulse": 2, "config": 2,
-    "errors": 1, "files": 1, "memory": 1, "pool": 1, "registry": 1, "timing": 1,
+    "errors": 1, "files": 1, "memory": 1, "registry": 1, "timing": 1,
 }  # fmt: skip
 
 # outside package → the layers that may import it.

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from rppg_graph.data.pool import do_all, is_worker, pool
 from rppg_graph.errors import InputError
-from rppg_graph.pool import do_all, is_worker, pool
 from rppg_graph.synthetic import write_dataset
 
 
@@ -116,7 +116,7 @@ def test_a_cluster_of_which_a_worker_is_killed_writes_the_same_bytes(cluster, tm
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("rppg_graph.pool.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("rppg_graph.data.pool.ANSWER_SECONDS", 0.5)
     no_answer = pytest.raises(InputError, match=r"--scheduler tcp://127.0.0.1:9: no Dask scheduler answers")
     with no_answer, pool(scheduler="tcp://127.0.0.1:9"):
         pass

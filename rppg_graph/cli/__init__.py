@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if command not in POOLED:
             return args.run(args) or 0
-        from rppg_graph.pool import pool  # brings joblib, which `--help` need not wait for
+        from rppg_graph.data.pool import pool  # brings joblib, which `--help` need not wait for
 
         with pool(args.workers, args.scheduler):
             return args.run(args) or 0

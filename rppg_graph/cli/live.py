@@ -17,7 +17,7 @@ import numpy as np
 
 from rppg_graph.cli import chosen_method
 from rppg_graph.data.camera import at_own_rate, read_camera
-from rppg_graph.data.video import probe, read_video
+from rppg_graph.data.video import probe, read_pictures
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable
 from rppg_graph.inference.judged import POOR, WIDEST_BPM
@@ -100,7 +100,8 @@ def _follow(
 
 
 def _frames(args: argparse.Namespace) -> Iterator[tuple[float, np.ndarray]]:
-    with closing(read_video(args.video, args.fps) if args.video else read_camera(args.camera)) as frames:
+    with closing(read_pictures(args.video, args.fps) if args.video else read_camera(args.camera)) as found:
+        frames = ((seconds, picture) for seconds, picture, *_ in found)
         paced = at_own_rate(frames) if args.video and not args.fast else frames
         yield from paced if args.seconds is None else takewhile(lambda frame: frame[0] < args.seconds, paced)
 

@@ -23,10 +23,10 @@ from rppg_graph.data.cached_recording import (
     read_metadata,
     read_recording,
 )
+from rppg_graph.data.pool import do_all, is_worker
 from rppg_graph.data.recordings import Recording
 from rppg_graph.errors import InputError
 from rppg_graph.files import PARTIAL, claim, write_text
-from rppg_graph.pool import do_all, is_worker
 
 __all__ = ["CachedRecording", "CropSettings", "load_cache", "preprocess"]
 

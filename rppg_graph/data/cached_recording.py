@@ -14,7 +14,7 @@ import numpy as np
 from rppg_graph.data.face import DEFAULT_DETECTOR
 from rppg_graph.errors import InputError
 
-FORMAT_VERSION = 3  # goes up with any change of the files' form, of how a crop is computed or a reference is read
+FORMAT_VERSION = 4  # goes up with any change of the files' form, of how a crop is computed or a reference is read
 FRAMES_FILE, RECORDING_FILE, SHEET_FILE = "frames.npy", "recording.json", "contact_sheet.png"
 
 

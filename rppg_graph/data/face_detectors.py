@@ -63,22 +63,17 @@ class UltraLightDetector:
 class HaarDetector:
     """OpenCV's frontal-face cascade (Viola and Jones 2001): frontal faces in good light only."""
 
-    @staticmethod
-    def seen_size(width: int, height: int) -> tuple[int, int]:
-        """Width and height to which a frame is shrunk before it is looked at."""
-        scale = min(1.0, HAAR_WIDTH / width)
-        return round(width * scale), round(height * scale)
-
     def __init__(self) -> None:
         self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Boxes (n, 4) float64 of the faces in an RGB uint8 (H, W, 3) frame: x, y, width, height in pixels."""
-        size = self.seen_size(*rgb.shape[1::-1])
-        grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
+        scale = min(1.0, HAAR_WIDTH / rgb.shape[1])
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         smallest = max(20, round(0.1 * min(grey.shape)))
         found = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(smallest, smallest))
-        boxes = np.asarray(found, dtype=np.float64).reshape(-1, 4) * (rgb.shape[1] / size[0])
+        boxes = np.asarray(found, dtype=np.float64).reshape(-1, 4) / scale
         return _inset(boxes, left=0.11, top=0.23, width=0.78, height=0.83)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from rppg_graph.data.pool import do_all
 from rppg_graph.experiments.estimate import duration
 from rppg_graph.experiments.own_process import in_own_process
 from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.rows import head
 from rppg_graph.experiments.run import finish
 from rppg_graph.models.checkpoint import Checkpoint
-from rppg_graph.pool import do_all
 
 Measure = Callable[[Run, Checkpoint], dict[str, Any]]
 

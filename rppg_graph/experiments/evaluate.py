@@ -14,6 +14,7 @@ from tqdm import tqdm
 from rppg_graph.config import Config, CropConfig, DataConfig, validate
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import clip_tensor, cut_clips
+from rppg_graph.data.pool import do_all
 from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings
 from rppg_graph.errors import InputError
 from rppg_graph.files import keep_apart
@@ -23,7 +24,6 @@ from rppg_graph.inference.methods import BY_NAME, Method, Reading, network_of
 from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.models.weights import load_weights
-from rppg_graph.pool import do_all
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import PROTOCOLS

@@ -12,6 +12,7 @@ import numpy as np
 
 from rppg_graph.data.clips import MAX_GAP_SECONDS
 from rppg_graph.data.face import DEFAULT_DETECTOR, Box, FaceCropper, FaceFrame
+from rppg_graph.data.picture import Picture
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of
 from rppg_graph.inference.methods import Method
@@ -132,23 +133,24 @@ class Stream:
         """What is worth knowing about the faces so far, see ``data.face.FaceCropper.remarks``."""
         return self._cropper.remarks()
 
-    def push(self, seconds: float, rgb: np.ndarray, waiting_seconds: float = 0.0) -> Update | None:
+    def push(self, seconds: float, rgb: np.ndarray | Picture, waiting_seconds: float = 0.0) -> Update | None:
         """Take a frame, and give an update where one is due.
 
         Args:
             seconds: the frame's time, 0 or more, on any clock.
-            rgb: (H, W, 3) uint8.
+            rgb: (H, W, 3) uint8, or a picture of `data.video.read_pictures`, which `predict` cuts faces from.
             waiting_seconds: of frames that wait where this one comes from; they count as computing that is behind.
 
         Raises:
             InputError: a time that is not after that of the frame before, or a picture of another kind.
         """
-        self._check(seconds, rgb)
+        shown = rgb.rgb if isinstance(rgb, Picture) else rgb
+        self._check(seconds, shown)
         passed, self._seconds = seconds - self._seconds, seconds
         self._started = time.perf_counter()
         self._behind = self.real_time and max(self._behind_seconds, waiting_seconds) > self.step_seconds / 2
         self.frames += 1
-        picture = rgb[::4, ::4].copy()  # enough to tell a camera that hangs and repeats itself: sensors have noise
+        picture = shown[::4, ::4].copy()  # enough to tell a camera that hangs and repeats itself: sensors have noise
         self._stands_still, self._picture = np.array_equal(picture, self._picture), picture
         if self._stands_still:
             return self._update(seconds) if self._is_due(seconds) else None

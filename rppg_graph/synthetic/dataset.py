@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from rppg_graph.data.pool import do_all, is_worker
 from rppg_graph.data.recordings import Recording, find_recordings, pure, ubfc_rppg
 from rppg_graph.errors import InputError
 from rppg_graph.files import appearing_folder
-from rppg_graph.pool import do_all, is_worker
 from rppg_graph.registry import choose
 from rppg_graph.synthetic.codec import quality_options
 from rppg_graph.synthetic.generate import generate

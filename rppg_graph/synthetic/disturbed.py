@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from rppg_graph.data.pool import do_all, is_worker
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
 from rppg_graph.files import appearing_folder
-from rppg_graph.pool import do_all, is_worker
 from rppg_graph.synthetic.codec import quality_options, through_codec
 from rppg_graph.synthetic.dataset import own_seed
 from rppg_graph.synthetic.disturbances import (

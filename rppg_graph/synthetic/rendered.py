@@ -21,8 +21,8 @@ from rppg_graph.data.cached_recording import (
     read_recording,
     recording_to_json,
 )
+from rppg_graph.data.pool import do_all, is_worker
 from rppg_graph.files import appearing_folder
-from rppg_graph.pool import do_all, is_worker
 from rppg_graph.synthetic.dataset import own_seed
 from rppg_graph.synthetic.generate import generate
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from rppg_graph.data.cache import CropSettings, preprocess
+from rppg_graph.data.pool import available_bytes, default_workers
 from rppg_graph.data.recordings import find_recordings
-from rppg_graph.pool import available_bytes, default_workers
 
 SETTINGS = CropSettings(size=32)
 

@@ -32,7 +32,7 @@ def test_what_was_written_is_read_back(tmp_path, layout):
         assert len(frames) == len(source.seconds) == 30
         assert [seconds for seconds, _ in frames] == pytest.approx(source.seconds, abs=2e-3)
         for (_, frame), original in zip(frames, source.frames(), strict=True):
-            assert np.abs(frame.astype(float) - original).mean() < 1.5
+            assert np.abs(np.asarray(frame).astype(float) - original).mean() < 1.5
         inside = reference.seconds <= source.seconds[-1]
         wanted = source.reference(reference.seconds[inside])
         assert np.corrcoef(reference.pulse[inside], wanted.pulse)[0, 1] > 0.999
