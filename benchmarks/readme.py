@@ -35,7 +35,6 @@ SPEED = (
      "a 640×480 video → heart rate by STGNet, against real time"),
     ("predict", "video 640×480 → bpm, no option, everything included, against real time",
      "the same with no option: formulas, network and judgement"),
-    ("pipeline", "preprocessing of 640×480 against real time on 2 cores", "cutting out faces, against real time"),
     ("model", "STGNet inference, batch 1", "STGNet on one clip, against plain PyTorch"),
     ("model", "STGNet training step, batch 4, float32", "a training step, against plain PyTorch"),
     ("knn", "exact KNN N=2,560 k=64 against the released formula", "neighbours of 2,560 patches, against `topk`"),
