@@ -251,6 +251,22 @@ def _rounded(value: float | None) -> str:
     return "–" if value is None else str(value) if isinstance(value, int) else f"{value:.1%}"
 
 
+def risk_coverage() -> str:
+    """Areas under the risk-coverage curves of risk_coverage.py, and what is answered with the default trust."""
+    path = RESULTS / "risk_coverage.json"
+    if not path.exists():
+        return missing("python benchmarks/risk_coverage.py ROOT")
+    found = json_of(path)
+    names, trust = ("signal-to-noise ratio", "agreement", "judgement", "oracle"), f"{found['trust']:g}"
+    rows = []
+    for row in found["rows"]:
+        shares = [_rounded(row[f"{what} at {trust}"]) for what in ("answered", "right")]
+        rows.append([row["set"], row["windows"], *(f"{row[name]:.2f}" for name in names), *shares])
+    heads = ["set", "windows", *names, f"answered at {trust}", "of these right"]
+    said = f"Areas in bpm: the mean error over all shares that are kept. {_stamp(found['stamp'])}."
+    return f"{table(heads, rows)}\n\n{said}"
+
+
 def cross_check() -> str:
     """How another project's networks, trained on real people, read generated faces."""
     heads = ["preset", "network", "videos", "MAE, whole (bpm)", "MAE, 10-s windows (bpm)", "windows within 5 bpm"]
@@ -356,6 +372,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "readings_real": partial(shown_readings, "real"),
     "readings_generated": partial(shown_readings, "generated"),
     "judgement": judgement,
+    "risk_coverage": risk_coverage,
     "disturbed": disturbed,
     "real_videos": real_videos,
     "weights": weights,
