@@ -6,8 +6,8 @@
 ``inference`` is one pass in evaluation mode as ``predict`` runs it, batch norm folded; ``train`` one optimiser step
 (forward, negative Pearson loss, backward, AdamW: the trainer's, and torch's own for ``plain``). Random weights and
 clips: time depends on neither. Each provider is a process of its own, as it would be in use: ours keeps freed memory
-(``rppg_graph/memory.py``), ``plain`` does as Python does, and once more with the memory kept, to show how much of the
-distance that is.
+(``rppg_graph/training/memory.py``), ``plain`` does as Python does, and once more with the memory kept, to show how much
+of the distance that is.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from plain import PlainSTGNet
 from torch import nn
 
 from rppg_graph.experiments.cost import macs_per_frame
-from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
 from rppg_graph.training.losses import neg_pearson
+from rppg_graph.training.memory import keep_freed_memory
 from rppg_graph.training.trainer import PRECISIONS, adamw
 
 FRAMES = 160

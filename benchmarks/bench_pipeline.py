@@ -31,8 +31,8 @@ from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, pre
 from rppg_graph.data.clips import ClipDataset
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.recordings import Recording
-from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
+from rppg_graph.training.memory import keep_freed_memory
 from rppg_graph.training.trainer import Trainer, read_metrics
 
 COLUMNS = ["stage", "size", "cores", "frames_per_second", "times_real_time", "share", "peak_mb", "waiting_for_data"]

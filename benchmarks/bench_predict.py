@@ -32,9 +32,9 @@ from stopwatch import seconds_by_stage
 from rppg_graph.data.video import read_pictures, read_video
 from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, NetworkMethod
 from rppg_graph.inference.predict import Stream, predict_video
-from rppg_graph.memory import keep_freed_memory
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
+from rppg_graph.training.memory import keep_freed_memory
 
 COLUMNS = ["method", "stage", "size", "frames_per_second", "seconds", "share", "times_real_time",
            "first_number_seconds", "most_lag_seconds", "peak_mb"]  # fmt: skip

@@ -130,7 +130,8 @@ def main() -> None:
         print(json.dumps(line))
     contact = beside_heart(args.contact) if args.contact else None
     print(json.dumps(contact))
-    write_json(args.json, {"bench": "hrv", "people": args.people, "contact": contact, "rows": told})
+    found = {"people": args.people, "contact": contact, "rows": told, "stamp": harness.environment("cpu")}
+    write_json(args.json, {"bench": "hrv"} | found)
 
 
 if __name__ == "__main__":

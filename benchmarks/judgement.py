@@ -43,15 +43,12 @@ MAP_FRAMES, MAPS_AT_ONCE = 465, 8
 
 
 def stored(folder: Path) -> Iterator[tuple[FaceTraces, np.ndarray | float | None, str, str]]:
-    """Recordings from .npz files: the fields of FaceTraces, a mask a key `mask_NAME`, `bpm` (a number, one for each
-    frame, or NaN for nobody), `kind` and `person`."""
+    """Recordings from .npz files: what FaceTraces.write keeps, `bpm` (a number, one for each frame, or NaN for
+    nobody), `kind` and `person`."""
     for path in sorted(folder.glob("*.npz")):
         held = np.load(path)
-        optional = {name: held.get(name) for name in ("background", "boxes", "key_frames")}
-        masks = {name.removeprefix("mask_"): held[name] for name in held if name.startswith("mask_")}
         bpm = held["bpm"]
-        traces = FaceTraces(held["seconds"], masks, held["patches"], **optional)
-        yield traces, None if np.isnan(bpm).all() else bpm, str(held["kind"]), str(held["person"])
+        yield FaceTraces.read(path), None if np.isnan(bpm).all() else bpm, str(held["kind"]), str(held["person"])
 
 
 def maps(recordings: int, seed: int) -> Iterator[tuple[FaceTraces, np.ndarray | None, str, str]]:

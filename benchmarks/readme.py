@@ -26,6 +26,7 @@ STUDIES = ("neighbours", "constructors")
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
 DEFAULT, MAP, BASE = "default", "network", "pos, skin"  # readings of readings.py
 NEEDED = ("recordings_with_3_seeds", "recordings_with_5_seeds")  # of power.py
+HRV_SECONDS = 60.0
 OTHER_MASKS = (", steady", ", whole")  # of readings that are in the CSV files alone
 PUBLISHED = {("FactorizePhys", "UBFC-rPPG"), ("TS-CAN", "UBFC-rPPG")}
 SETS = {"ubfc_rppg_mp4": "UBFC-rPPG, coded again at about 200 kbit/s"}
@@ -267,6 +268,21 @@ def risk_coverage() -> str:
     return f"{table(heads, rows)}\n\n{said}"
 
 
+def hrv() -> str:
+    """The error of RMSSD over a minute, by signal quality, as hrv.py measured it."""
+    path = RESULTS / "hrv.json"
+    if not path.exists():
+        return missing("python benchmarks/hrv.py")
+    found = json_of(path)
+    rows = [
+        ["{:.2f} to {:.2f}".format(*row["quality"]), row["waves"], row["true_rmssd_ms"], *row["find_beats.rmssd_ms"]]
+        for row in found["rows"]
+        if row["seconds"] == HRV_SECONDS
+    ]
+    heads = ["quality", "waves", "true RMSSD (ms)", "median error (ms)", "error that one in ten exceeds (ms)"]
+    return f"{table(heads, rows)}\n\nWaves of a minute. {_stamp(found['stamp'])}."
+
+
 def cross_check() -> str:
     """How another project's networks, trained on real people, read generated faces."""
     heads = ["preset", "network", "videos", "MAE, whole (bpm)", "MAE, 10-s windows (bpm)", "windows within 5 bpm"]
@@ -373,6 +389,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "readings_generated": partial(shown_readings, "generated"),
     "judgement": judgement,
     "risk_coverage": risk_coverage,
+    "hrv": hrv,
     "disturbed": disturbed,
     "real_videos": real_videos,
     "weights": weights,

@@ -15,7 +15,7 @@ from importlib import import_module
 
 from rppg_graph import __version__
 from rppg_graph.errors import InputError
-from rppg_graph.memory import keep_freed_memory
+from rppg_graph.training.memory import keep_freed_memory
 
 # Modules are imported when their command is asked for: `--help` answers at once, without loading torch.
 COMMANDS: dict[str, str] = {

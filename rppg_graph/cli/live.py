@@ -17,6 +17,7 @@ import numpy as np
 
 from rppg_graph.cli import chosen_method
 from rppg_graph.data.camera import at_own_rate, read_camera
+from rppg_graph.data.picture import Picture
 from rppg_graph.data.video import probe, read_pictures
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable
@@ -32,6 +33,7 @@ EXAMPLES = """\
   run.py live --video face.mp4                   # replayed at its own rate
   run.py live --video face.mp4 --fast --json -   # as fast as possible, JSON lines on standard output"""
 
+Frame = tuple[float, np.ndarray | Picture]  # seconds, and what a stream takes
 CAMERA_FPS = 30.0  # of the wave; a camera's own rate, which changes with the light, is in its timestamps
 
 
@@ -85,11 +87,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _follow(
-    frames: Iterator[tuple[float, np.ndarray]], stream: Stream, screen: _Screen, lines: TextIO | None
+    frames: Iterator[Frame], stream: Stream, screen: _Screen, lines: TextIO | None
 ) -> None:
     try:
-        for seconds, rgb in frames:
-            update = stream.push(seconds, rgb)
+        for seconds, frame in frames:
+            update = stream.push(seconds, frame)
             if update is None:
                 continue
             screen.show(update)
@@ -99,7 +101,7 @@ def _follow(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _frames(args: argparse.Namespace) -> Iterator[tuple[float, np.ndarray]]:
+def _frames(args: argparse.Namespace) -> Iterator[Frame]:
     with closing(read_pictures(args.video, args.fps) if args.video else read_camera(args.camera)) as found:
         frames = ((seconds, picture) for seconds, picture, *_ in found)
         paced = at_own_rate(frames) if args.video and not args.fast else frames

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,12 +13,16 @@ import numpy as np
 
 from rppg_graph.data.masks import MASKS
 from rppg_graph.data.skin import skin_or_all
+from rppg_graph.files import write_whole
 from rppg_graph.pulse.filters import MAX_GAP_SECONDS
 
 if TYPE_CHECKING:
     from rppg_graph.data.face import FaceFrame
 
 GRID = 8  # patches along a side of the crop; a grid of four is the mean of two by two of these
+
+
+_OPTIONAL = ("background", "boxes", "key_frames")
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,21 @@ class FaceTraces:
         optional = (None if v is None else v[part] for v in (self.background, self.boxes, self.key_frames))
         masks = {name: colours[part] for name, colours in self.masks.items()}
         return FaceTraces(self.seconds[part], masks, self.patches[part], *optional)
+
+    def write(self, path: Path) -> None:
+        """Keep them in an .npz file: a key a field, and ``mask_NAME`` for a mask; a field that is None has none."""
+        fields = {name: getattr(self, name) for name in ("seconds", "patches", *_OPTIONAL)}
+        arrays = {name: values for name, values in fields.items() if values is not None}
+        arrays |= {f"mask_{name}": colours for name, colours in self.masks.items()}
+        write_whole(path, lambda part: np.savez(part, **arrays))
+
+    @classmethod
+    def read(cls, path: Path) -> FaceTraces:
+        """Those of a file that ``write`` made; what else it holds is not looked at."""
+        with np.load(path) as file:
+            masks = {name.removeprefix("mask_"): file[name] for name in file if name.startswith("mask_")}
+            optional = {name: file[name] for name in _OPTIONAL if name in file}
+            return cls(file["seconds"], masks, file["patches"], **optional)
 
     def runs(self) -> list[slice]:
         """Stretches of frames without a hole of more than ``MAX_GAP_SECONDS``."""

@@ -11,7 +11,7 @@ from multiprocessing import get_context, parent_process
 from typing import Any
 
 from rppg_graph.errors import InputError
-from rppg_graph.memory import keep_freed_memory
+from rppg_graph.training.memory import keep_freed_memory
 
 
 def in_own_process(function: Callable[..., Any], *args: object) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 
 from rppg_graph.data.cached_recording import CachedRecording
 from rppg_graph.data.traces import FaceTraces, face_traces
-from rppg_graph.files import write_whole
 from rppg_graph.inference.predict import face_frames
 from rppg_graph.synthetic.rendered import render_people
 
@@ -63,15 +62,9 @@ def persons(recordings: Iterable[CachedRecording]) -> list[Person]:
 def traces_of(recording: CachedRecording) -> FaceTraces:
     """The colours of a cached recording, read once and kept beside its crops."""
     place = recording.folder / TRACES_FILE
-    if place.exists():
-        with np.load(place) as file:
-            masks = {name.removeprefix("mask_"): file[name] for name in file.files if name.startswith("mask_")}
-            return FaceTraces(file["seconds"], masks, file["patches"], boxes=file["boxes"])
-    traces = face_traces(face_frames(recording))
-    arrays = {f"mask_{name}": colours for name, colours in traces.masks.items()}
-    arrays |= {"seconds": traces.seconds, "patches": traces.patches, "boxes": traces.boxes}
-    write_whole(place, lambda part: np.savez(part, **arrays))
-    return traces
+    if not place.exists():
+        face_traces(face_frames(recording)).write(place)
+    return FaceTraces.read(place)
 
 
 def fingerprint(people: Iterable[Person]) -> str:

@@ -9,40 +9,32 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, get_type_hints
+from typing import get_type_hints
 
-import numpy as np
 import torch
 import yaml
 from torch import nn
 
 from rppg_graph.config import Config, load_config, validate_options
 from rppg_graph.data.augment import Augment
-from rppg_graph.data.cache import CachedRecording
-from rppg_graph.data.clips import ClipDataset
 from rppg_graph.data.face_detectors import FACE_DETECTORS
-from rppg_graph.data.prepared import SPLIT_FILE, cached_recordings, split_of, split_of_run, wanted_recordings
+from rppg_graph.data.prepared import SPLIT_FILE, split_of, split_of_run, wanted_recordings
 from rppg_graph.data.recordings import Recording
 from rppg_graph.data.recordings.folders import natural_order
 from rppg_graph.data.splits import Split, split_rule, write_splits
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.environment import examine
+from rppg_graph.experiments.training_people import recorded_people, simulated_people
 from rppg_graph.files import claim, keep_apart, write_json, write_text, write_whole
 from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import BEST, best_of, is_begun, latest, load, save
-from rppg_graph.pulse.filters import resample
-from rppg_graph.pulse.heart_rate import heart_rate
-from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.registry import choose
 from rppg_graph.report.plots import plot_learning
-from rppg_graph.synthetic import render_people
-from rppg_graph.synthetic.maps import RenderedMap, SimulatedMaps
 from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.synthetic.parameters import PRESETS
-from rppg_graph.synthetic.traces import RANGES
 from rppg_graph.training.distributed import ranks
 from rppg_graph.training.losses import LOSSES
 from rppg_graph.training.trainer import Trainer, check_steps, read_metrics
@@ -118,7 +110,7 @@ def train(
     model = MODELS[config.model.name](**config.model.options)
     if config.model.start is not None and not resume:
         start_from(model, config.model.start)
-    people = _simulated(config) if config.simulated else _recorded(config, split)
+    people = simulated_people(config) if config.simulated else recorded_people(config, split)
     options = config.train.model_dump(exclude={"augment", "loss"})
     loss = config.train.loss or OWN_LOSS[model.label]
     trainer = Trainer(
@@ -150,55 +142,6 @@ def train(
     calibration = calibrate(reached, people.recordings, calibrations)
     save(place.with_suffix(".safetensors"), reached._replace(calibration=calibration))
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
-
-
-class _People(NamedTuple):
-    """Clips to train on and to validate with; ``recordings``: those of validation, none where people are simulated."""
-
-    train: ClipDataset | SimulatedMaps
-    validation: ClipDataset | SimulatedMaps
-    mean_bpm: float
-    recordings: list[CachedRecording]
-
-
-def _recorded(config: Config, split: Split) -> _People:
-    recordings = cached_recordings(config.data)
-    train, validation = ([r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation"))
-    if config.rendered:
-        train += rendered_people(config)
-    clips = {"clip_frames": config.data.clip_frames, "stride": config.data.stride}
-    augment = config.train.augment and Augment(config.data.clip_frames, **config.train.augment.model_dump())
-    learnt = ClipDataset(train, augment=augment or None, seed=config.seed, **clips)
-    return _People(learnt, ClipDataset(validation, fps=learnt.fps, **clips), mean_reference_bpm(train), validation)
-
-
-_VALIDATED = 10  # one in so many rendered people validates
-
-
-def _simulated(config: Config) -> _People:
-    frames, people = config.data.clip_frames, config.simulated
-    rendered = [RenderedMap.of(each) for each in rendered_people(config)] if people.rendered_share else []
-    learnt = [person for number, person in enumerate(rendered) if number % _VALIDATED]
-    share = people.rendered_share
-    return _People(
-        SimulatedMaps(
-            config.train.steps * config.train.batch,
-            frames,
-            seed=config.seed,
-            no_pulse=people.no_pulse,
-            rendered=learnt,
-            rendered_share=share,
-        ),
-        SimulatedMaps(
-            people.validation_people,
-            frames,
-            seed=config.seed + 1_000_000,
-            rendered=rendered[::_VALIDATED],
-            rendered_share=share,
-        ),
-        float(np.mean(RANGES["bpm"][:2])),
-        [],
-    )
 
 
 def split_to_train(config: Config, folder: Path, resume: bool) -> Split:
@@ -233,13 +176,6 @@ def _has_pulse(recording: Recording) -> bool:
         except InputError:  # then, too, together with all others that cannot be read
             return True
     return reference is not None and reference.pulse is not None
-
-
-def rendered_people(config: Config) -> list[CachedRecording]:
-    """The crops of the config's further people, rendered now if they are not beside its recordings."""
-    out, crop = config.data.root.with_name(f"{config.data.root.name}-rendered"), config.data.crop.size
-    with claim(out.with_name(f"{out.name}.claim")):  # two processes must not render the same people
-        return render_people(out, [part.model_dump(exclude_none=True) for part in config.rendered], crop=crop)
 
 
 def start_from(model: nn.Module, start: Path | tuple[Path, ...]) -> None:
@@ -299,18 +235,6 @@ def _sized(config: Config) -> Config:
     options = {key: value for key, value in sized.items() if key in inspect.signature(network).parameters}
     options |= validate_options(network, config.model.options, "model.options")
     return config.model_copy(update={"model": config.model.model_copy(update={"options": options})})
-
-
-def mean_reference_bpm(recordings: list[CachedRecording]) -> float:
-    """Mean of the recordings' reference heart rates: all that a network knows that has learnt nothing else."""
-    rates = []
-    for recording in recordings:
-        known = np.isfinite(recording.pulse)
-        _, pulse = resample(recording.seconds[known], recording.pulse[known], recording.fps)
-        rate = heart_rate(prepare_native(pulse, recording.fps), recording.fps, contact=True).bpm
-        if rate is not None:
-            rates.append(rate)
-    return float(np.mean(rates))
 
 
 def start_run(folder: Path, config: Config) -> None:

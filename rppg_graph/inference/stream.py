@@ -133,29 +133,29 @@ class Stream:
         """What is worth knowing about the faces so far, see ``data.face.FaceCropper.remarks``."""
         return self._cropper.remarks()
 
-    def push(self, seconds: float, rgb: np.ndarray | Picture, waiting_seconds: float = 0.0) -> Update | None:
+    def push(self, seconds: float, frame: np.ndarray | Picture, waiting_seconds: float = 0.0) -> Update | None:
         """Take a frame, and give an update where one is due.
 
         Args:
             seconds: the frame's time, 0 or more, on any clock.
-            rgb: (H, W, 3) uint8, or a picture of `data.video.read_pictures`, which `predict` cuts faces from.
+            frame: RGB uint8 (H, W, 3), or a picture of `data.video.read_pictures`, which `predict` cuts faces from.
             waiting_seconds: of frames that wait where this one comes from; they count as computing that is behind.
 
         Raises:
             InputError: a time that is not after that of the frame before, or a picture of another kind.
         """
-        shown = rgb.rgb if isinstance(rgb, Picture) else rgb
-        self._check(seconds, shown)
+        rgb = frame.rgb if isinstance(frame, Picture) else frame
+        self._check(seconds, rgb)
         passed, self._seconds = seconds - self._seconds, seconds
         self._started = time.perf_counter()
         self._behind = self.real_time and max(self._behind_seconds, waiting_seconds) > self.step_seconds / 2
         self.frames += 1
-        picture = shown[::4, ::4].copy()  # enough to tell a camera that hangs and repeats itself: sensors have noise
+        picture = rgb[::4, ::4].copy()  # enough to tell a camera that hangs and repeats itself: sensors have noise
         self._stands_still, self._picture = np.array_equal(picture, self._picture), picture
         if self._stands_still:
             return self._update(seconds) if self._is_due(seconds) else None
         update = None
-        for face in self._cropper.push(seconds, rgb):
+        for face in self._cropper.push(seconds, frame):
             update = self._take(face) or update
         cost = time.perf_counter() - self._started
         self._costs.add(seconds, cost)

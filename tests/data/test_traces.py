@@ -1,10 +1,12 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from rppg_graph.data.face import FaceCropper, FaceFrame, background
 from rppg_graph.data.masks import MASKS
 from rppg_graph.data.skin import mean_rgb
-from rppg_graph.data.traces import GRID, TraceReader, face_traces
+from rppg_graph.data.traces import GRID, FaceTraces, TraceReader, face_traces
 from rppg_graph.data.video import read_pictures, read_video, write_video
 
 FPS = 20.0
@@ -61,6 +63,21 @@ def test_a_stretch_of_time_is_cut_from_every_trace():
     part = traces.between(1.0, 2.0)
     assert part.seconds[[0, -1]].tolist() == [1.0, 2.0]
     assert {len(values) for values in (part.patches, part.background, part.boxes, part.key_frames)} == {21}
+
+
+@pytest.mark.parametrize("known", [{}, {"key_frame": True, "background": np.full((24, 3), np.nan, np.float32)}])
+def test_a_file_keeps_every_field_and_no_more(tmp_path, known):
+    traces = face_traces(faces(30, **known))
+    traces.write(tmp_path / "face.npz")
+    read = FaceTraces.read(tmp_path / "face.npz")
+    assert read.masks.keys() == traces.masks.keys()
+    for field in fields(traces):
+        kept, given = getattr(read, field.name), getattr(traces, field.name)
+        if field.name == "masks":
+            kept, given = (np.stack([masks[name] for name in MASKS]) for masks in (kept, given))
+        assert (kept is None) == (given is None)
+        if given is not None:
+            np.testing.assert_array_equal(kept, given, strict=True)
 
 
 def test_the_background_is_blocks_of_the_frame_without_those_near_the_face():

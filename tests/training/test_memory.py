@@ -10,7 +10,7 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from rppg_graph.memory import keep_freed_memory
+from rppg_graph.training.memory import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 elif sys.argv[1] == "command":
