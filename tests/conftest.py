@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import os
+import signal
 import zlib
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from hypothesis import settings
 # The suite draws the same examples each time; HYPOTHESIS_PROFILE=default searches among others.
 settings.register_profile("same", derandomize=True, deadline=None)  # a loaded machine is no failure
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

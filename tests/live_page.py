@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import threading
@@ -88,8 +89,9 @@ class Browser:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.page = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
-    def call(self, method: str, **params):
-        """A command of the DevTools protocol, and what it answers."""
+    def call(self, method: str, seconds: float = 60.0, **params):
+        """A command of the DevTools protocol, and what it answers within so many seconds."""
+        until = time.monotonic() + seconds
         self._number += 1
         message = {"id": self._number, "method": method, "params": params}
         if self.page is not None:
@@ -97,6 +99,8 @@ class Browser:
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self._rest:
+                if not select.select([self._from], [], [], max(0.0, until - time.monotonic()))[0]:
+                    pytest.fail(f"Chromium does not answer {method} {params}")
                 self._rest += os.read(self._from, 1 << 20) or pytest.fail("Chromium has gone")
             line, self._rest = self._rest.split(b"\0", 1)
             told = json.loads(line)

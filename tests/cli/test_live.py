@@ -27,6 +27,7 @@ from rppg_graph.synthetic import generate
 KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "probability",
         "face_share", "lag_seconds", "speed",
         "skipped_steps", "beat_to_beat"}  # fmt: skip
+RUN = Path(__file__).parents[2] / "run.py"
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +128,7 @@ def test_the_summary_is_of_the_numbers_that_are_not_poor():
 
 
 def start(*arguments: str, **streams) -> subprocess.Popen:
-    # A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
-    script = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from rppg_graph import cli; sys.exit(cli.main(sys.argv[1:]))"
-    )
-    return subprocess.Popen([sys.executable, "-c", script, "live", *arguments], text=True, **streams)
+    return subprocess.Popen([sys.executable, str(RUN), "live", *arguments], text=True, **streams)
 
 
 @pytest.mark.slow
