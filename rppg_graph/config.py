@@ -55,6 +55,7 @@ class DataConfig(Section):
     fold: int = Field(0, ge=0, description="which fold of the split")
     validation_share: float = Field(0.2, gt=0, lt=1, description="of the training subjects, if the split names none")
     leave_out: tuple[str, ...] = Field((), description="recordings to do without, by name")
+    every_reference: bool = later(False, "whether recordings count whose reference check-data calls wrong")
     clip_frames: PositiveInt = Field(160, description="frames of a clip, T")
     stride: PositiveInt = Field(60, description="frames from one training clip to the next")
 

@@ -35,6 +35,22 @@ def cached_recordings(data: DataConfig) -> list[CachedRecording]:
     return [recording for recording in load_cache(folder, data.leave_out) if recording.name in wanted]
 
 
+def believable(recordings: Sequence[CachedRecording], data: DataConfig) -> list[CachedRecording]:
+    """The recordings whose references are to be believed, unless ``data.every_reference`` asks for all.
+
+    Who is left out is warned of, with what is wrong.
+
+    Raises:
+        InputError: none is left.
+    """
+    wrong = {} if data.every_reference else {each.name: each.faults[0] for each in recordings if each.faults}
+    for name, fault in wrong.items():
+        warnings.warn(f"{name} is left out: {fault}; data.every_reference=true takes it", stacklevel=2)
+    if wrong and len(wrong) == len(recordings):
+        raise InputError(f"no recording of {data.root} has a reference to be believed: see run.py check-data")
+    return [each for each in recordings if each.name not in wrong]
+
+
 def cache_folder(data: DataConfig) -> Path:
     """The cache named, or one of its own for this root and these crops."""
     if data.cache is not None:

@@ -14,7 +14,7 @@ import torch
 
 from rppg_graph.config import Config, DataConfig
 from rppg_graph.data.clips import ClipDataset
-from rppg_graph.data.prepared import cached_recordings
+from rppg_graph.data.prepared import believable, cached_recordings
 from rppg_graph.data.skin import SKIN_CROP
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.people import Person, fingerprint, people_to_try, persons
@@ -54,7 +54,8 @@ def people(config: Config, evaluation: EvaluationConfig, real: Path | None) -> d
     sets = {preset: people_to_try(preset, *size) for preset in evaluation.presets}
     if real is not None:
         skipping = config.data.crop.model_copy(update={"policy": "skip", "size": crop})
-        sets[REAL] = persons(cached_recordings(DataConfig(root=real, crop=skipping)))
+        source = DataConfig(root=real, crop=skipping, every_reference=config.data.every_reference)
+        sets[REAL] = persons(believable(cached_recordings(source), source))
     return sets
 
 

@@ -14,7 +14,7 @@ import torch
 
 from rppg_graph.config import Config, load_config
 from rppg_graph.data.cache import CachedRecording
-from rppg_graph.data.prepared import cached_recordings, split_of_run
+from rppg_graph.data.prepared import believable, cached_recordings, split_of_run
 from rppg_graph.errors import InputError
 from rppg_graph.experiments import cost
 from rppg_graph.experiments.environment import examine
@@ -109,7 +109,7 @@ def recordings_to_test(config: Config, folder: Path) -> list[CachedRecording]:
     """The recordings of the test subjects of the run in a folder."""
     recordings = cached_recordings(config.data)
     split = split_of_run(folder, recordings, config.data)
-    return [recording for recording in recordings if split.side(recording.subject) == "test"]
+    return [recording for recording in believable(recordings, config.data) if split.side(recording.subject) == "test"]
 
 
 def evaluated(method: Method, recordings: list[CachedRecording]) -> Evaluation:

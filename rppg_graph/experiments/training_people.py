@@ -10,7 +10,7 @@ from rppg_graph.config import Config
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clips import ClipDataset
-from rppg_graph.data.prepared import cached_recordings
+from rppg_graph.data.prepared import believable, cached_recordings
 from rppg_graph.data.splits import Split
 from rppg_graph.files import claim
 from rppg_graph.pulse.filters import resample
@@ -34,7 +34,7 @@ class TrainingPeople(NamedTuple):
 
 def recorded_people(config: Config, split: Split) -> TrainingPeople:
     """The recordings of a split's sides, and the config's rendered people beside those to train on."""
-    recordings = cached_recordings(config.data)
+    recordings = believable(cached_recordings(config.data), config.data)
     train, validation = ([r for r in recordings if split.side(r.subject) == side] for side in ("train", "validation"))
     if config.rendered:
         train += rendered_people(config)

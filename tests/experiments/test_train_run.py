@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
 from rppg_graph.config import load_config
 from rppg_graph.data.prepared import split_of_run
 from rppg_graph.data.splits import Split, read_splits, write_splits
+from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.run import recordings_to_test
 from rppg_graph.experiments.train_run import checked, resumed, split_to_train, train_anew
+from rppg_graph.experiments.training_people import recorded_people
+from rppg_graph.synthetic import generate
 
 PULSE = "seconds,pulse\n0,1\n1,2\n"
 
@@ -113,6 +118,28 @@ def test_a_recording_without_a_pulse_is_refused_before_faces_are_cut(config, tmp
     with pytest.raises(InputError, match=r"^1: no reference pulse to learn from; .*data.leave_out"):
         split_to_train(load_config(config, ["data.split=sorted-80-20"]), tmp_path, resume=False)
     assert not (tmp_path / "split.yaml").exists()
+
+
+def test_nobody_learns_from_a_wrong_reference_or_is_measured_by_one(config, tmp_path):
+    """Two people with two samples of the pulse a second, one on each side of the split."""
+    recording = generate("easy", 3, seconds=6.0, fps=15.0, size=(180, 240), face_size=0.3)
+    (tmp_path / "people").mkdir()
+    for number, hz in enumerate((15, 15, 2, 15, 2), 1):
+        write_video(tmp_path / "people" / f"{number}.avi", recording.camera_frames(), 15, codec="mjpeg")
+        times = np.arange(0, 6, 1 / hz)
+        rows = [f"{t},{v}" for t, v in zip(times, np.interp(times, recording.seconds, recording.pulse), strict=True)]
+        (tmp_path / "people" / f"{number}.csv").write_text("\n".join(["seconds,pulse", *rows]))
+    sides = Split("own", train=("1", "3"), validation=("2",), test=("4", "5"))
+    write_splits(tmp_path / "split.yaml", [sides])
+    overrides = [f"data.cache={tmp_path / 'cache'}", "data.clip_frames=60"]
+    settings = load_config(config, overrides)
+    with pytest.warns(UserWarning, match=r"3 is left out: a pulse of 2 samples a second.*every_reference=true"):
+        learnt = recorded_people(settings, sides).train
+    assert {each.subject for each in learnt.recordings} == {"1"}
+    with pytest.warns(UserWarning, match="5 is left out"):
+        assert [each.subject for each in recordings_to_test(settings, tmp_path)] == ["4"]
+    every = load_config(config, [*overrides, "data.every_reference=true"])
+    assert [each.subject for each in recordings_to_test(every, tmp_path)] == ["4", "5"]
 
 
 def test_a_refused_training_leaves_its_folder_to_the_next_try(config, tmp_path):
