@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from scipy.signal import hilbert
 from simulated_faces import simulated
 from tqdm import tqdm
 
@@ -73,7 +74,12 @@ class Recorder:
         self.fooled, self.found = fooled, []
 
     def judge(self, window: Window, trust: float | None = None) -> Judgement:
-        window = replace(window, members={**window.members, **self.fooled})
+        waves = {**window.waves}
+        for name in self.fooled.keys() & waves.keys():  # as clear as it was, at the other rate
+            off = (self.fooled[name] - window.members[name]) / 60
+            turning = np.exp(2j * np.pi * off * np.arange(len(waves[name])) / window.fps)
+            waves[name] = (hilbert(waves[name]) * turning).real
+        window = replace(window, members={**window.members, **self.fooled}, waves=waves)
         found = evidence_of(window, candidates(window.members))
         if not found:
             raise InputError("no method has a rate")

@@ -36,7 +36,7 @@ from rppg_graph.report.plots import BLUE, GREY, ORANGE, THEMES, figure
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 REAL = "six real people"
 SECONDS, CLOSE_BPM, LEVELS = 20.0, 5.0, (0.3, 0.5, 0.7, 0.9)
-DECIDES = {"signal-to-noise ratio": GREY, "agreement": ORANGE, "judgement": BLUE}
+DECIDES = {"clarity of the formulas": GREY, "agreement": ORANGE, "judgement": BLUE}
 CAPTION = (
     "Mean absolute error of the windows that are kept, over the share that is kept. Each line is another way to decide "
     "which\nwindows are kept; dotted: an oracle that knows the errors. Lower is better."
@@ -58,7 +58,7 @@ def _windows_of(method: Ensemble, person: Person, stride: int) -> Iterator[tuple
         true_bpm = heart_rate(prepare_native(pulse, FPS), FPS, contact=True).bpm
         if true_bpm is not None:
             judged = window.judgement
-            yield abs(judged.bpm - true_bpm), judged.evidence["snr"], window.agreement, judged.probability
+            yield abs(judged.bpm - true_bpm), judged.evidence["formulas"], window.agreement, judged.probability
 
 
 def table_of(name: str, found: np.ndarray) -> dict[str, float | str | int]:

@@ -221,7 +221,7 @@ class _Reading:
             members, shares = (
                 dict(zip(self.ensemble.names, values.tolist(), strict=True)) for values in (rates, weights)
             )
-            judgement = self._judged(cut, own.shape[1] / FPS, members)
+            judgement = self._judged(cut, own, members)
             agrees = np.abs(np.nan_to_num(rates) - (bpm if judgement is None else judgement.bpm)) <= SAME_RATE_BPM
             counted = weights * agrees if (weights * agrees).any() else weights
             if judgement is not None:  # those that give the likeliest rate are heard, in the spectrum as in the wave
@@ -232,13 +232,15 @@ class _Reading:
             self._spectra.append((cut.start, np.interp(FREQUENCIES, votes.frequencies, power), float(total)))
             self.windows.append(WindowReading(cut.start / FPS, bpm, members, shares, float(agreement), judgement))
 
-    def _judged(self, cut: _Cut, seconds: float, members: Mapping[str, float]) -> Judgement | None:
+    def _judged(self, cut: _Cut, waves: np.ndarray, members: Mapping[str, float]) -> Judgement | None:
         if self.ensemble.judge is None:
             return None
+        own = {name: wave for name, wave in zip(members, waves, strict=True) if np.isfinite(wave).all() and wave.any()}
         before = [window for window in self.windows if abs(window.start * FPS - cut.start + BESIDE) <= STRIDE / 2]
         beside = [window.bpm for window in before[-1:]]
         try:
-            window = cut_window(cut.traces, cut.start / FPS, seconds, FPS, members=members, neighbours=beside)
+            said = {"members": members, "neighbours": beside, "waves": own}
+            window = cut_window(cut.traces, cut.start / FPS, waves.shape[1] / FPS, FPS, **said)
             return self.ensemble.judge.judge(window, trust=self.ensemble.trust)
         except InputError:  # no member has a rate, or the window lacks colours
             return None

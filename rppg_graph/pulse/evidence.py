@@ -7,16 +7,16 @@ on the brightness of the video. `judgement` turns the numbers into one probabili
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.classical import PBV_SIGNATURE
-from rppg_graph.pulse.filters import PULSE_BAND_HZ
 from rppg_graph.pulse.window import Window, amplitudes, relative, without_parabola
 
+NETWORK = "network"  # its name among the methods
 AGREE_BPM = 3.0  # two rates this close are one
 _GREY = np.ones(3)
 _AROUND_HZ = np.r_[-0.75:-0.2:0.1, 0.25:0.8:0.1]  # from a line to where its noise is measured
@@ -171,17 +171,29 @@ def agreement(window: Window, bpm: float) -> float:
 
 
 def network(window: Window, bpm: float) -> float:
-    """|f − rate| in bpm of the network among the methods, at most 30; NaN without one.
+    """10·log10 of the network's power within 3 bpm of f over the strongest elsewhere; NaN without a network.
 
-    It reads where each formula fails, and it fails alone: what it says counts beside the vote of all.
+    Above 0 f is its own rate, the more the clearer; below 0 it reads another. A network reads where each formula fails,
+    and it fails alone: what it says counts beside the vote of all.
     """
-    rate = window.members.get("network")
-    return np.nan if rate is None or not np.isfinite(rate) else float(min(abs(rate - bpm), 30.0))
+    return _clarity(window, bpm, [NETWORK] if NETWORK in window.waves else [])
 
 
-def halves(window: Window, bpm: float) -> float:
-    """Share of the left, right, upper and lower half of the face whose own POS has its rate within 3 bpm of f."""
-    return float(np.mean([abs(rate - bpm) <= AGREE_BPM for rate in window.looks.values()]))
+def formulas(window: Window, bpm: float) -> float:
+    """The same in the mean spectrum of the formulas, each of unit power in the band; NaN without one."""
+    return _clarity(window, bpm, [name for name in window.waves if name != NETWORK])
+
+
+def _clarity(window: Window, bpm: float, names: Sequence[str]) -> float:
+    """In the main lobe around f only what is stronger counts as elsewhere."""
+    if not names:
+        return np.nan
+    frequencies, by_name = window.spectra
+    power, apart = np.mean([by_name[name] for name in names], axis=0), np.abs(frequencies - bpm / 60)
+    own = power[apart <= max(AGREE_BPM / 60, apart.min())].max()
+    lobe = 2 * window.fps / len(window.skin)
+    elsewhere = (apart > AGREE_BPM / 60) & ((apart > lobe) | (power > own))
+    return _db(own / max(power[elsewhere].max(), 1e-30))
 
 
 def steadiness(window: Window, bpm: float) -> float:
@@ -189,29 +201,6 @@ def steadiness(window: Window, bpm: float) -> float:
     rates = np.array([np.nan if rate is None else rate for rate in window.neighbours], dtype=float)
     rates = rates[np.isfinite(rates)]
     return float(min(np.median(np.abs(rates - bpm)), 30.0)) if len(rates) else np.nan
-
-
-def snr(window: Window, bpm: float) -> float:
-    """10·log10 of POS's power at f and 2f over its mean power between 0.6 and 3.6 Hz elsewhere."""
-    power, near, double = _pos_power(window, bpm)
-    rest = power[~near & ~double]
-    return _db((power[near].max() + power[double].max(initial=0)) / max(rest.mean(), 1e-30))
-
-
-def rival(window: Window, bpm: float) -> float:
-    """10·log10 of POS's power at f over the strongest elsewhere but at 2f: how clearly this rate was chosen."""
-    power, near, double = _pos_power(window, bpm)
-    return _db(power[near].max() / max(power[~near & ~double].max(), 1e-30))
-
-
-def _pos_power(window: Window, bpm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Power (k,) of POS in the band, and what of it is f's and 2f's own main lobe."""
-    frequencies, power = window.pos_spectrum
-    lobe = 2 * window.fps / len(window.skin)
-    near, double = (np.abs(frequencies - k * bpm / 60) <= lobe for k in (1, 2))
-    near[np.argmin(np.abs(frequencies - bpm / 60))] = True
-    in_band = (frequencies <= PULSE_BAND_HZ[1]) | near | double
-    return power[in_band], near[in_band], double[in_band]
 
 
 EVIDENCE: dict[str, Callable[[Window, float], float]] = {
@@ -224,10 +213,8 @@ EVIDENCE: dict[str, Callable[[Window, float], float]] = {
     "phase": phase,
     "agreement": agreement,
     "network": network,
-    "halves": halves,
+    "formulas": formulas,
     "steadiness": steadiness,
-    "snr": snr,
-    "rival": rival,
 }
 """Name → evidence (window, candidate rate in bpm) → a number, NaN where its input is missing."""
 

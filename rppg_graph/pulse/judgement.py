@@ -31,11 +31,9 @@ KNOTS: dict[str, tuple[float, ...]] = {
     "jumps": (16, 10, 5, 0),
     "phase": (0, 0.05, 0.12, 0.25, 0.5, 0.8),
     "agreement": (0.2, 0.4, 0.6, 0.8, 1),
-    "network": (20, 10, 5, 2),
-    "halves": (0, 0.25, 0.5, 0.75, 1),
+    "network": (-15, -6, -2, 0, 2, 4, 7, 12),
+    "formulas": (-10, -5, -2, 0, 2, 4, 7, 12),
     "steadiness": (20, 12, 6, 3),
-    "snr": (3, 6, 9, 12, 16),
-    "rival": (-6, -2, 1, 4, 10),
 }
 
 SENTENCES: dict[str, str] = {
@@ -47,11 +45,9 @@ SENTENCES: dict[str, str] = {
     "jumps": "the picture jumps at the same rate, as a codec makes it",
     "phase": "the parts of the skin do not pulse together: some brighten while others darken, as by motion",
     "agreement": "the methods disagree",
-    "network": "the network reads another rate",
-    "halves": "the halves of the face give other rates",
+    "network": "the network sees no clear pulse at this rate",
+    "formulas": "no rate stands out in what the formulas read",
     "steadiness": "the windows before and after give another rate",
-    "snr": "the wave is hardly stronger than noise at this rate",
-    "rival": "another rate is as strong in the wave",
 }
 
 
@@ -230,7 +226,6 @@ def explain(window: Window, bpm: float, evidence: Mapping[str, float], penalties
         "agreement": candidates(window.members),
         "network": candidates({"network": window.members.get("network")}),
         "steadiness": candidates(dict(enumerate(window.neighbours))),
-        "halves": candidates(window.looks),
     }.get(name, [])
     apart = [rate for rate in others if abs(rate - bpm) > AGREE_BPM]
     if not apart:

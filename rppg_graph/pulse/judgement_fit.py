@@ -52,7 +52,7 @@ _LACKS: tuple[tuple[str, ...], ...] = (
     ("background",),
     ("key_distance",),
     ("steadiness",),
-    ("agreement", "network"),
+    ("agreement", "formulas", "network"),
     ("network",),
     ("background", "box_motion"),
     ("background", "box_motion", "key_distance"),

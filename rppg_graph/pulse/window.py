@@ -10,9 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from rppg_graph.errors import InputError
-from rppg_graph.pulse.classical import pos
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps
-from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.registry import choose
 
 LEAST_SECONDS = 4.0  # of a window: below, two rates in the band cannot be told apart
@@ -44,6 +42,7 @@ class Window:
         key_frames: (T,) whether the codec coded the frame by itself; None likewise.
         members: rate of this window in bpm by method; NaN or None where a method has none.
         neighbours: rates in bpm that were read from the windows five seconds before and after.
+        waves: (T,) by method, each filtered to the pulse's band.
 
     Raises:
         InputError: a shape that does not fit, under four seconds, a colour that is not finite or not above zero.
@@ -57,14 +56,16 @@ class Window:
     key_frames: np.ndarray | None = None
     members: Mapping[str, float] = field(default_factory=dict)
     neighbours: Sequence[float] = ()
+    waves: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         frames = len(self.skin)
         if frames < LEAST_SECONDS * check_fps(self.fps):
             raise InputError(f"the window has {frames / self.fps:.1f} s: evidence needs {LEAST_SECONDS:g} s or more")
-        shapes = {"skin": (3,), "patches": (None, 3), "background": (None, 3), "boxes": (4,), "key_frames": ()}
+        shapes = {"skin": (3,), "patches": (None, 3), "background": (None, 3), "boxes": (4,)}
+        shapes |= {"key_frames": ()} | dict.fromkeys(self.waves, ())
         for name, tail in shapes.items():
-            values = getattr(self, name)
+            values = self.waves[name] if name in self.waves else getattr(self, name)
             if values is None:
                 continue
             fits = values.ndim == 1 + len(tail) and len(values) == frames
@@ -90,25 +91,13 @@ class Window:
         return self.patches[:, alike] if alike.sum() >= 8 else self.patches
 
     @cached_property
-    def pos_spectrum(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frequencies in Hz (k,) and the power (k,) of POS there."""
-        frequencies = np.arange(PULSE_BAND_HZ[0], min(2 * PULSE_BAND_HZ[1], 0.45 * self.fps), 0.025)
-        return frequencies, np.abs(amplitudes(without_parabola(pos(self.skin, self.fps)), self.fps, frequencies)) ** 2
-
-    @cached_property
-    def looks(self) -> dict[str, float]:
-        """Rate by POS of the left, right, upper and lower half of the patches on the skin; NaN where it has none."""
-        side = int(np.sqrt(self.patches.shape[1]))
-        grid = self.patches.reshape(len(self.patches), side, -1, 3)
-        half, middle = side // 2, slice(side // 4, side - side // 4)
-        parts = {
-            "left": grid[:, :, :half],
-            "right": grid[:, :, half:],
-            "top": grid[:, :half, middle],
-            "bottom": grid[:, half:, middle],
-        }
-        rates = {name: heart_rate(pos(part.mean(axis=(1, 2)), self.fps), self.fps).bpm for name, part in parts.items()}
-        return {name: np.nan if bpm is None else bpm for name, bpm in rates.items()}
+    def spectra(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Frequencies in Hz (k,) and, by method, the power (k,) of its wave there, of sum 1."""
+        frequencies = np.arange(PULSE_BAND_HZ[0], min(PULSE_BAND_HZ[1], 0.45 * self.fps), 0.025)
+        if not self.waves:
+            return frequencies, {}
+        power = np.abs(amplitudes(np.stack([*self.waves.values()], axis=1), self.fps, frequencies)) ** 2
+        return frequencies, dict(zip(self.waves, (power / power.sum(axis=0)).T, strict=True))
 
 
 def cut_window(
@@ -120,6 +109,7 @@ def cut_window(
     mask: str = "skin",
     members: Mapping[str, float] | None = None,
     neighbours: Sequence[float] = (),
+    waves: Mapping[str, np.ndarray] | None = None,
 ) -> Window:
     """One window of traces on an even clock.
 
@@ -165,6 +155,7 @@ def cut_window(
         keys,
         members or {},
         tuple(neighbours),
+        waves or {},
     )
 
 

@@ -47,7 +47,7 @@ def test_the_report_counts_answers(judgement):
     ):
         rows.append(Row(f"r{number}", f"p{number}", "kind", 0, bpm, true, {}))
         said.append(probability)
-    judge = Judge(0.0, {"snr": Curve((0.0,), (0.0,), 0.0)}, [(0.9, 4.0)], 0.9)
+    judge = Judge(0.0, {"blood_snr": Curve((0.0,), (0.0,), 0.0)}, [(0.9, 4.0)], 0.9)
     whole = judgement.report(rows, np.array(said), judge)["all"]
     assert whole["windows"] == 5
     assert whole["with a pulse"] == 3

@@ -12,7 +12,7 @@ def test_areas_and_shares_of_windows_by_hand(bench):
     found = np.array([[0.0, 1.0, 0.5, 0.95], [2.0, 2.0, 0.5, 0.8], [30.0, 3.0, 0.5, 0.1]])
     row = bench.table_of("three", found)
     assert row["judgement"] == row["oracle"] == pytest.approx(np.mean([0, 1, 32 / 3]))
-    assert row["signal-to-noise ratio"] == pytest.approx(np.mean([30, 16, 32 / 3]))
+    assert row["clarity of the formulas"] == pytest.approx(np.mean([30, 16, 32 / 3]))
     assert row["agreement"] == pytest.approx(32 / 3)  # it tells nothing apart
     assert row["answered at 0.7"] == pytest.approx(2 / 3)
     assert row["right at 0.7"] == 1

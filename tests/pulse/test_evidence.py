@@ -89,17 +89,23 @@ def test_agreement_counts_methods_and_those_without_a_rate_are_against(window):
 
 
 def test_the_network_has_a_word_of_its_own(window):
-    said = window(members={"pos": 96.0, "network": 72.5})
-    assert EVIDENCE["network"](said, 72) == pytest.approx(0.5)
-    assert EVIDENCE["network"](said, 96) == pytest.approx(23.5)
-    assert EVIDENCE["network"](said, 150) == 30
-    assert np.isnan(EVIDENCE["network"](window(members={"pos": 72.0, "chrom": 72.0}), 72))
-    assert np.isnan(EVIDENCE["network"](window(members={"pos": 72.0, "network": None}), 72))
-
-
-def test_halves_of_a_face_agree_on_a_pulse(window):
-    assert EVIDENCE["halves"](window(), 72) == 1
-    assert EVIDENCE["halves"](window(), 96) == 0
+    seconds, noise = np.arange(300) / 30, np.random.default_rng(0).standard_normal(300)
+    at_72, at_110 = (np.sin(2 * np.pi * bpm / 60 * seconds) for bpm in (72, 110))
+    said = {share: at_72 + share * at_110 + 0.05 * noise for share in (0.1, 0.5)}
+    said = {share: replace(window(), waves={"network": wave, "pos": at_110}) for share, wave in said.items()}
+    for share, seen in said.items():
+        clear = EVIDENCE["network"](seen, 72)
+        assert clear == pytest.approx(-20 * np.log10(share), abs=1.5), "the ratio of the powers"
+        assert EVIDENCE["network"](seen, 110) == pytest.approx(-clear, abs=1.5)
+        assert EVIDENCE["network"](seen, 71) > 0.8 * clear, "within 3 bpm it is the same rate"
+        assert -6 < EVIDENCE["network"](seen, 79) < 0, "beside the line, in its own lobe"
+        assert EVIDENCE["network"](seen, 36.5) < -12, "half a rate is another one"
+        assert EVIDENCE["formulas"](seen, 110) > 10, "the network is none of them"
+        assert EVIDENCE["formulas"](seen, 72) < -10
+    assert np.isnan(EVIDENCE["network"](replace(window(), waves={"pos": at_72}), 72))
+    both = replace(window(), waves={"pos": at_72, "pbv": 100 * at_110})
+    assert EVIDENCE["formulas"](both, 72) == pytest.approx(0, abs=0.5), "each counts the same, however large"
+    assert np.isnan(EVIDENCE["formulas"](replace(window(), waves={"network": at_72}), 72))
 
 
 def test_steadiness_is_the_distance_to_the_neighbours(window):
@@ -108,16 +114,13 @@ def test_steadiness_is_the_distance_to_the_neighbours(window):
     assert np.isnan(EVIDENCE["steadiness"](window(neighbours=()), 72))
 
 
-def test_a_pulse_stands_out_and_another_rate_does_not(window):
-    for name in ("snr", "rival"):
-        assert EVIDENCE[name](window(), 72) > 10
-        assert EVIDENCE[name](window(), 110) < 0
-
-
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_brightness_changes_nothing(window, name):
-    shown = {"lamp": 0.01, "swing": 0.005, "period": 25, "jump": 0.001, "members": RATES | {"network": 80.0}}
-    plain, scaled = (EVIDENCE[name](window(brightness=factor, **shown), 72) for factor in (1.0, 0.37))
+    shown = {"lamp": 0.01, "swing": 0.005, "period": 25, "jump": 0.001}
+    wave = np.random.default_rng(0).standard_normal(300)
+    waves = {"network": wave, "pos": wave[::-1]}
+    seen = (replace(window(brightness=factor, **shown), waves=waves) for factor in (1.0, 0.37))
+    plain, scaled = (EVIDENCE[name](each, 72) for each in seen)
     assert plain == pytest.approx(scaled, rel=1e-6, abs=1e-6)
 
 
@@ -125,7 +128,7 @@ def test_what_is_missing_is_nan_and_nothing_fails(face):
     traces = replace(face(), background=None, boxes=None, key_frames=None)
     evidence = collect(cut_window(traces, 0.0, 10.0, 30.0), 72)
     missing = {name for name, value in evidence.items() if np.isnan(value)}
-    assert missing == {"background", "box_motion", "key_distance", "agreement", "network", "steadiness"}
+    assert missing == {"background", "box_motion", "key_distance", "agreement", "network", "formulas", "steadiness"}
 
 
 def test_a_window_bridges_frames_without_skin_and_leaves_out_covered_blocks(face):

@@ -19,7 +19,7 @@ from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.window import cut_window
 
 SIGNS = {name: np.sign(knots[-1] - knots[0]) for name, knots in KNOTS.items()}
-VALUES = dict.fromkeys(("blood_snr", "box_motion", "jumps", "snr", "rival"), (-20.0, 30.0)) | {
+VALUES = dict.fromkeys(("blood_snr", "box_motion", "jumps", "network", "formulas"), (-20.0, 30.0)) | {
     "background": (0.0, 10.0),
     "key_distance": (0.0, 30.0),
     "steadiness": (0.0, 30.0),
@@ -109,6 +109,11 @@ def test_half_widths_do_not_rise_with_the_probability(fitted):
 
 
 MEMBERS = {"pos": 72.0, "chrom": 72.4, "pbv": 71.5, "ica": 96.2, "green": np.nan}
+WAVES = {
+    name: np.sin(2 * np.pi * bpm / 60 * np.arange(300) / 30) + 0.2 * np.random.default_rng(0).standard_normal(300)
+    for name, bpm in {**MEMBERS, "network": 72.0}.items()
+    if np.isfinite(bpm)
+}
 
 
 def test_candidates_are_the_rates_that_members_share():
@@ -121,8 +126,9 @@ def test_explanations_name_what_speaks_loudest(face):
     seen = dict.fromkeys(EVIDENCE, 0.5)
     quiet = dict.fromkeys(EVIDENCE, 0.0)
     assert explain(window, 96.2, seen, quiet) is None
-    assert explain(window, 96.2, seen, quiet | {"background": 2.0, "snr": 1.0}) == SENTENCES["background"]
-    assert explain(window, 96.2, seen, quiet | {"background": 0.6, "snr": 1.0}) == SENTENCES["background"], "a cause"
+    assert explain(window, 96.2, seen, quiet | {"background": 2.0, "blood_snr": 1.0}) == SENTENCES["background"]
+    costs = quiet | {"background": 0.6, "blood_snr": 1.0}
+    assert explain(window, 96.2, seen, costs) == SENTENCES["background"], "a cause"
     assert explain(window, 96.2, seen, quiet | {"agreement": 1.0}) == "the methods disagree: 96 against 72 bpm"
     assert explain(window, 96.2, seen | {"background": np.nan}, quiet | {"background": 2.0}) is None
     assert explain(window, 96.2, seen, quiet | {"steadiness": 1.0}).endswith("96 against 72 bpm")
@@ -160,22 +166,23 @@ def test_what_the_background_does_not_explain_is_never_answered_with_confidence(
 
 
 def test_a_pulse_is_answered_and_the_right_one_of_two_chosen(face):
-    window = cut_window(face(lamp=0.01), 0, 10, 30, members=MEMBERS, neighbours=(72.0, 73.0))
+    window = cut_window(face(lamp=0.01), 0, 10, 30, members=MEMBERS, neighbours=(72.0, 73.0), waves=WAVES)
     judgement = shipped().judge(window)
     assert judgement.bpm == pytest.approx(72.0)
     assert judgement.answered
     assert 0 < judgement.interval_bpm <= 5
-    assert judgement.missing == ("key_distance", "network")
+    assert judgement.missing == ("key_distance",)
     assert shipped().judge(window, 96.0).probability < 0.1
     assert not shipped().judge(window, trust=1.0).answered
 
 
 def test_missing_evidence_widens(face):
-    window = cut_window(face(), 0, 10, 30, members=MEMBERS, neighbours=(72.0, 73.0))
-    bare = replace(window, background=None, boxes=None, key_frames=None, members={"pos": 72.0}, neighbours=())
+    window = cut_window(face(), 0, 10, 30, members=MEMBERS, neighbours=(72.0, 73.0), waves=WAVES)
+    bare = replace(window, background=None, boxes=None, key_frames=None, members={"pos": 72.0}, neighbours=(), waves={})
     whole, poor = shipped().judge(window, 72.0), shipped().judge(bare, 72.0)
     assert poor.probability < whole.probability
-    assert set(poor.missing) == {"background", "box_motion", "key_distance", "agreement", "network", "steadiness"}
+    lacking = {"background", "box_motion", "key_distance", "agreement", "network", "formulas", "steadiness"}
+    assert set(poor.missing) == lacking
 
 
 def test_bad_input_is_named(face, fitted):
@@ -187,9 +194,9 @@ def test_bad_input_is_named(face, fitted):
             fitted.judge(window, 72.0, trust=trust)
     with pytest.raises(InputError, match="too few"):
         fit_judge(drawn(6, 0))
-    for text in ("", "[]", "{}", "null", '{"curves": 3}', fitted.to_json().replace('"snr"', '"smell"')):
+    for text in ("", "[]", "{}", "null", '{"curves": 3}', fitted.to_json().replace('"blood_snr"', '"smell"')):
         with pytest.raises(InputError):
             Judge.from_json(text)
-    curve = fitted.curves["snr"]
+    curve = fitted.curves["blood_snr"]
     with pytest.raises(InputError, match="not monotone"):
-        replace(fitted, curves=fitted.curves | {"snr": replace(curve, penalties=tuple(range(len(curve.knots))))})
+        replace(fitted, curves=fitted.curves | {"blood_snr": replace(curve, penalties=tuple(range(len(curve.knots))))})

@@ -144,5 +144,8 @@ def test_the_command_serves_it_until_ctrl_c(browser, face_y4m, repository):
         page.wait("fps > 5")
     finally:
         program.send_signal(signal.SIGINT)
-        assert program.wait(20) == 0
+        try:
+            assert program.wait(20) == 0
+        finally:
+            program.kill()
     page.wait("$('status').textContent.startsWith('The program that reads the pulse does not answer')")
