@@ -11,6 +11,7 @@ from tqdm import tqdm
 from rppg_graph.errors import InputError
 from rppg_graph.inference.methods import MonteCarlo, Reading
 from rppg_graph.inference.predict import NetworkWaves, recording_wave
+from rppg_graph.nn.mc_dropout import drops
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS
 from rppg_graph.pulse.measure import measure
 from rppg_graph.pulse.protocols import PROTOCOLS
@@ -41,9 +42,10 @@ def calibrate(
     Args:
         checkpoint: the network, with what a prediction needs.
         recordings: for validation, with references; those with no stretch as long as a clip are passed over.
-        kinds: names of KINDS.
+        kinds: names of KINDS; Monte-Carlo dropout is passed over where the network has nothing to drop.
     """
-    found = {}
+    found, model = {}, checkpoint.model
+    kinds = [kind for kind in kinds if KINDS[kind].mc is None or drops(model, KINDS[kind].mc.rate)]
     alone = {kind: replace(KINDS[kind], beside=None) for kind in kinds}
     networks = {reading: reading.of(checkpoint) for reading in alone.values()}
     known: NetworkWaves = {}

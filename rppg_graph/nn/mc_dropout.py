@@ -60,10 +60,9 @@ def sample(model: nn.Module, video: Tensor, samples: int, rate: float | str, see
 def dropout_alone(model: nn.Module, rate: float | str) -> Iterator[None]:
     """A network in evaluation mode but for its dropout layers, which drop at ``rate``; all is restored on leaving."""
     check_rate(rate)
-    layers = [module for module in model.modules() if isinstance(module, DROPOUT_LAYERS)]
+    layers = _layers(model)
     modes = [(module, module.training) for module in model.modules()]
-    trained = [layer.p for layer in layers]
-    rates = [RATES[rate](p) if isinstance(rate, str) else float(rate) for p in trained]
+    trained, rates = [layer.p for layer in layers], _rates(layers, rate)
     if not any(rates):
         missing = "no dropout layer" if not layers else f"dropout layers of rate 0 alone, of which {rate=} is 0"
         raise InputError(f"{type(model).__name__} has {missing}, and so no Monte-Carlo dropout")
@@ -78,6 +77,19 @@ def dropout_alone(model: nn.Module, rate: float | str) -> Iterator[None]:
             layer.p = p
         for module, mode in modes:
             module.training = mode
+
+
+def drops(model: nn.Module, rate: float | str) -> bool:
+    """Whether Monte-Carlo dropout at ``rate`` has anything to drop in a network."""
+    return any(_rates(_layers(model), rate))
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if isinstance(module, DROPOUT_LAYERS)]
+
+
+def _rates(layers: list[nn.Module], rate: float | str) -> list[float]:
+    return [RATES[rate](layer.p) if isinstance(rate, str) else float(rate) for layer in layers]
 
 
 def check_samples(samples: int) -> None:

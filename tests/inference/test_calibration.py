@@ -60,6 +60,13 @@ def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     assert calibration_for(checkpoint, Reading()) is None
 
 
+def test_a_network_that_drops_nothing_has_no_calibration_by_dropout(checkpoint):
+    for layer in checkpoint.model.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    assert set(calibrate(checkpoint, [], ["quality", "mc"])) == {"quality"}
+
+
 @pytest.mark.slow
 def test_too_few_windows_calibrate_nothing_and_say_so(checkpoint):
     found = calibrate(checkpoint, [recording("a", 12)], ["quality"])
