@@ -28,7 +28,7 @@ from plain import PlainSTGNet
 from torch import Tensor, nn
 
 from rppg_graph.data.augment import Augment
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.models import MODELS
 from rppg_graph.models.stgnet import STGNet
 from rppg_graph.nn.folding import folded

@@ -28,7 +28,7 @@ from pipeline_videos import FPS, Source, name_of, recordings_of, render
 from rppg_graph.config import AugmentConfig
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, preprocess
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.recordings import Recording
 from rppg_graph.models import MODELS

@@ -20,7 +20,7 @@ from plain import PlainSTGNet
 from torch import nn
 
 from rppg_graph.config import TrainConfig
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.data.prepared import cached_recordings, split_of
 from rppg_graph.experiments.plan import load_experiments
 from rppg_graph.experiments.study import Study

@@ -44,7 +44,7 @@ _PUBLIC = {
     "knn": ("graph.knn", "knn"),
     "neighbour_mean": ("graph.aggregate", "neighbour_mean"),
     "AverageRelativeConv": ("nn.relative_conv", "AverageRelativeConv"),
-    "ClipDataset": ("data.clips", "ClipDataset"),
+    "ClipDataset": ("data.clip_dataset", "ClipDataset"),
 }
 __all__ = list(_PUBLIC)
 

@@ -159,7 +159,7 @@ def test_training_falls_and_its_checkpoint_goes_on_on_a_cpu(precision, tmp_path)
     for package in ("av", "pydantic"):  # a machine that is lent for minutes may lack what reads videos and configs
         pytest.importorskip(package)
     from rppg_graph.data.augment import Augment
-    from rppg_graph.data.clips import ClipDataset
+    from rppg_graph.data.clip_dataset import ClipDataset
     from rppg_graph.models.checkpoint import load
     from rppg_graph.models.stgnet import STGNet
     from rppg_graph.synthetic import render_people

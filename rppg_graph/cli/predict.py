@@ -10,7 +10,6 @@ from typing import Any
 from tqdm import tqdm
 
 from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.data.clips import clip_tensor
 from rppg_graph.data.source import STANDARD_INPUT, found_in
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable, write_text, write_whole
@@ -120,6 +119,7 @@ def _report(
     video: Path, args: argparse.Namespace, p: Prediction, method: Method, finding: dict[str, Any], remarks: list[str]
 ) -> str:
     """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
+    from rppg_graph.data.clip_dataset import clip_tensor
     from rppg_graph.report.graph_view import view_network
 
     view, network = None, network_of(method)

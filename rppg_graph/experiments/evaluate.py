@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from rppg_graph.config import Config, CropConfig, DataConfig, validate
 from rppg_graph.data.cache import CachedRecording
-from rppg_graph.data.clips import clip_tensor, cut_clips
+from rppg_graph.data.clip_dataset import clip_tensor
+from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.pool import do_all
 from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings
 from rppg_graph.errors import InputError

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from rppg_graph.config import Config, DataConfig
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.data.prepared import believable, cached_recordings
 from rppg_graph.data.skin import SKIN_CROP
 from rppg_graph.errors import InputError

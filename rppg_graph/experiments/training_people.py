@@ -9,7 +9,7 @@ import numpy as np
 from rppg_graph.config import Config
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.data.prepared import believable, cached_recordings
 from rppg_graph.data.splits import Split
 from rppg_graph.files import claim

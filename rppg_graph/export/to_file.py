@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rppg_graph.data.clips import clip_tensor, cut_clips
+from rppg_graph.data.clip_dataset import clip_tensor
+from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.video import read_video
 from rppg_graph.errors import InputError

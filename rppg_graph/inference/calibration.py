@@ -11,7 +11,6 @@ from tqdm import tqdm
 from rppg_graph.errors import InputError
 from rppg_graph.inference.methods import MonteCarlo, Reading
 from rppg_graph.inference.predict import NetworkWaves, recording_wave
-from rppg_graph.nn.mc_dropout import drops
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS
 from rppg_graph.pulse.measure import measure
 from rppg_graph.pulse.protocols import PROTOCOLS
@@ -44,6 +43,8 @@ def calibrate(
         recordings: for validation, with references; those with no stretch as long as a clip are passed over.
         kinds: names of KINDS; Monte-Carlo dropout is passed over where the network has nothing to drop.
     """
+    from rppg_graph.nn.mc_dropout import drops
+
     found, model = {}, checkpoint.model
     kinds = [kind for kind in kinds if KINDS[kind].mc is None or drops(model, KINDS[kind].mc.rate)]
     alone = {kind: replace(KINDS[kind], beside=None) for kind in kinds}

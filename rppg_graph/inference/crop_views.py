@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from rppg_graph.data.augment import look_through
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CORNER = math.sqrt(0.8)  # side of a window in a corner: the least of what networks of crop_area (0.8, 1) are trained on
 _FAR = 1 - CORNER
@@ -27,5 +26,9 @@ def seen(video: Tensor, views: str) -> Iterator[Tensor]:
     Noise and compression fall on other patches in each, the pulse on all: the mean of the predicted waves has less of
     them (averaging over crops: Krizhevsky et al., NIPS 2012, section 4.1).
     """
+    import torch  # the names of the views are known without it
+
+    from rppg_graph.data.augment import look_through
+
     for window in VIEWS[views]:
         yield video if window == WHOLE else look_through(video, *map(torch.tensor, window))

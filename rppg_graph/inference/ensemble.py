@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import SKIN_CROP
@@ -20,6 +19,9 @@ from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.judgement import Judge, shipped
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.votes import SHARPNESS
+
+if TYPE_CHECKING:
+    from torch import nn
 
 NETWORK = "stgnet-map-synth"
 STILL = 1e-6  # of a mean colour: what moves less is rounding
@@ -46,7 +48,7 @@ class Ensemble:
         members: formulas of ``pulse.classical.CLASSICAL`` with masks of ``data.masks.MASKS``.
         network: reads the crop's patches by ``from_map``, mean colours (B, 3, T, GRID²) of any unit → (B, T), at FPS;
             or the name of weights that come along, which are loaded once the first window is there, since a formula,
-            a refusal and the decoding of ten seconds need not wait for PyG.
+            a refusal and the decoding of ten seconds need not wait for torch and PyG.
         sharpness: how fast a vote loses weight with its agreement, see ``count_votes``; 0: equal votes.
         judge: says of every window how far to trust it, and which of the members' rates is the likeliest, once what the
             background and the key frames explain is taken out; None: nobody, the peak of the pooled spectrum counts,
@@ -128,12 +130,14 @@ class Ensemble:
             flat[there] = prepare_native(flat[there].T, FPS).T
         return waves
 
-    @torch.inference_mode()
     def _network_waves(self, patches: np.ndarray) -> np.ndarray:
+        import torch
+
         moves = (patches.std(axis=1) > STILL * patches.mean(axis=1)).any(axis=(1, 2))
         colours = torch.as_tensor(patches, dtype=torch.float32).permute(0, 3, 1, 2)
         device = next(self._reader.parameters()).device
-        waves = self._reader.from_map(colours.to(device)).double().cpu().numpy()
+        with torch.inference_mode():
+            waves = self._reader.from_map(colours.to(device)).double().cpu().numpy()
         return np.where(moves[:, None], waves, np.nan)
 
 

@@ -1,4 +1,7 @@
-"""A network as a way from face frames to a pulse wave, with or without Monte-Carlo dropout."""
+"""A network as a way from face frames to a pulse wave, with or without Monte-Carlo dropout.
+
+Torch is imported where a network is at hand: whoever reads by a formula need not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
-from rppg_graph.data.clips import ClipCutter, clip_tensor
+from rppg_graph.data.clips import ClipCutter
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
 from rppg_graph.inference.crop_views import VIEWS, seen
 from rppg_graph.inference.wave_stream import NetworkStream, RawWave, whole_wave
-from rppg_graph.nn.folding import folded
-from rppg_graph.nn.mc_dropout import check_rate, check_samples, dropout_alone, sample
+from rppg_graph.nn.dropout_rates import check_rate, check_samples
 from rppg_graph.pulse.filters import detrend
 from rppg_graph.pulse.overlap_add import unit_deviation
 from rppg_graph.registry import choose
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from rppg_graph.models.checkpoint import Checkpoint
 
 SAME_RATE = 0.1  # a video whose frame rate is within this of the network's is not resampled
@@ -81,6 +83,8 @@ class NetworkMethod:
     def __post_init__(self) -> None:
         choose("views", VIEWS, self.views)
         if self.mc is not None:
+            from rppg_graph.nn.mc_dropout import dropout_alone
+
             with dropout_alone(self.model, self.mc.rate):
                 pass  # refused here, before a video is read
 
@@ -89,6 +93,8 @@ class NetworkMethod:
         cls, checkpoint: Checkpoint, mc: MonteCarlo | None = None, views: str = "whole"
     ) -> NetworkMethod:
         """The network of a checkpoint, with the clips and the frame rate it was trained with."""
+        from rppg_graph.nn.folding import folded
+
         name, data = checkpoint.config["model"]["name"], checkpoint.config["data"]
         shape = data["clip_frames"], checkpoint.fps, data["crop"]["size"]
         return cls(folded(checkpoint.model), name, *shape, mc=mc, views=views)
@@ -112,22 +118,27 @@ class NetworkMethod:
     def wave(self, face_frames: Iterable[FaceFrame], video_fps: float) -> RawWave:
         return whole_wave(self.stream(video_fps), face_frames)
 
-    @torch.inference_mode()
     def _waves(self, clips: np.ndarray, number: int) -> np.ndarray:
         """Waves (S, B, T) of clips (B, T, H, W, 3); S = 1 without Monte-Carlo dropout. ``number`` counts the calls."""
         height, width = clips.shape[2:4]
         if (height, width) != (self.crop_size, self.crop_size):
             wanted = f"{self.name} was trained on {self.crop_size}: cut the faces at the method's crop_size"
             raise ValueError(f"face crops of {width} × {height} pixels; {wanted}")
-        video = clip_tensor(clips).to(next(self.model.parameters()).device)  # (B, 3, T, H, W)
+        import torch
+
+        from rppg_graph.data.clip_dataset import clip_tensor
+        from rppg_graph.nn.mc_dropout import sample
+
         waves = []
-        for view in seen(video, self.views):
-            if self.mc is None:
-                wave = self.model(view)[None]  # (S, B, T)
-            else:
-                wave = sample(self.model, view, self.mc.samples, self.mc.rate, 1_000_003 * self.mc.seed + number)
-            wave = wave.double().cpu().numpy()
-            if self.model.label == "differenced":
-                wave = np.apply_along_axis(detrend, 2, np.cumsum(wave, axis=2))
-            waves.append(wave)
+        with torch.inference_mode():
+            video = clip_tensor(clips).to(next(self.model.parameters()).device)  # (B, 3, T, H, W)
+            for view in seen(video, self.views):
+                if self.mc is None:
+                    wave = self.model(view)[None]  # (S, B, T)
+                else:
+                    wave = sample(self.model, view, self.mc.samples, self.mc.rate, 1_000_003 * self.mc.seed + number)
+                wave = wave.double().cpu().numpy()
+                if self.model.label == "differenced":
+                    wave = np.apply_along_axis(detrend, 2, np.cumsum(wave, axis=2))
+                waves.append(wave)
         return waves[0] if len(waves) == 1 else np.mean([unit_deviation(wave) for wave in waves], axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -10,13 +10,9 @@ from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
 from rppg_graph.nn.drop_path import DropPath
+from rppg_graph.nn.dropout_rates import RATES, check_rate, check_samples
 
 DROPOUT_LAYERS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, DropPath)
-THIRDS = {0.25: 0.06, 0.5: 0.16}  # "about a third", as STREAM-Net rounds it
-RATES: dict[str, Callable[[float], float]] = {
-    "half": lambda trained: trained / 2,
-    "third": lambda trained: THIRDS.get(trained, trained / 3),
-}
 GROUP_BYTES = 16 * 2**20  # of repeated state: samples of short clips run together, those of long ones in turn
 
 
@@ -90,16 +86,3 @@ def _layers(model: nn.Module) -> list[nn.Module]:
 
 def _rates(layers: list[nn.Module], rate: float | str) -> list[float]:
     return [RATES[rate](layer.p) if isinstance(rate, str) else float(rate) for layer in layers]
-
-
-def check_samples(samples: int) -> None:
-    """Refuse a number of samples that gives no variance; InputError."""
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
-        raise InputError(f"samples={samples!r}: a variance needs at least 2 samples")
-
-
-def check_rate(rate: float | str) -> None:
-    """Refuse a rate that is neither a probability between 0 and 1 nor one of ``RATES``; InputError."""
-    number = isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < 1
-    if not number and not (isinstance(rate, str) and rate in RATES):
-        raise InputError(f"rate={rate!r}: must be a number above 0 and below 1, or one of {', '.join(RATES)}")

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rppg_graph.data.cached_recording import CachedRecording
-from rppg_graph.data.clips import Key, with_epoch
+from rppg_graph.data.clip_dataset import Key, with_epoch
 from rppg_graph.data.traces import GRID, patch_colours
 from rppg_graph.synthetic.traces import simulate_people
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.errors import InputError
 from rppg_graph.files import write_text, write_whole
 from rppg_graph.models import checkpoint

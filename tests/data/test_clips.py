@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from rppg_graph.data.augment import Augment
-from rppg_graph.data.clips import MAX_GAP_SECONDS, ClipDataset, clip_tensor, cut_clips, frames_at
+from rppg_graph.data.clip_dataset import ClipDataset, clip_tensor
+from rppg_graph.data.clips import MAX_GAP_SECONDS, cut_clips, frames_at
 from rppg_graph.data.face import FaceFrame
 
 SIZE = 4

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from rppg_graph.data.clips import clip_tensor
+from rppg_graph.data.clip_dataset import clip_tensor
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
 from rppg_graph.inference.judged import by_calibration

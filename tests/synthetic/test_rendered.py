@@ -8,7 +8,7 @@ import pytest
 
 from rppg_graph import synthetic
 from rppg_graph.data.cached_recording import read_metadata
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.errors import InputError
 
 PEOPLE = {"preset": "office", "subjects": 2, "seed": 3, "seconds": 3.0}

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rppg_graph.data.augment import Augment
-from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.errors import InputError
 from rppg_graph.models.checkpoint import BEFORE, BEST, LAST, latest, load, read_tensors
 from rppg_graph.models.stgnet import STGNet
