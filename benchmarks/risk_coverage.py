@@ -29,6 +29,7 @@ from rppg_graph.inference.ensemble import Ensemble, default_ensemble
 from rppg_graph.inference.ensemble_stream import FPS, FRAMES, STRIDE, read_traces
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, heart_rate
+from rppg_graph.pulse.judgement import shipped
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import area_under, risk_coverage
 from rppg_graph.report.plots import BLUE, GREY, ORANGE, THEMES, figure
@@ -68,7 +69,7 @@ def table_of(name: str, found: np.ndarray) -> dict[str, float | str | int]:
     for place, decides in enumerate(DECIDES, 1):
         row[decides] = area_under(risk_coverage(-found[:, place], error))
     row["oracle"] = area_under(risk_coverage(error, error))
-    for level in LEVELS:
+    for level in (*LEVELS, shipped().trust):
         kept = probability >= level
         row[f"answered at {level:g}"] = float(kept.mean())
         row[f"right at {level:g}"] = float((error[kept] <= CLOSE_BPM).mean()) if kept.any() else None
