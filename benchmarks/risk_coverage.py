@@ -23,7 +23,7 @@ from harness import RESULTS, environment, show
 from rppg_graph.config import CropConfig
 from rppg_graph.data.prepared import cached_recordings, other_dataset
 from rppg_graph.data.skin import SKIN_CROP
-from rppg_graph.experiments.people import SEEDS, Person, people_to_try, persons
+from rppg_graph.experiments.people import SEEDS, TONES, Person, people_of_tone, people_to_try, persons
 from rppg_graph.files import write_json
 from rppg_graph.inference.ensemble import Ensemble, default_ensemble
 from rppg_graph.inference.ensemble_stream import FPS, FRAMES, STRIDE, read_traces
@@ -36,6 +36,7 @@ from rppg_graph.report.plots import BLUE, GREY, ORANGE, THEMES, figure
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 REAL = "six real people"
+TONE_PEOPLE = 16
 SECONDS, CLOSE_BPM, LEVELS = 20.0, 5.0, (0.3, 0.5, 0.7, 0.9)
 DECIDES = {"clarity of the formulas": GREY, "agreement": ORANGE, "judgement": BLUE}
 CAPTION = (
@@ -45,8 +46,9 @@ CAPTION = (
 
 
 def windows(method: Ensemble, people: list[Person], stride: int) -> np.ndarray:
-    """(n, 4) of every judged window whose true rate is known: error in bpm, then what each of DECIDES says."""
-    return np.array([row for person in people for row in _windows_of(method, person, stride)]).reshape(-1, 4)
+    """(n, 5) of every judged window whose true rate is known: error in bpm, what each of DECIDES says, and half the
+    width of the interval in bpm, NaN where it is refused."""
+    return np.array([row for person in people for row in _windows_of(method, person, stride)], float).reshape(-1, 5)
 
 
 def _windows_of(method: Ensemble, person: Person, stride: int) -> Iterator[tuple[float, ...]]:
@@ -59,12 +61,13 @@ def _windows_of(method: Ensemble, person: Person, stride: int) -> Iterator[tuple
         true_bpm = heart_rate(prepare_native(pulse, FPS), FPS, contact=True).bpm
         if true_bpm is not None:
             judged = window.judgement
-            yield abs(judged.bpm - true_bpm), judged.evidence["formulas"], window.agreement, judged.probability
+            decide = judged.evidence["formulas"], window.agreement, judged.probability
+            yield abs(judged.bpm - true_bpm), *decide, judged.interval_bpm
 
 
 def table_of(name: str, found: np.ndarray) -> dict[str, float | str | int]:
-    """Areas under the curves, and what is answered, and right, at each level of trust."""
-    error, probability = found[:, 0], found[:, 3]
+    """Areas under the curves, what is answered, and right, at each level of trust, and what the interval holds."""
+    error, probability, width = found[:, 0], found[:, 3], found[:, 4]
     row: dict[str, float | str | int] = {"set": name, "windows": len(found)}
     for place, decides in enumerate(DECIDES, 1):
         row[decides] = area_under(risk_coverage(-found[:, place], error))
@@ -73,6 +76,9 @@ def table_of(name: str, found: np.ndarray) -> dict[str, float | str | int]:
         kept = probability >= level
         row[f"answered at {level:g}"] = float(kept.mean())
         row[f"right at {level:g}"] = float((error[kept] <= CLOSE_BPM).mean()) if kept.any() else None
+    answered = np.isfinite(width)
+    row["in the interval"] = float((error <= width)[answered].mean()) if answered.any() else None
+    row["median half-width"] = float(np.median(width[answered])) if answered.any() else None
     return row
 
 
@@ -98,10 +104,13 @@ def main() -> None:
     found = {REAL: windows(method, persons(cached_recordings(other_dataset(options.real, None, crop))), STRIDE)}
     for preset in SEEDS:
         found[preset] = windows(method, people_to_try(preset, options.people, SECONDS, SKIN_CROP), FRAMES // 2)
+    for tone in TONES:
+        people = people_of_tone(tone, min(options.people, TONE_PEOPLE), SECONDS, SKIN_CROP)
+        found[f"tone {tone}"] = windows(method, people, FRAMES // 2)
     rows = [table_of(name, each) for name, each in found.items()]
     show(rows, ["set", "windows", *DECIDES, "oracle", "answered at 0.7", "right at 0.7"])
     write_json(RESULTS / "risk_coverage.json", {"stamp": environment("cpu"), "trust": method.judge.trust, "rows": rows})
-    generated = np.concatenate([each for name, each in found.items() if name != REAL])
+    generated = np.concatenate([found[preset] for preset in SEEDS])
     for theme in THEMES:
         draw(DOCS / f"risk-coverage-{theme}.png", {REAL: found[REAL], "generated people": generated}, theme)
 

@@ -25,7 +25,7 @@ class Codec:
     options: dict[str, str]
 
 
-X265 = "bframes=0:pools=1:frame-threads=1:log-level=error"
+X265 = "bframes=0:pools=none:frame-threads=1:log-level=error"
 CODECS = {
     # With both switched on, libx264 gives other bytes now and then; video calls use neither.
     "h264": Codec("libx264", "yuv420p", {"preset": "veryfast", "x264-params": "bframes=0:mbtree=0"}),
