@@ -18,7 +18,7 @@ SHARE = 0.95
 LEAST_RECORDINGS = 19  # in a bin of probability: fewer have no 95 % quantile
 _BINS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98)
 _RIDGE = 0.3
-MOST_WRONG, MOST_ABOUT_NOBODY = 0.03, 0.02  # shares of windows that the default trust lets through
+MOST_WRONG, MOST_ABOUT_NOBODY = 0.02, 0.01  # shares of windows that the default trust lets through
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def fit_judge(rows: Sequence[Row], folds: int = 5) -> tuple[Judge, np.ndarray]:
 
     Each recording weighs the same, however many windows it has. The half-widths are the ⌈0.95·(n + 1)⌉-th smallest
     errors of held-out recordings, one window each, in bins of probability. Trust is the least probability with which
-    held-out people get a wrong answer in at most 3 % of their windows, and what has no pulse an answer in 2 %.
+    held-out people get a wrong answer in at most 2 % of their windows, and what has no pulse an answer in 1 %.
 
     Returns:
         the judge, and for each row the probability by the fit that did not see its person.
