@@ -258,14 +258,31 @@ def risk_coverage() -> str:
     if not path.exists():
         return missing("python benchmarks/risk_coverage.py ROOT")
     found = json_of(path)
-    names, trust = ("signal-to-noise ratio", "agreement", "judgement", "oracle"), f"{found['trust']:g}"
+    names, trust = ("clarity of the formulas", "agreement", "judgement", "oracle"), f"{found['trust']:g}"
     rows = []
     for row in found["rows"]:
         shares = [_rounded(row[f"{what} at {trust}"]) for what in ("answered", "right")]
-        rows.append([row["set"], row["windows"], *(f"{row[name]:.2f}" for name in names), *shares])
-    heads = ["set", "windows", *names, f"answered at {trust}", "of these right"]
+        width = "–" if row["median half-width"] is None else f"{row['median half-width']:.1f}"
+        held = [_rounded(row["in the interval"]), width]
+        rows.append([row["set"], row["windows"], *(f"{row[name]:.2f}" for name in names), *shares, *held])
+    heads = ["set", "windows", *names, f"answered at {trust}", "of these right", "in the interval", "half of its width"]
     said = f"Areas in bpm: the mean error over all shares that are kept. {_stamp(found['stamp'])}."
     return f"{table(heads, rows)}\n\n{said}"
+
+
+def trace_realism() -> str:
+    """Real, simulated and rendered colour traces side by side, from trace_realism.py."""
+    path = RESULTS / "trace_realism.json"
+    if not path.exists():
+        return missing("python benchmarks/trace_realism.py ROOT")
+    found = json_of(path)
+    sets = found["sets"]
+    rows = [["windows", *(each["windows"] for each in sets.values())]]
+    for name in next(iter(sets.values()))["figures"]:
+        figures = (each["figures"][name] for each in sets.values())
+        rows.append([name, *(f"{median:.3g} [{low:.3g}, {high:.3g}]" for low, median, high in figures)])
+    said = f"Medians; in brackets the range of eight windows in ten. {_stamp(found['stamp'])}."
+    return f"{table(['', *sets], rows)}\n\n{said}"
 
 
 def hrv() -> str:
@@ -389,6 +406,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "readings_generated": partial(shown_readings, "generated"),
     "judgement": judgement,
     "risk_coverage": risk_coverage,
+    "trace_realism": trace_realism,
     "hrv": hrv,
     "disturbed": disturbed,
     "real_videos": real_videos,
