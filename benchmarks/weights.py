@@ -7,7 +7,7 @@
 A network has one config in configs/weights or several, each of which goes on from the run of another, or that of a
 pair from two; their runs are runs/weights/CONFIG. `pack` calibrates the best checkpoint of the last on people as they
 sit in front of a camera and writes it to rppg_graph/models/weights, and the learning curves of the runs there to
-results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network there, alone and with POS beside it,
+results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network of pictures there, alone and with POS beside it,
 POS and CHROM on the real recordings and on new generated people of every preset, and writes results/weights_SET.json
 (the metrics), results/weights_windows.csv (one row a window, with what the generator drew) and results/weights.json
 (stamp). `reproduce` trains by a network's first config anew, for so long at most, and writes both curves to
@@ -35,6 +35,7 @@ from rppg_graph import cli
 from rppg_graph.config import CropConfig, SyntheticConfig, read_mapping
 from rppg_graph.data.prepared import cached_recordings, other_dataset
 from rppg_graph.inference.calibration import calibrate
+from rppg_graph.inference.ensemble import NETWORK
 from rppg_graph.models.checkpoint import load
 from rppg_graph.models.weights import FOLDER, SHIPPED, SUFFIX, write_weights
 from rppg_graph.pulse.uncertainty import Calibration
@@ -149,7 +150,8 @@ def windows_of(roots: dict[str, Path]) -> list[dict]:
 def _windows_of_set(name: str, root: Path) -> list[dict]:
     torch.set_num_threads(1)
     out = WORK / "eval" / name
-    named = [word for network in SHIPPED for word in ("--weights", network)]
+    pictures = [network for network in SHIPPED if network != NETWORK]  # a map network is read as readings.py does it
+    named = [word for network in pictures for word in ("--weights", network)]
     command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]
     command += ["--face-policy", "skip", "--views", VIEWS, "--beside", BESIDE]
     if cli.main(command):
