@@ -4,14 +4,14 @@
     python benchmarks/weights.py evaluate ../shared/data/ubfc_rppg_mp4
     python benchmarks/weights.py reproduce stgnet-small-synth --minutes 10
 
-A network has one config in configs/weights or several, each of which goes on from the run of another, or that of a
-pair from two; their runs are runs/weights/CONFIG. `pack` calibrates the best checkpoint of the last on people as they
-sit in front of a camera and writes it to rppg_graph/models/weights, and the learning curves of the runs there to
-results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network of pictures there,
-alone and with POS beside it, POS and CHROM on the real recordings and on new generated people of every preset, and
-writes results/weights_SET.json (the metrics), results/weights_windows.csv (one row a window, with what the generator drew) and results/weights.json
-(stamp). `reproduce` trains by a network's first config anew, for so long at most, and writes both curves to
-results/reproduced_NAME.json. model_cards.py writes the cards.
+A network has one config in configs/weights or several, each of which goes on from the run of another, or that of a pair
+from two; their runs are runs/weights/CONFIG. `pack` calibrates the best checkpoint of the last on people as they sit in
+front of a camera and writes it to rppg_graph/models/weights, and the learning curves of the runs there to
+results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network of pictures there, alone and with POS
+beside it, POS and CHROM on the real recordings and on new generated people of every preset, and writes
+results/weights_SET.json (the metrics), results/weights_windows.csv (one row a window, with what the generator drew) and
+results/weights.json (stamp). `reproduce` trains by a network's first config anew, for so long at most, and writes both
+curves to results/reproduced_NAME.json. model_cards.py writes the cards.
 """
 
 from __future__ import annotations
