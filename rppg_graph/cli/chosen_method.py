@@ -1,10 +1,11 @@
-"""What reads the pulse: ``--checkpoint``, ``--weights``, ``--method``, ``--views``, ``--beside``."""
+"""What reads the pulse: ``--checkpoint``, ``--weights``, ``--method``, ``--views``, ``--beside``, ``--mc``."""
 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
@@ -14,9 +15,6 @@ from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.judgement import shipped
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.registry import choose
-
-if TYPE_CHECKING:
-    from rppg_graph.models.checkpoint import Checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +56,28 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reading(args: argparse.Namespace, mc: MonteCarlo | None = None) -> Reading:
-    """What the options ask for."""
+def add_monte_carlo(parser: argparse.ArgumentParser) -> None:
+    """Monte-Carlo dropout: ``--mc``, ``--mc-rate`` and ``--seed``."""
+    parser.add_argument("--mc", type=int, metavar="N", help="Monte-Carlo dropout with N samples (a network only)")
+    parser.add_argument(
+        "--mc-rate", metavar="P", help="dropout rate: a number, or half or third of training's (default: half)"
+    )
+    parser.add_argument("--seed", type=int, help="seed of the samples (default: 0)")
+
+
+def reading(args: argparse.Namespace) -> Reading:
+    """What the options ask for, of a command that has those of Monte-Carlo dropout or has not.
+
+    Raises:
+        InputError: a number of samples or a rate that is not to be had, or a rate or seed without samples.
+    """
+    samples, rate, seed = (getattr(args, name, None) for name in ("mc", "mc_rate", "seed"))
+    if samples is None and (rate is not None or seed is not None):
+        raise InputError("--mc-rate and --seed are about Monte-Carlo dropout: ask for it with --mc 30")
+    rate = "half" if rate is None else rate
+    with suppress(ValueError):
+        rate = float(rate)
+    mc = None if samples is None else MonteCarlo(samples, rate, seed or 0)
     return Reading(args.views or "whole", args.beside, mc)
 
 
@@ -77,33 +95,27 @@ def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: st
         raise InputError(f"--beside {args.beside}: a classical method stands beside a network alone; {cure}")
 
 
-def chosen_method(
-    args: argparse.Namespace, mc: MonteCarlo | None = None
-) -> tuple[Method, dict[str, Any], Calibration | None]:
+def chosen_method(args: argparse.Namespace) -> tuple[Method, dict[str, Any], Calibration | None]:
     """The method asked for, how faces are found for it (detector, policy), and what is known about its uncertainty."""
+    read = reading(args)
     if not (args.checkpoint or args.weights):
         name = args.method or DEFAULT
         build = choose("method", BY_NAME, name)
         who = f"{name} is {'a formula' if name in CLASSICAL else 'an ensemble'}"
-        refuse_for_formulas(args, mc, who, "name a network with --checkpoint or --weights")
+        refuse_for_formulas(args, read.mc, who, "name a network with --checkpoint or --weights")
         if args.trust is not None and name != DEFAULT:
             raise InputError(f"--trust {args.trust:g}: {name} has no judgement of its own; leave out --method")
         return build(args.trust) if name == DEFAULT else build(), {}, None
     if args.trust is not None:
         cure = "leave out --weights and --checkpoint"
         raise InputError(f"--trust {args.trust:g}: a network alone has no judgement; {cure}")
-    read = reading(args, mc)
-    checkpoint = _trained(args)
-    crop = checkpoint.config["data"]["crop"]
-    found_by = {key: crop[key] for key in ("detector", "policy") if key in crop}
-    return read.of(checkpoint), found_by, calibration_for(checkpoint, read)
-
-
-def _trained(args: argparse.Namespace) -> Checkpoint:
     from rppg_graph.models.checkpoint import load  # brings PyG, three seconds that a classical method need not wait
     from rppg_graph.models.weights import load_weights
 
-    return load(args.checkpoint) if args.checkpoint else load_weights(args.weights)
+    checkpoint = load(args.checkpoint) if args.checkpoint else load_weights(args.weights)
+    crop = checkpoint.config["data"]["crop"]
+    found_by = {key: crop[key] for key in ("detector", "policy") if key in crop}
+    return read.of(checkpoint), found_by, calibration_for(checkpoint, read)
 
 
 def origin(name: str, args: argparse.Namespace) -> str:

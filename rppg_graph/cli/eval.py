@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from rppg_graph.cli import chosen_method, monte_carlo
+from rppg_graph.cli import chosen_method
 from rppg_graph.data.face import POLICIES
 from rppg_graph.experiments.evaluate import evaluate, left_out_lines, text
 from rppg_graph.inference.methods import BY_NAME
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
     parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of a window (default: 10)")
-    monte_carlo.add_arguments(parser)
+    chosen_method.add_monte_carlo(parser)
     chosen_method.add_reading(parser)
     parser.add_argument("--face-policy", choices=POLICIES, help="what to do if few frames show a face (see predict)")
     parser.add_argument(
@@ -49,12 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    mc = monte_carlo.monte_carlo(args)
+    reading = chosen_method.reading(args)
     if not args.checkpoints and not args.weights:
-        chosen_method.refuse_for_formulas(args, mc, "classical methods are formulas", "name a CHECKPOINT")
+        chosen_method.refuse_for_formulas(args, reading.mc, "classical methods are formulas", "name a CHECKPOINT")
     found = evaluate(
         args.checkpoints, args.weights, args.method, data=args.data, layout=args.layout, subjects=args.subjects,
-        leave_out=args.leave_out, reading=chosen_method.reading(args, mc), face_policy=args.face_policy,
+        leave_out=args.leave_out, reading=reading, face_policy=args.face_policy,
         every_reference=args.every_reference, protocol=args.protocol, window_seconds=args.window, out=args.out,
     )  # fmt: skip
     if found.left_out:

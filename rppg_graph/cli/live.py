@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
@@ -21,8 +20,8 @@ from rppg_graph.data.picture import Picture
 from rppg_graph.data.video import probe, read_pictures
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable
-from rppg_graph.inference.judged import POOR, WIDEST_BPM
-from rppg_graph.inference.predict import Stream, Update
+from rppg_graph.inference.predict import Stream
+from rppg_graph.report.screen import Screen
 
 EXAMPLES = """\
   run.py live --page                             # in the browser: the picture, the wave and the numbers
@@ -74,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     stream = Stream(method, fps, **finding, face=args.face, calibration=calibration, real_time=not args.fast)
     source = args.video.name if args.video else f"camera {args.camera}"
     head = f"{source}: {chosen_method.origin(method.name, args)}; Ctrl-C ends"
-    screen = _Screen(sys.stderr if args.json == "-" else sys.stdout, head)
+    screen = Screen(sys.stderr if args.json == "-" else sys.stdout, head)
     with ExitStack() as stack:
         frames = stack.enter_context(closing(_frames(args)))
         first = next(frames)  # a camera or a video that is of no use says so here, before a file is written
@@ -86,9 +85,7 @@ def run(args: argparse.Namespace) -> None:
             _follow(chain([first], frames), stream, screen, lines)
 
 
-def _follow(
-    frames: Iterator[Frame], stream: Stream, screen: _Screen, lines: TextIO | None
-) -> None:
+def _follow(frames: Iterator[Frame], stream: Stream, screen: Screen, lines: TextIO | None) -> None:
     try:
         for seconds, frame in frames:
             update = stream.push(seconds, frame)
@@ -106,49 +103,3 @@ def _frames(args: argparse.Namespace) -> Iterator[Frame]:
         frames = ((seconds, picture) for seconds, picture, *_ in found)
         paced = at_own_rate(frames) if args.video and not args.fast else frames
         yield from paced if args.seconds is None else takewhile(lambda frame: frame[0] < args.seconds, paced)
-
-
-def line(update: Update) -> str:
-    """One line of the screen."""
-    u = update
-    known = u.interval_bpm is not None and u.interval_bpm <= WIDEST_BPM
-    sure = f" ± {u.interval_bpm:.0f}" if known else ""
-    edge = " (at the edge of the band)" if u.bpm is not None and u.at_band_edge else ""
-    quality = f"quality {u.quality:.2f}{' (poor)' * (u.quality < POOR)}"
-    rate = f"{u.bpm:5.1f}{sure} bpm{edge}  {quality}" if u.bpm is not None else f"no number: {u.reason}"
-    skipped = f", {u.skipped_steps} steps left out" if u.skipped_steps else ""
-    return f"{u.seconds:6.1f} s  {rate}  face {u.face_share:.0%}  {u.speed:.1f}× real time{skipped}"
-
-
-class _Screen:
-    """A line that is written over where there is a terminal, a line each elsewhere; and a summary of them all."""
-
-    def __init__(self, out: TextIO, head: str) -> None:
-        self.out, self.head, self.over = out, head, out.isatty()
-        self.updates, self.last = 0, None
-        self.rates = np.zeros(1000, dtype=np.int64)  # how often each whole bpm came, poor ones not counted
-
-    def show(self, update: Update) -> None:
-        if self.last is None:
-            print(self.head, file=self.out)
-        self.updates, self.last = self.updates + 1, update
-        if update.bpm is not None and update.quality >= POOR:
-            self.rates[round(update.bpm)] += 1
-        text = line(update)
-        if self.over:
-            text = f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}"
-        print(text, end="" if self.over else "\n", file=self.out, flush=True)
-
-    def summary(self, remarks: list[str]) -> None:
-        """The last lines: how long, which heart rates, and what is worth knowing about the faces."""
-        if self.last is None:
-            return
-        count, told = int(self.rates.sum()), "no heart rate of fair quality"
-        if count:
-            low, high = np.flatnonzero(self.rates)[[0, -1]]
-            median = int(np.searchsorted(np.cumsum(self.rates), (count + 1) // 2))
-            told = f"heart rate {median} bpm, {low} to {high}, in {count} of {self.updates} updates"
-        skipped = f", {self.last.skipped_steps} steps left out" if self.last.skipped_steps else ""
-        print(f"{chr(10) * self.over}{self.last.seconds:.0f} s: {told}{skipped}", file=self.out, flush=True)
-        for remark in remarks:
-            print(f"  remark: {remark}", file=self.out, flush=True)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from rppg_graph.cli import chosen_method, monte_carlo
-from rppg_graph.data.source import STANDARD_INPUT, found_in
+from rppg_graph.cli import chosen_method
+from rppg_graph.data.source import found_in
 from rppg_graph.errors import InputError
 from rppg_graph.files import writable, write_text, write_whole
-from rppg_graph.inference.many import Outcome, predict_each
-from rppg_graph.inference.methods import Method, network_of
-from rppg_graph.inference.predict import Prediction, first_clip
+from rppg_graph.inference.many import predict_each
 from rppg_graph.pulse.filters import check_fps
-from rppg_graph.report.prediction import answer, csv_of, facts, report_of, row_of, table_of, to_dict
+from rppg_graph.report.prediction import answer, csv_of, facts, plot_of, report_of_video, row_of, table_of, to_dict
 
 EXAMPLES = """\
   run.py predict face.mp4
@@ -44,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="if less than half of the frames show a face: refuse the video (default), use the frames that do, "
         "or take the middle of the frame wherever no face is found",
     )
-    monte_carlo.add_arguments(parser)
+    chosen_method.add_monte_carlo(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write time (s), BVP and heart rate (bpm) to FILE")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write one row a video to FILE (CSV)")
@@ -63,31 +60,31 @@ def run(args: argparse.Namespace) -> int:
         check_fps(args.fps)
     if args.show_face and not args.report:
         raise InputError("--show-face is about the report: name one with --report FILE")
-    method, finding, calibration = chosen_method.chosen_method(args, monte_carlo.monte_carlo(args))
-    if args.face_policy:
-        finding["policy"] = args.face_policy
-    if args.face is not None:
-        finding["face"] = args.face
+    method, finding, calibration = chosen_method.chosen_method(args)
+    finding |= {"face": args.face, "fps": args.fps} | ({"policy": args.face_policy} if args.face_policy else {})
     outcomes = []
-    for outcome in predict_each(videos, method, calibration, fps=args.fps, raw_size=args.size, **finding):
+    for outcome in predict_each(videos, method, calibration, raw_size=args.size, **finding):
         if outcome.error is not None and len(videos) == 1:
             raise outcome.error
         outcomes.append(outcome)
-        _print(outcome, args, len(videos))
+        if len(videos) > 1:
+            tqdm.write(f"{outcome.path.name}: {outcome.error or answer(outcome.prediction)}")
     rows = [row_of(o.path.name, o.prediction, o.error and str(o.error), o.remarks) for o in outcomes]
-    if args.summary:
-        write_text(args.summary, table_of(rows))
+    write_text(args.summary, table_of(rows))
     told = [
         to_dict(o.path.name, o.prediction) | {"remarks": o.remarks} if o.prediction else row
         for o, row in zip(outcomes, rows, strict=True)
     ]
     write_text(args.json, json.dumps(told if len(told) > 1 else told[0], indent=2) + "\n")
     if len(videos) == 1:
-        prediction, remarks = outcomes[0].prediction, outcomes[0].remarks
+        video, prediction, remarks = videos[0], outcomes[0].prediction, outcomes[0].remarks
+        print(f"{video.name}: {chosen_method.origin(prediction.method, args)}")
+        print("\n".join(f"  {name:15} {value}" for name, value in facts(prediction).items()))
+        print("".join(f"  remark: {remark}\n" for remark in remarks), end="")
         write_text(args.csv, csv_of(prediction))
         if args.report:
-            write_text(args.report, _report(videos[0], args, prediction, method, finding, remarks))
-        write_whole(args.plot, lambda path: _draw(path, videos[0], prediction))
+            write_text(args.report, report_of_video(video, prediction, method, remarks, args.show_face, **finding))
+        write_whole(args.plot, lambda path: plot_of(path, video.name, prediction))
     return int(any(outcome.error for outcome in outcomes))
 
 
@@ -96,36 +93,3 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise argparse.ArgumentTypeError(f"{text!r}: width and height in pixels, such as 640x480")
     return int(width), int(height)
-
-
-def _print(outcome: Outcome, args: argparse.Namespace, videos: int) -> None:
-    """All there is to say of one video; a line each of many."""
-    if videos == 1:
-        head = f"{outcome.path.name}: {chosen_method.origin(outcome.prediction.method, args)}"
-        lines = [head, *(f"  {name:15} {value}" for name, value in facts(outcome.prediction).items())]
-        print("\n".join([*lines, *(f"  remark: {remark}" for remark in outcome.remarks)]))
-    else:
-        tqdm.write(f"{outcome.path.name}: {outcome.error or answer(outcome.prediction)}")
-
-
-def _draw(path: Path, video: Path, p: Prediction) -> None:
-    from rppg_graph.report.plots import plot_prediction  # brings matplotlib, which the screen need not wait for
-
-    title = f"{video.name}: {p.method}"
-    plot_prediction(path, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, title)
-
-
-def _report(
-    video: Path, args: argparse.Namespace, p: Prediction, method: Method, finding: dict[str, Any], remarks: list[str]
-) -> str:
-    """The report; a look inside a network takes one clip, and a face one crop, of the beginning of the video."""
-    from rppg_graph.data.clip_dataset import clip_tensor
-    from rppg_graph.report.graph_view import view_network
-
-    view, network = None, network_of(method)
-    looked_at = (network is not None or args.show_face) and video != STANDARD_INPUT  # which is read once
-    clip = first_clip(video, method, fps=args.fps, **finding) if looked_at else None
-    if network is not None and clip is not None:
-        view = view_network(network.model, clip_tensor(clip)[None], p.fps, args.show_face)
-    face = clip[len(clip) // 2] if args.show_face and clip is not None else None
-    return report_of(video.name, p, remarks, view, face)

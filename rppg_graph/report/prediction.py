@@ -7,12 +7,16 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rppg_graph.data.clips import clip_tensor
+from rppg_graph.data.source import STANDARD_INPUT
 from rppg_graph.inference.judged import POOR, WIDEST_BPM
-from rppg_graph.inference.predict import Prediction
+from rppg_graph.inference.methods import Method, network_of
+from rppg_graph.inference.predict import Prediction, first_clip
 from rppg_graph.pulse.filters import PULSE_BAND_HZ
 
 if TYPE_CHECKING:
@@ -194,6 +198,33 @@ def report_of(
     if network is not None:
         body += [f"<h2>Inside {escape(p.method)}</h2>", network_section(network)]
     return page(f"{name}: {p.method}", body)
+
+
+def report_of_video(
+    video: Path, prediction: Prediction, method: Method, remarks: Sequence[str], show_face: bool, **finding: Any
+) -> str:
+    """`report_of` with a look inside a network, which takes one clip, and a face, one crop, of the video's beginning.
+
+    Args:
+        finding: how the face was found, see `inference.predict.first_clip`.
+    """
+    from rppg_graph.report.graph_view import view_network
+
+    view, network = None, network_of(method)
+    looked_at = (network is not None or show_face) and video != STANDARD_INPUT  # which is read once
+    clip = first_clip(video, method, **finding) if looked_at else None
+    if network is not None and clip is not None:
+        view = view_network(network.model, clip_tensor(clip)[None], prediction.fps, show_face)
+    face = clip[len(clip) // 2] if show_face and clip is not None else None
+    return report_of(video.name, prediction, remarks, view, face)
+
+
+def plot_of(path: Path, name: str, prediction: Prediction) -> None:
+    """The wave and the heart rate over time of a video of that name, as PNG."""
+    from rppg_graph.report.plots import plot_prediction  # brings matplotlib, which the screen need not wait for
+
+    p = prediction
+    plot_prediction(path, p.seconds, p.bvp, p.track.seconds, p.track.bpm, p.rate.bpm, f"{name}: {p.method}")
 
 
 def _nullable(values: np.ndarray) -> list[float | None]:

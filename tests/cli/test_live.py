@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from rppg_graph import cli
-from rppg_graph.cli.live import _Screen, line
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.inference.predict import Update
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, save
+from rppg_graph.report.screen import Screen, line
 from rppg_graph.synthetic import generate
 
 KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "probability",
@@ -119,7 +119,7 @@ def test_lines_say_what_is_doubtful():
 
 
 def test_the_summary_is_of_the_numbers_that_are_not_poor():
-    screen = _Screen(io.StringIO(), "face.mp4")
+    screen = Screen(io.StringIO(), "face.mp4")
     rates = [(70.2, 0.8), (75.0, 0.5), (73.4, 0.9), (120.0, 0.1), (None, 0.0)]
     for bpm, quality in rates:
         screen.show(update(bpm=bpm, quality=quality))
