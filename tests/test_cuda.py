@@ -9,11 +9,12 @@ import pytest
 import torch
 from finite import first_not_finite
 
-from rppg_graph.graph import aggregate
-from rppg_graph.graph.aggregate import AGGREGATIONS, MEAN_GRADIENTS
+from rppg_graph.graph import mean_gradients
+from rppg_graph.graph.aggregate import AGGREGATIONS
 from rppg_graph.graph.constructors import GRAPHS, graph_constructor
 from rppg_graph.graph.edges import CompleteGraph
 from rppg_graph.graph.knn import knn, knn_of_graphs
+from rppg_graph.graph.mean_gradients import MEAN_GRADIENTS
 from rppg_graph.models import MODELS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
@@ -82,7 +83,7 @@ def test_aggregation_and_its_gradient_are_those_of_gathering_in_float64(reduce, 
 
 @pytest.mark.parametrize("form", [form for form in MEAN_GRADIENTS if form != "counting"])
 def test_every_form_of_the_gradient_of_the_mean(form, monkeypatch):
-    monkeypatch.setattr(aggregate, "ADJACENCY_VALUES", 2 * NODES**2)  # three clips in two parts
+    monkeypatch.setattr(mean_gradients, "ADJACENCY_VALUES", 2 * NODES**2)  # three clips in two parts
     neighbours = knn_of_graphs(features(3).view(3, NODES, 48), K)
     grad = torch.randn(3, NODES, 48, generator=torch.Generator().manual_seed(1))
     expected = MEAN_GRADIENTS["counting"](grad.double(), neighbours)

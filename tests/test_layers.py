@@ -76,7 +76,7 @@ def test_only_processes_of_our_own_change_how_memory_is_kept():
 @pytest.mark.parametrize("package", ["torch_cluster", "torch_scatter", "triton"])
 def test_compiled_extras_are_imported_lazily(package):
     for module in MODULES:
-        if module == Path("graph/triton_kernels.py"):  # loaded by graph.choices where Triton is there
+        if module.match("graph/triton_*.py"):  # loaded by graph.choices where Triton is there
             continue
         tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
         for node in tree.body:  # the top level only

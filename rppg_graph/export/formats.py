@@ -52,10 +52,6 @@ def _to_exported(network: nn.Module, description: Description) -> bytes:
     return file.getvalue()
 
 
-def _run_exported(content: bytes) -> Run:
-    return torch.export.load(io.BytesIO(content)).module()
-
-
 def _to_onnx(network: nn.Module, description: Description) -> bytes:
     _onnx_packages()
     with _quiet():
@@ -111,5 +107,5 @@ def _quiet() -> Iterator[None]:
 
 FORMATS: dict[str, Format] = {
     "onnx": Format(".onnx", _to_onnx, _run_onnx),
-    "exported": Format(".pt2", _to_exported, _run_exported),
+    "exported": Format(".pt2", _to_exported, lambda content: torch.export.load(io.BytesIO(content)).module()),
 }

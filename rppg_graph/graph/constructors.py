@@ -13,8 +13,9 @@ from torch import Tensor
 
 from rppg_graph.errors import InputError
 from rppg_graph.graph.aggregate import gathered
+from rppg_graph.graph.comparable import METRICS, comparable
 from rppg_graph.graph.edges import CompleteGraph
-from rppg_graph.graph.knn import BACKENDS, METRICS, comparable, knn_of_graphs
+from rppg_graph.graph.knn import BACKENDS, knn_of_graphs
 from rppg_graph.graph.windowed import WINDOWED_BACKENDS, Window, windowed_knn
 from rppg_graph.registry import choose
 
@@ -22,20 +23,12 @@ Grid = tuple[int, int, int]
 _ROWS = 256  # of the edge-sized tensors that are made a part at a time
 
 
-def _raw(x: Tensor) -> Tensor:
-    return x
-
-
-def _centred(x: Tensor) -> Tensor:
-    return x - x.mean(dim=1, keepdim=True)
-
-
-def _standardised(x: Tensor) -> Tensor:
-    return F.instance_norm(x.mT).mT  # a batch norm without weights over the nodes of each clip
-
-
 # What is compared of features (B, N, C): each channel with its mean, or mean and deviation, over the clip taken out.
-FEATURES: dict[str, Callable[[Tensor], Tensor]] = {"raw": _raw, "centred": _centred, "standardised": _standardised}
+FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
+    "raw": lambda x: x,
+    "centred": lambda x: x - x.mean(dim=1, keepdim=True),
+    "standardised": lambda x: F.instance_norm(x.mT).mT,  # a batch norm without weights over the nodes of each clip
+}
 
 
 def nearest(
@@ -87,10 +80,11 @@ def dilated(
     wide = min(k * dilation, _most(grid, loop))
     neighbours = knn_of_graphs(x, wide, metric=metric, loop=loop, backend=backend)  # (B, N, K·dilation)
     points = comparable(x, metric)  # (B, N, C)
-    parts = range(0, x.shape[1], _ROWS)
-    return torch.cat(
-        [_by_distance(points, start, neighbours[:, start : start + _ROWS])[..., ::dilation] for start in parts], dim=1
-    )
+    found = []
+    for some, nodes in zip(neighbours.split(_ROWS, 1), points.split(_ROWS, 1), strict=True):
+        order = (gathered(points, some) - nodes[:, :, None]).square().sum(-1).argsort(dim=-1)  # (B, rows, K·dilation)
+        found.append(some.gather(2, order)[..., ::dilation])
+    return torch.cat(found, dim=1)
 
 
 def on_grid(x: Tensor, k: int, grid: Grid, *, loop: bool = True, backend: str = "auto") -> Tensor:
@@ -166,13 +160,6 @@ def _most(grid: Grid, loop: bool) -> int:
 def _in_every_clip(neighbours: Tensor, x: Tensor) -> Tensor:
     """Neighbours (N, K) that every clip has alike → (B, N, K)."""
     return neighbours.expand(x.shape[0], -1, -1)
-
-
-def _by_distance(points: Tensor, start: int, neighbours: Tensor) -> Tensor:
-    """Neighbours (B, rows, K) of the nodes from ``start`` on, by rising distance."""
-    nodes = points[:, start : start + neighbours.shape[1], None]  # (B, rows, 1, C)
-    order = (gathered(points, neighbours) - nodes).square().sum(-1).argsort(dim=-1)  # (B, rows, K)
-    return neighbours.gather(2, order)
 
 
 def _constant(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

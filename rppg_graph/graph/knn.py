@@ -10,14 +10,13 @@ from torch import Tensor
 
 from rppg_graph.errors import InputError
 from rppg_graph.graph.choices import fastest, triton_kernels
-from rppg_graph.graph.compiled import run_on_one_core
+from rppg_graph.graph.comparable import METRICS, comparable, plain_points
 from rppg_graph.graph.knn_cpu import blocked
 from rppg_graph.registry import choose
 
 LOG = logging.getLogger(__name__)
 
 DENSE_VALUES = 2**26  # of one product of `dense`: 256 MB of float32
-SHARED_VALUES = 2**15  # from which on torch shares an elementwise operation among its threads
 
 
 def reference(x: Tensor, k: int, loop: bool) -> Tensor:
@@ -97,15 +96,11 @@ def torch_cluster(x: Tensor, k: int, loop: bool) -> Tensor:
         )
     first = torch.arange(graphs, device=x.device).view(-1, 1, 1) * nodes
     neighbours = neighbours.view(graphs, nodes, wanted) - first
-    return neighbours if loop else _without_self(neighbours)
-
-
-def _without_self(neighbours: Tensor) -> Tensor:
-    """Take the node itself out of (B, N, K + 1) neighbours, or the last where the node is not among them."""
-    graphs, nodes, wanted = neighbours.shape
-    taken = neighbours == torch.arange(nodes, device=neighbours.device)[:, None]  # (B, N, K + 1)
-    taken[..., -1] |= ~taken.any(-1)
-    return neighbours[~taken].view(graphs, nodes, wanted - 1)
+    if loop:
+        return neighbours
+    taken = neighbours == torch.arange(nodes, device=x.device)[:, None]  # (B, N, K + 1): the node itself
+    taken[..., -1] |= ~taken.any(-1)  # or the last, where it is not among them
+    return neighbours[~taken].view(graphs, nodes, k)
 
 
 # (x (B, N, C) float32 or float64, k, loop) -> (B, N, K) int64, counted within each graph.
@@ -116,19 +111,6 @@ BACKENDS: dict[str, Callable[[Tensor, int, bool], Tensor]] = {
     "blocked": blocked,
     "triton": triton,
 }
-
-
-def _cosine(x: Tensor, lengths: Tensor) -> Tensor:
-    return x / lengths.clamp_min(SHORTEST)[..., None]
-
-
-def _euclidean(x: Tensor, lengths: Tensor) -> Tensor:
-    return x
-
-
-SHORTEST = 1e-12  # a vector of length 0 has no direction, and stays 0
-# (x (B, N, C), their lengths (B, N)) -> what is compared.
-METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cosine": _cosine, "euclidean": _euclidean}
 
 
 @torch.no_grad()
@@ -194,7 +176,7 @@ def _nearest(x: Tensor, k: int, metric: str, loop: bool, backend: str) -> Tensor
 
 def _nearest_plainly(x: Tensor, k: int, metric: str, loop: bool, backend: str) -> Tensor:
     """The same in plain tensor operations: the k largest of ``x_i·x_j − |x_j|²/2`` in every row, the whole at once."""
-    points = _plain_points(x, metric)
+    points = plain_points(x, metric)
     closeness = points @ points.mT - points.square().sum(-1)[:, None] / 2  # (B, N, N)
     if not loop:
         closeness = closeness.masked_fill(torch.eye(x.shape[1], dtype=torch.bool, device=x.device), -torch.inf)
@@ -212,50 +194,6 @@ torch.library.register_fake(
 
 # operator → the same in plain tensor operations, for formats that know no operators of ours.
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable] = {torch.ops.rppg_graph.nearest.default: _nearest_plainly}
-
-
-def comparable(x: Tensor, metric: str) -> Tensor:
-    """Features (B, N, C) whose squared Euclidean distances are what the metric compares, in float32 or float64.
-
-    Each graph is moved to its centre of mass: no distance changes, but where all features share a large part, as after
-    a GELU, the products that distances are computed from would lose it to rounding.
-    """
-    if not x.is_floating_point():
-        raise TypeError(f"KNN needs float features, got {x.dtype}: convert them with x.float()")
-    if torch.compiler.is_compiling():
-        return _plain_points(x, metric)
-    if fastest("features", x) == "triton":
-        points, fine = triton_kernels().comparable(x, metric == "cosine", SHORTEST)
-        torch._assert_async(fine, NOT_FINITE)
-        return points
-    on_cpu_threads = x.device.type == "cpu" and x.numel() > SHARED_VALUES
-    return run_on_one_core(_comparable, x, metric) if on_cpu_threads else _comparable(x, metric)
-
-
-NOT_FINITE = "KNN features are NaN, infinite or too large: look for a diverged network or a bad input frame"
-
-
-def _comparable(x: Tensor, metric: str) -> Tensor:
-    x = x.detach().to(torch.promote_types(x.dtype, torch.float32))
-    lengths = torch.linalg.vector_norm(x, dim=-1)  # (B, N)
-    fine = lengths < torch.finfo(x.dtype).max ** 0.5 / 4  # false for NaN too
-    if x.device.type != "cpu":
-        torch._assert_async(fine.all(), NOT_FINITE)
-    elif not fine.all():
-        graph, node = (~fine).nonzero()[0].tolist()
-        raise InputError(
-            f"KNN features of node {node} of graph {graph} are NaN, infinite or too large for {x.dtype} "
-            f"(length {lengths[graph, node].item()}): look for a diverged network or a bad input frame"
-        )
-    return _centred(METRICS[metric](x, lengths))
-
-
-def _plain_points(x: Tensor, metric: str) -> Tensor:
-    return _centred(METRICS[metric](x, torch.linalg.vector_norm(x, dim=-1)))
-
-
-def _centred(x: Tensor) -> Tensor:
-    return x - x.mean(dim=1, keepdim=True)
 
 
 def to_global(neighbours: Tensor) -> Tensor:

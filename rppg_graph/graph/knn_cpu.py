@@ -66,13 +66,20 @@ def search(
     neighbours = np.empty((len(x), k), np.int64)
     halves = torch.from_numpy(np.einsum("mc,mc->m", x.numpy(), x.numpy()) / -2)  # on one core, see run_on_one_core
     blocks, per_block = block_layout(candidates, k)
-    product = _PRODUCTS.get(x.dtype, _product)
+    # x_i·y_j + o_j of (Q, C), (N, C) and (N,); oneDNN uses the widest vectors on any CPU, MKL on Intel's.
+    by_onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
+    by_onednn = by_onednn and x.dtype == torch.float32
 
     def work(shared: Iterable[Search]) -> None:
         padded = x.new_full((ROWS, blocks * per_block), -torch.inf)  # no candidate in the columns that fill up a block
         for query, query_end, candidate, candidate_end in shared:
             chosen = slice(candidate, candidate_end)
-            values = product(x[query:query_end], x[chosen], halves[chosen])  # (queries, candidates)
+            if by_onednn:
+                values = torch.ops.mkldnn._linear_pointwise(
+                    x[query:query_end], x[chosen], halves[chosen], "none", [], ""
+                )
+            else:
+                values = torch.addmm(halves[chosen], x[query:query_end], x[chosen].T)  # (queries, candidates)
             if outside is not None:
                 place = query % len(outside)
                 values += outside[place : place + len(values)]
@@ -84,17 +91,3 @@ def search(
 
     run_on_threads(work, searches)
     return torch.from_numpy(neighbours)
-
-
-def _product(x: Tensor, y: Tensor, offset: Tensor) -> Tensor:
-    """``x_i·y_j + o_j``: (Q, C), (N, C), (N,) → (Q, N)."""
-    return torch.addmm(offset, x, y.T)
-
-
-def _product_by_onednn(x: Tensor, y: Tensor, offset: Tensor) -> Tensor:
-    """:func:`_product` by oneDNN, which uses a CPU's widest vectors whoever made it; MKL does so on Intel's alone."""
-    return torch.ops.mkldnn._linear_pointwise(x, y, offset, "none", [], "")
-
-
-_HAS_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
-_PRODUCTS = {torch.float32: _product_by_onednn} if _HAS_ONEDNN else {}

@@ -1,6 +1,6 @@
-"""Triton kernels for CUDA: features made comparable, their closeness, the selection of the k closest, and means.
+"""What `triton_device` computes, as functions of tensors.
 
-The readable references are ``knn.comparable``, ``knn.reference`` and ``aggregate.gathered(…).mean(2)``. With
+The readable references are ``comparable.comparable``, ``knn.reference`` and ``aggregate.gathered(…).mean(2)``. With
 ``TRITON_INTERPRET=1`` in the environment before the import, all of it runs on the CPU, slowly.
 """
 
@@ -10,8 +10,9 @@ import os
 
 import torch
 import triton
-import triton.language as tl
 from torch import Tensor
+
+from rppg_graph.graph import triton_device as programs
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
@@ -22,164 +23,12 @@ MARKS = 256  # programs' counts of bad rows that are added up at a time
 PARTS = 64  # sums of a graph's features that one program adds up
 
 
-@triton.jit
-def comparable_kernel(
-    x, points, sums, faults, nodes, limit, shortest, CHANNELS: tl.constexpr, WIDE: tl.constexpr, TILES: tl.constexpr,
-    ROWS: tl.constexpr, COSINE: tl.constexpr,
-):  # fmt: skip
-    """Rows of x (B, N, C), of unit length if COSINE; each program's sum of its rows and how many of them are bad."""
-    part, graph = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    channel = tl.arange(0, WIDE)
-    total = tl.zeros((WIDE,), tl.float32)
-    bad = 0
-    for tile in range(TILES):
-        row = (part * TILES + tile) * ROWS + tl.arange(0, ROWS)
-        inside = (row < nodes)[:, None] & (channel < CHANNELS)[None, :]
-        place = (graph * nodes + row)[:, None] * CHANNELS + channel[None, :]
-        values = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
-        length = tl.sqrt(tl.sum(values * values, axis=1))
-        bad += tl.sum((~(length < limit)).to(tl.int32), axis=0)  # true of NaN too
-        if COSINE:
-            values = values / tl.maximum(length, shortest)[:, None]
-        tl.store(points + place, values, mask=inside)
-        total += tl.sum(values, axis=0)
-    number = graph * tl.num_programs(0) + part
-    tl.store(sums + number * CHANNELS + channel, total, mask=channel < CHANNELS)
-    tl.store(faults + number, bad)
-
-
-@triton.jit
-def centre_kernel(
-    points, sums, faults, fine, nodes, parts, CHANNELS: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr,
-    PARTS: tl.constexpr, STEPS: tl.constexpr, MARKS: tl.constexpr,
-):  # fmt: skip
-    """Take the mean of each graph, its sums over N, from its rows (B, N, C), in place; ``fine`` is 0 for a fault."""
-    graph = tl.program_id(1).to(tl.int64)
-    if (tl.program_id(0) == 0) & (graph == 0):
-        bad = 0
-        for step in range(STEPS):
-            number = step * MARKS + tl.arange(0, MARKS)
-            bad += tl.sum(tl.load(faults + number, mask=number < tl.num_programs(1) * parts, other=0), axis=0)
-        tl.store(fine, (bad == 0).to(tl.int32))
-    channel, part = tl.arange(0, WIDE), tl.arange(0, PARTS)
-    there = (part < parts)[:, None] & (channel < CHANNELS)[None, :]
-    each = tl.load(sums + (graph * parts + part)[:, None] * CHANNELS + channel[None, :], mask=there, other=0.0)
-    mean = tl.sum(each, axis=0) / nodes
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    inside = (row < nodes)[:, None] & (channel < CHANNELS)[None, :]
-    place = points + (graph * nodes + row)[:, None] * CHANNELS + channel[None, :]
-    tl.store(place, tl.load(place, mask=inside, other=0.0) - mean[None, :], mask=inside)
-
-
-@triton.jit
-def closeness_kernel(
-    points, out, nodes, first, rows, CHANNELS: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr, STEP: tl.constexpr, LOOP: tl.constexpr,
-):  # fmt: skip
-    """``x_i·x_j − |x_j|²/2`` of the rows from ``first`` on (B, rows, N); -inf for the node itself unless LOOP."""
-    graph = tl.program_id(2).to(tl.int64)
-    row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
-    column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
-    own = points + graph * nodes * CHANNELS
-    product = tl.zeros((ROWS, COLUMNS), tl.float32)
-    squares = tl.zeros((COLUMNS,), tl.float32)
-    for start in range(0, WIDE, STEP):
-        channel = start + tl.arange(0, STEP)
-        queried = (first + row < nodes)[:, None] & (channel < CHANNELS)[None, :]
-        query = tl.load(own + (first + row)[:, None] * CHANNELS + channel[None, :], mask=queried, other=0.0)
-        offered = (column < nodes)[None, :] & (channel < CHANNELS)[:, None]
-        candidate = tl.load(own + column[None, :] * CHANNELS + channel[:, None], mask=offered, other=0.0)
-        product = tl.dot(query, candidate, product, input_precision="tf32x3")
-        squares += tl.sum(candidate * candidate, axis=0)
-    values = product - squares[None, :] * 0.5
-    if not LOOP:
-        values = tl.where((first + row)[:, None] == column[None, :], -float("inf"), values)
-    place = (graph * rows + row)[:, None] * nodes + column[None, :]
-    tl.store(out + place, values, mask=(row < rows)[:, None] & (column < nodes)[None, :])
-
-
-@triton.jit
-def select_kernel(
-    values, candidates, out, columns, offered, k, WIDTH: tl.constexpr, AMONG: tl.constexpr
-):  # fmt: skip
-    """The k largest of a segment of a row, in rising order of index; of equal values those of lower index.
-
-    Args:
-        values: (R, columns).
-        candidates: (R, offered) int32, the columns to choose from; with AMONG False unused, and all are offered.
-        out: (R, segments, k) int64, or int32 where these are candidates again.
-        WIDTH: a power of two, at least the columns of a segment.
-    """
-    row, segment, segments = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.num_programs(1)
-    length = (offered + segments - 1) // segments
-    place = tl.arange(0, WIDTH)
-    number = segment * length + place
-    inside = (place < length) & (number < offered)
-    column = number
-    if AMONG:
-        column = tl.load(candidates + row * offered + number, mask=inside, other=0)
-    value = tl.load(values + row * columns + column, mask=inside, other=0.0) + 0.0  # −0 is 0
-    bits = value.to(tl.int32, bitcast=True)
-    key = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # integers in the order of the values
-    key = tl.where(inside, key, -2147483648)  # below -inf
-    low, high = tl.min(tl.where(inside, key, 2147483647), axis=0).to(tl.int64), tl.max(key, axis=0).to(tl.int64) + 1
-    reached = tl.sum(inside.to(tl.int32), axis=0)  # how many keys are at least `low`: k or more, always
-    while (reached > k) & (high - low > 1):
-        middle = (low + high) >> 1
-        count = tl.sum((key >= middle.to(tl.int32)).to(tl.int32), axis=0)
-        enough = count >= k
-        low = tl.where(enough, middle, low)
-        high = tl.where(enough, high, middle)
-        reached = tl.where(enough, count, reached)
-    threshold = low.to(tl.int32)
-    above = (key > threshold) & inside
-    equal = (key == threshold) & inside
-    wanted = k - tl.sum(above.to(tl.int32), axis=0)
-    taken = above | (equal & (tl.cumsum(equal.to(tl.int32), axis=0) <= wanted))
-    order = tl.cumsum(taken.to(tl.int32), axis=0) - 1
-    tl.store(out + (row * segments + segment) * k + order, column, mask=taken)
-
-
-@triton.jit
-def mean_kernel(
-    x, neighbours, out, nodes, K: tl.constexpr, CHANNELS: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr,
-    STEP: tl.constexpr,
-):  # fmt: skip
-    """The mean of x (B, N, C) over neighbours (B, N, K), added in float32 in the order of the list."""
-    graph = tl.program_id(1).to(tl.int64)
-    row, channel = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.arange(0, WIDE)
-    total = tl.zeros((ROWS, WIDE), tl.float32)
-    for start in range(0, K, STEP):
-        number = start + tl.arange(0, STEP)
-        listed = (row < nodes)[:, None] & (number < K)[None, :]
-        source = tl.load(neighbours + (graph * nodes + row)[:, None] * K + number[None, :], mask=listed, other=0)
-        place = (graph * nodes + source)[:, :, None] * CHANNELS + channel[None, None, :]
-        found = tl.load(x + place, mask=listed[:, :, None] & (channel < CHANNELS)[None, None, :], other=0.0)
-        total += tl.sum(found.to(tl.float32), axis=1)
-    inside = (row < nodes)[:, None] & (channel < CHANNELS)[None, :]
-    tl.store(out + (graph * nodes + row)[:, None] * CHANNELS + channel[None, :], total / K, mask=inside)
-
-
-@triton.jit
-def terms_kernel(x, out, size, CHANNELS: tl.constexpr, BLOCK: tl.constexpr):
-    """Three bfloat16 numbers whose sum is x (rows, C), side by side in (rows, 3·C)."""
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < size
-    rest = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
-    target = out + place // CHANNELS * (3 * CHANNELS) + place % CHANNELS
-    for _ in tl.static_range(3):
-        term = rest.to(tl.bfloat16)
-        tl.store(target, term, mask=inside)
-        rest -= term.to(tl.float32)
-        target += CHANNELS
-
-
 def _wide(channels: int) -> int:
     return max(16, triton.next_power_of_2(channels))
 
 
 def comparable(x: Tensor, cosine: bool, shortest: float) -> tuple[Tensor, Tensor]:
-    """``knn.comparable`` of x (B, N, C) in float32, and a flag, 0 where a feature is not finite or too large."""
+    """``comparable.comparable`` of x (B, N, C) in float32, and a flag, 0 where a feature is not finite or too large."""
     graphs, nodes, channels = x.shape
     x, points = x.contiguous(), torch.empty(x.shape, dtype=torch.float32, device=x.device)
     if x.numel() == 0:
@@ -193,12 +42,12 @@ def comparable(x: Tensor, cosine: bool, shortest: float) -> tuple[Tensor, Tensor
     fine, faults = marks[0], marks[1:]
     limit = torch.finfo(torch.float32).max ** 0.5 / 4
     shape = {"CHANNELS": channels, "WIDE": wide, "ROWS": rows}
-    comparable_kernel[parts, graphs](
+    programs.comparable_kernel[parts, graphs](
         x, points, sums, faults, nodes, limit, shortest, TILES=tiles, COSINE=cosine, **shape
     )
     grid = triton.cdiv(nodes, rows), graphs
-    steps = triton.cdiv(graphs * parts, MARKS)
-    centre_kernel[grid](points, sums, faults, fine, nodes, parts, PARTS=PARTS, STEPS=steps, MARKS=MARKS, **shape)
+    shape |= {"PARTS": PARTS, "STEPS": triton.cdiv(graphs * parts, MARKS), "MARKS": MARKS}
+    programs.centre_kernel[grid](points, sums, faults, fine, nodes, parts, **shape)
     return points, fine
 
 
@@ -221,36 +70,30 @@ def nearest(x: Tensor, k: int, loop: bool, most_values: int) -> Tensor:
     for first in range(0, nodes, rows):
         here = min(rows, nodes - first)
         grid = triton.cdiv(nodes, 64), triton.cdiv(here, 64), graphs
-        closeness_kernel[grid](
+        programs.closeness_kernel[grid](
             x, closeness, nodes, first, here, CHANNELS=channels, WIDE=wide, ROWS=64, COLUMNS=64, STEP=min(32, wide),
             LOOP=loop, num_warps=4,
         )  # fmt: skip
         found = out if here == nodes else torch.empty(graphs, here, k, dtype=torch.int64, device=x.device)
-        _select(closeness, found, graphs * here, nodes, k)
+        segments, candidates = triton.cdiv(nodes, SEGMENT), None
+        if segments > 1:
+            candidates = torch.empty(graphs * here, segments * k, dtype=torch.int32, device=x.device)
+            _select(closeness, None, candidates, segments, k)
+        _select(closeness, candidates, found, 1, k)
         if found is not out:
             out[:, first : first + here] = found
     return out
 
 
-def _select(values: Tensor, out: Tensor, rows: int, columns: int, k: int) -> None:
-    segments = triton.cdiv(columns, SEGMENT)
-    if segments == 1:
-        _select_kernel(values, values, out, rows, 1, columns, columns, k, among=False)
-        return
-    candidates = torch.empty(rows, segments * k, dtype=torch.int32, device=values.device)
-    _select_kernel(values, values, candidates, rows, segments, columns, columns, k, among=False)
-    _select_kernel(values, candidates, out, rows, 1, columns, segments * k, k, among=True)
-
-
-def _select_kernel(
-    values: Tensor, candidates: Tensor, out: Tensor, rows: int, segments: int, columns: int, offered: int, k: int,
-    *, among: bool,
-) -> None:  # fmt: skip
+def _select(values: Tensor, candidates: Tensor | None, out: Tensor, segments: int, k: int) -> None:
+    """The k largest of each segment of the rows of values (…, N), or of the columns (R, M) that are candidates."""
+    columns = values.shape[-1]
+    offered = columns if candidates is None else candidates.shape[1]
     width = triton.next_power_of_2(triton.cdiv(offered, segments))
-    warps = min(8, max(1, width // 512))
-    select_kernel[rows, segments](
-        values, candidates, out, columns, offered, k, WIDTH=width, AMONG=among, num_warps=warps
-    )
+    programs.select_kernel[out.numel() // (segments * k), segments](
+        values, values if candidates is None else candidates, out, columns, offered, k, WIDTH=width,
+        AMONG=candidates is not None, num_warps=min(8, max(1, width // 512)),
+    )  # fmt: skip
 
 
 def gathered_mean(x: Tensor, neighbours: Tensor) -> Tensor:
@@ -260,7 +103,8 @@ def gathered_mean(x: Tensor, neighbours: Tensor) -> Tensor:
     wide = _wide(channels)
     rows = max(1, 256 // wide)
     grid = triton.cdiv(nodes, rows), graphs
-    mean_kernel[grid](x, neighbours, out, nodes, K=k, CHANNELS=channels, WIDE=wide, ROWS=rows, STEP=8, num_warps=4)
+    shape = {"K": k, "CHANNELS": channels, "WIDE": wide, "ROWS": rows, "STEP": 8}
+    programs.mean_kernel[grid](x, neighbours, out, nodes, num_warps=4, **shape)
     return out
 
 
@@ -268,5 +112,5 @@ def bfloat16_terms(x: Tensor) -> Tensor:
     """``aggregate.bfloat16_terms`` of float32 or float16 features (B, N, C) in one pass."""
     x = x.contiguous()
     out = torch.empty(*x.shape[:2], 3 * x.shape[2], dtype=torch.bfloat16, device=x.device)
-    terms_kernel[(triton.cdiv(x.numel(), 1024),)](x, out, x.numel(), CHANNELS=x.shape[2], BLOCK=1024)
+    programs.terms_kernel[(triton.cdiv(x.numel(), 1024),)](x, out, x.numel(), CHANNELS=x.shape[2], BLOCK=1024)
     return out

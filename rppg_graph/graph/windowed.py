@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rppg_graph.errors import InputError
 from rppg_graph.graph.choices import fastest
-from rppg_graph.graph.knn import comparable
+from rppg_graph.graph.comparable import comparable
 from rppg_graph.graph.knn_cpu import ROWS, Search, search
 from rppg_graph.registry import choose
 

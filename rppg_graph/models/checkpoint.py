@@ -83,7 +83,12 @@ def load(path: Path) -> Checkpoint:
     Raises:
         InputError: no such file, not a checkpoint, cut off or damaged, of another project, or weights that do not fit.
     """
-    if _is_pickled(path):
+    try:
+        with path.open("rb") as file:
+            is_pickled = file.read(2) in (b"PK", b"\x80\x02")
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
+    if is_pickled:
         content = _unpickled(path)
         if not isinstance(content, Mapping) or content.get("format") != PICKLED:
             raise InputError(
@@ -207,14 +212,6 @@ def _rebuilt(name: str, options: dict[str, Any], state: Any, path: Path) -> nn.M
     model = build(**options)
     _fill(model, state, path)
     return model.eval()
-
-
-def _is_pickled(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(2) in (b"PK", b"\x80\x02")
-    except OSError as error:
-        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
 
 
 def _unpickled(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from torch import Tensor, nn
 
@@ -19,25 +20,15 @@ def build_released(state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Te
 
     DeepPhys and TS-CAN have the same weights; without a multi-scale block the release runs as DeepPhys, as this does.
     """
-    for family in (_stgnet, _stream_net):
-        try:
-            found = family(state)
-        except KeyError:  # a name that the family does not have
-            found = None
-        if found is not None:
-            return found
-    return None
-
-
-def _stgnet(state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]] | None:
     selections = sum(name.endswith("data_conv.0.weight") for name in state)
     stages = {3: RELEASED_STAGES, 4: PAPER_STAGES}.get(selections)
-    return None if stages is None else (stgnet_released(stages=stages), stgnet_state(state))
-
-
-def _stream_net(state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]] | None:
-    ours = stream_net_state(state)
-    build = stream_net if "enhancement.reduce.0.weight" in ours else deep_phys
-    features = ours["hidden.weight"].shape[1]
-    size = next((size for size in STREAM_NET_SIZES if head_features(size) == features), None)
-    return None if size is None else (build(size=size), ours)
+    with suppress(KeyError):  # a name that the family does not have
+        if stages is not None:
+            return stgnet_released(stages=stages), stgnet_state(state)
+    with suppress(KeyError):
+        ours = stream_net_state(state)
+        build = stream_net if "enhancement.reduce.0.weight" in ours else deep_phys
+        features = ours["hidden.weight"].shape[1]
+        size = next((size for size in STREAM_NET_SIZES if head_features(size) == features), None)
+        return None if size is None else (build(size=size), ours)
+    return None

@@ -131,7 +131,9 @@ class STGNetMap(nn.Module):
             )
         if colours.shape[2] < LEAST_FRAMES:
             raise InputError(f"map of {colours.shape[2]} frames: the network needs at least {LEAST_FRAMES}")
-        x = self.first(relative_colours(self._patches(colours)))  # (B, C, P, T)
+        clips, _, frames, _ = colours.shape
+        pooled = F.adaptive_avg_pool2d(colours.reshape(clips, 3 * frames, side, side), self.grid)
+        x = self.first(relative_colours(pooled.view(clips, 3, frames, -1).transpose(2, 3)))  # (B, C, P, T)
         x = x.contiguous(memory_format=torch.channels_last)
         grid, neighbours = (math.ceil(x.shape[-1] / SEGMENT_FRAMES), self.grid, self.grid), None
         for block in self.blocks:
@@ -143,13 +145,6 @@ class STGNetMap(nn.Module):
             x = block(x, grid, neighbours)
         regions = torch.softmax(self.select(x.mean(-1, keepdim=True)), dim=2)  # (B, 1, P, 1)
         return self.head((regions * x).sum(2, keepdim=True))[:, 0, 0]
-
-    def _patches(self, colours: Tensor) -> Tensor:
-        """(B, 3, T, P) → (B, 3, grid², T): finer patches are averaged."""
-        clips, _, frames, patches = colours.shape
-        side = round(patches**0.5)
-        pooled = F.adaptive_avg_pool2d(colours.reshape(clips, 3 * frames, side, side), self.grid)
-        return pooled.view(clips, 3, frames, -1).transpose(2, 3)
 
 
 def stgnet_map(**options: object) -> STGNetMap:

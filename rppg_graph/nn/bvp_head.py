@@ -23,7 +23,10 @@ class BVPHead(nn.Module):
     def __init__(self, channels: int, dropout: float = 0.0) -> None:
         super().__init__()
         check_drop_rate("head_dropout", dropout)
-        self.upsample = nn.Sequential(*(_double_time(channels) for _ in range(3)))
+        self.upsample = nn.Sequential()
+        for _ in range(3):  # each doubles time
+            conv = nn.ConvTranspose3d(channels, channels, (4, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))
+            self.upsample.append(nn.Sequential(conv, nn.BatchNorm3d(channels), nn.ELU()))
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Conv1d(channels, 1, 1)
 
@@ -32,8 +35,3 @@ class BVPHead(nn.Module):
         if x.shape[2] != frames:
             x = nn.functional.adaptive_avg_pool1d(x, frames)  # (B, C, T)
         return self.out(self.dropout(x)).squeeze(1)  # (B, T)
-
-
-def _double_time(channels: int) -> nn.Sequential:
-    conv = nn.ConvTranspose3d(channels, channels, (4, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))
-    return nn.Sequential(conv, nn.BatchNorm3d(channels), nn.ELU())

@@ -69,7 +69,9 @@ def conv_of_difference(video: Tensor, block: DiffBlock, conv: nn.Conv3d) -> Tens
         return conv(block(video))
     norm, channels = block.norm, video.shape[1]
     spare = -(2 * channels + 1) % CHANNELS_AT_ONCE.get(video.device.type, 1)  # more ones, of weight 0
-    shape, dtype = (video.shape[0], 2 * channels + 1 + spare, *video.shape[2:]), _convolved_dtype(video)
+    shape, kind = (video.shape[0], 2 * channels + 1 + spare, *video.shape[2:]), video.device.type
+    rounded = video.dtype == torch.float32 and torch.is_autocast_enabled(kind)  # what would be, is written so at once
+    dtype = torch.get_autocast_dtype(kind) if rounded else video.dtype
     planes = torch.empty(shape, dtype=dtype, device=video.device, memory_format=CHANNELS_LAST)
     planes[:, :channels] = video
     planes[:, channels : 2 * channels] = block.normalised(video)
@@ -80,13 +82,6 @@ def conv_of_difference(video: Tensor, block: DiffBlock, conv: nn.Conv3d) -> Tens
     unused = (shift.new_zeros(len(shift), spare, *shift.shape[2:]),) if spare else ()
     weight = torch.cat((frames, scaled, shift, *unused), dim=1)
     return F.conv3d(planes, weight, conv.bias, conv.stride, conv.padding)
-
-
-def _convolved_dtype(x: Tensor) -> torch.dtype:
-    """What a convolution takes ``x`` as: where autocast would round it, it is written so at once."""
-    kind = x.device.type
-    rounded = x.dtype == torch.float32 and torch.is_autocast_enabled(kind)
-    return torch.get_autocast_dtype(kind) if rounded else x.dtype
 
 
 class Stem(nn.Sequential):

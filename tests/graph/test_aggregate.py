@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rppg_graph.graph import aggregate
-from rppg_graph.graph.aggregate import AGGREGATIONS, DECOMPOSITIONS, MEAN_GRADIENTS, bfloat16_terms, neighbour_max
+from rppg_graph.graph import mean_gradients
+from rppg_graph.graph.aggregate import AGGREGATIONS, DECOMPOSITIONS, neighbour_max
 from rppg_graph.graph.choices import CHOICES, FLOATS, fastest
+from rppg_graph.graph.mean_gradients import MEAN_GRADIENTS, bfloat16_terms
 
 REDUCED = {"mean": lambda values: values.mean(2), "max": lambda values: values.amax(2)}
 OPERATORS = torch.ops.rppg_graph
@@ -47,7 +48,7 @@ def test_value_and_gradient_are_those_of_gathering(reduce, dtype, nodes, k, chan
 @pytest.mark.parametrize("form", MEAN_GRADIENTS)
 @pytest.mark.parametrize(("nodes", "k"), [(1, 1), (50, 7), (33, 33)])
 def test_every_form_of_the_gradient_of_the_mean(form, nodes, k, monkeypatch):
-    monkeypatch.setattr(aggregate, "ADJACENCY_VALUES", 2 * 33**2)  # three clips in two parts
+    monkeypatch.setattr(mean_gradients, "ADJACENCY_VALUES", 2 * 33**2)  # three clips in two parts
     grad, neighbours = random_graph(nodes, k, 5, torch.float32, clips=3)
     x = torch.zeros_like(grad, dtype=torch.float64).requires_grad_()
     gather(x, neighbours, "mean").backward(grad.double())

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rppg_graph.errors import InputError
 from rppg_graph.graph.choices import fastest
-from rppg_graph.graph.knn import BACKENDS, DECOMPOSITIONS, METRICS, knn, knn_of_graphs
+from rppg_graph.graph.comparable import METRICS
+from rppg_graph.graph.knn import BACKENDS, DECOMPOSITIONS, knn, knn_of_graphs
 
 
 @pytest.fixture(params=BACKENDS)

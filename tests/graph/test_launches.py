@@ -63,7 +63,7 @@ def _new(out: object, inputs: object) -> bool:
 @pytest.fixture(autouse=True)
 def without_triton(monkeypatch):
     """Kernels of Triton are not run on the meta device: plain operations, the longer of both ways."""
-    for module in ("choices", "aggregate", "knn"):
+    for module in ("choices", "aggregate", "comparable", "knn", "mean_gradients"):
         monkeypatch.setattr(f"rppg_graph.graph.{module}.triton_kernels", lambda: None)
 
 

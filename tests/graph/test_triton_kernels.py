@@ -17,7 +17,7 @@ import pytest
 import torch
 from finite import first_not_finite
 
-from rppg_graph.graph import aggregate, choices, knn
+from rppg_graph.graph import aggregate, choices, comparable, knn
 from rppg_graph.models.stgnet import STGNet
 
 triton = pytest.importorskip("triton")
@@ -42,13 +42,13 @@ def features(clips: int, nodes: int, channels: int, seed: int = 0) -> torch.Tens
 
 
 @needs_triton_to_run
-@pytest.mark.parametrize("metric", knn.METRICS)
+@pytest.mark.parametrize("metric", comparable.METRICS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize(("clips", "nodes", "channels"), [(2, 70, 5), (1, 300, 48), (0, 9, 4), (1, 1, 3)])
 def test_comparable_features(clips, nodes, channels, dtype, metric):
     x = (features(clips, nodes, channels) + 3).to(dtype)
-    found, fine = kernels.comparable(x, metric == "cosine", knn.SHORTEST)
-    torch.testing.assert_close(found.double(), knn._comparable(x.double(), metric), rtol=1e-5, atol=1e-6)
+    found, fine = kernels.comparable(x, metric == "cosine", comparable.SHORTEST)
+    torch.testing.assert_close(found.double(), comparable._comparable(x.double(), metric), rtol=1e-5, atol=1e-6)
     assert fine.item() == 1
 
 
@@ -58,7 +58,7 @@ def test_features_that_are_not_finite_are_marked(bad, monkeypatch):
     monkeypatch.setattr(kernels, "MARKS", 2)
     x = features(3, 9, 5)
     x[2, 8, 4] = bad
-    assert kernels.comparable(x, True, knn.SHORTEST)[1].item() == 0
+    assert kernels.comparable(x, True, comparable.SHORTEST)[1].item() == 0
 
 
 @needs_triton_to_run
@@ -67,7 +67,7 @@ def test_features_that_are_not_finite_are_marked(bad, monkeypatch):
     ("clips", "nodes", "channels", "k"), [(2, 9, 5, 4), (1, 66, 40, 33), (1, 17, 3, 16), (0, 5, 2, 1)]
 )
 def test_the_nearest(clips, nodes, channels, k, loop):
-    x = knn._centred(features(clips, nodes, channels))
+    x = comparable._centred(features(clips, nodes, channels))
     found = kernels.nearest(x, k, loop, 2**26)
     assert found.shape == (clips, nodes, k)
     assert not clips or torch.equal(found.sort(2).values, knn.reference(x.double(), k, loop).sort(2).values)
@@ -91,7 +91,7 @@ def test_of_equal_distances_the_lower_index_and_in_rising_order():
 @pytest.mark.parametrize("most_values", [2**26, 40 * 15])
 def test_long_rows_are_selected_from_in_segments(most_values, monkeypatch):
     monkeypatch.setattr(kernels, "SEGMENT", 16)
-    x = knn._centred(features(1, 40, 8))
+    x = comparable._centred(features(1, 40, 8))
     assert kernels.fits(x, 5)
     expected = knn.reference(x.double(), 5, True).sort(2).values
     assert torch.equal(kernels.nearest(x, 5, True, most_values).sort(2).values, expected)
@@ -178,7 +178,7 @@ def test_a_build_for_hopper_spills_no_register(name):
 
     cuobjdump()
     types, constants, warps = BUILDS[name]
-    function = getattr(kernels, f"{name.split()[0]}_kernel")
+    function = getattr(kernels.programs, f"{name.split()[0]}_kernel")
     arguments = [argument for argument in function.arg_names if argument not in constants]
     signature = dict(zip(arguments, types, strict=True)) | dict.fromkeys(constants, "constexpr")
     aligned = {(function.arg_names.index(a),): [["tt.divisibility", 16]] for a in arguments if signature[a][0] == "*"}
