@@ -17,7 +17,7 @@ _IRREGULAR = 0.25  # intervals that differ by more from the median of their neig
 _AROUND = 10
 
 
-def find_beats(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE_BAND_HZ) -> np.ndarray:
+def find_beats(wave: ArrayLike, fps: float) -> np.ndarray:
     """Times of the beats in seconds (n,), to a millisecond: where the rise to each systolic peak is steepest.
 
     The steepest rise, on a quintic spline, is a steadier mark of the beat than the flat peak. Beats are at least 0.6 of
@@ -37,7 +37,7 @@ def find_beats(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE
 
     Source: Hemon, Phillips, Physiological Measurement 37(3), 2016 (comparison of such marks).
     """
-    return _beats(wave, fps, heart_rate(wave, fps, band_hz))
+    return _beats(wave, fps, heart_rate(wave, fps))
 
 
 def _beats(wave: ArrayLike, fps: float, usual: HeartRate) -> np.ndarray:
@@ -68,13 +68,13 @@ def regular_intervals(beats_seconds: np.ndarray) -> np.ndarray:
     return np.abs(intervals - usual) <= _IRREGULAR * usual
 
 
-def heart_rate_by_peaks(wave: ArrayLike, fps: float, band_hz: tuple[float, float] = PULSE_BAND_HZ) -> HeartRate:
+def heart_rate_by_peaks(wave: ArrayLike, fps: float) -> HeartRate:
     """Heart rate from beat to beat: 60 / (mean of the regular intervals), see `find_beats` and `regular_intervals`.
 
     Raises:
         InputError: as `heart_rate`.
     """
-    by_spectrum = heart_rate(wave, fps, band_hz)
+    by_spectrum = heart_rate(wave, fps)
     beats = _beats(wave, fps, by_spectrum)
     intervals = np.diff(beats)[regular_intervals(beats)]
     if len(intervals) < 2:
@@ -82,5 +82,5 @@ def heart_rate_by_peaks(wave: ArrayLike, fps: float, band_hz: tuple[float, float
             None, reason=by_spectrum.reason or f"{len(beats)} beats were found; three regular ones are needed"
         )
     bpm = float(60 / intervals.mean())
-    at_edge = by_spectrum.at_band_edge or not 60 * band_hz[0] < bpm < 60 * band_hz[1]
+    at_edge = by_spectrum.at_band_edge or not 60 * PULSE_BAND_HZ[0] < bpm < 60 * PULSE_BAND_HZ[1]
     return HeartRate(bpm, at_edge, by_spectrum.quality, by_spectrum.uncertainty_bpm)

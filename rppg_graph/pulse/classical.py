@@ -144,20 +144,20 @@ def ica(rgb: ArrayLike, fps: float) -> np.ndarray:
     if (deviations <= 1e-9).any():
         raise InputError("a channel of the colour trace does not move, so it has no three independent components")
     unit = changes / deviations
+
+    def tanh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """g(x) = tanh x and the mean of g′ over time, all components at once: the numbers of scikit-learn's own."""
+        g = np.tanh(x)
+        return g, (1 - g**2).mean(axis=-1)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what has not converged, as for noise, is judged by its spectrum like the rest
-        unmixing = FastICA(3, fun=_tanh, whiten="unit-variance", random_state=0, max_iter=1000).fit(unit)
+        unmixing = FastICA(3, fun=tanh, whiten="unit-variance", random_state=0, max_iter=1000).fit(unit)
     components = unmixing.transform(relative / deviations).T  # (3, T)
     frequencies, power, _ = spectrum(components, fps, band[1])
     weighted = (power * frequencies)[:, frequencies >= band[0]]
     pulse = components[np.argmax(weighted.max(axis=1) / weighted.sum(axis=1))]
     return -pulse * np.sign(pulse @ unit[:, 1] or 1.0)
-
-
-def _tanh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """g(x) = tanh x and the mean of g′ over time, all components at once: the same numbers as scikit-learn's own."""
-    g = np.tanh(x)
-    return g, (1 - g**2).mean(axis=-1)
 
 
 def lgi(rgb: ArrayLike, fps: float) -> np.ndarray:

@@ -28,7 +28,7 @@ _LEAST_PERIODS = 12  # a mean over fewer holds too much of the pulse itself
 _LOCKED_SHARE = 0.1  # of the patches' colours: a codec draws the whole picture anew
 
 
-def without_background(traces: T, mask: str = "skin") -> T:
+def without_background(traces: T) -> T:
     """The traces less what the background shows too: lamps, screens, exposure control.
 
     The reference is the luminance of the blocks outside of the face, its first two principal components; blocks of the
@@ -46,8 +46,8 @@ def without_background(traces: T, mask: str = "skin") -> T:
     step = float(np.median(np.diff(clock)))
     fps = 1 / step
     grid = np.arange(clock[0], clock[-1] + step / 2, step)
-    skin = _changes(clock, np.asarray(traces.masks[mask], np.float64), grid, fps)
-    luminance = _free_blocks(traces, mask)
+    skin = _changes(clock, np.asarray(traces.masks["skin"], np.float64), grid, fps)
+    luminance = _free_blocks(traces)
     if skin is None or luminance is None or len(grid) < _LEAST_SECONDS * fps:
         return traces
     blocks = _changes(clock, luminance, grid, fps)  # (T, Q)
@@ -63,17 +63,14 @@ def without_background(traces: T, mask: str = "skin") -> T:
     return _less(traces, lambda changes: _explained(design, changes, fps), grid, fps)
 
 
-def without_key_frames(traces: T, bpm: float | None = None) -> T:
+def without_key_frames(traces: T) -> T:
     """The traces less what comes anew with every key frame: the Hann-weighted mean at each frame between two of them.
 
     A codec's rate control may also repeat itself every second or third key frame; that goes likewise.
 
-    Args:
-        bpm: a pulse that is known; one at a rate that would be taken out is spared.
-
     Returns:
-        The same object where no flags are known, the key frames come unevenly or under twelve times, the pulse is at
-        their rate, or under a tenth of the patches' colours is locked to them by more than chance.
+        The same object where no flags are known, the key frames come unevenly or under twelve times, or under a tenth
+        of the patches' colours is locked to them by more than chance.
     """
     if traces.key_frames is None:
         return traces
@@ -85,9 +82,7 @@ def without_key_frames(traces: T, bpm: float | None = None) -> T:
     fps = 1 / float(np.median(np.diff(clock)))
     at = np.rint((clock[keys] - clock[0]) * fps).astype(int)
     for every in (1, 2, 3):
-        rate = 60 * fps / (every * period)
-        spared = bpm is not None and min(abs(bpm - k * rate) for k in range(1, 2 * every + 1)) <= 3
-        if len(keys) >= _LEAST_PERIODS * every * period and not spared:
+        if len(keys) >= _LEAST_PERIODS * every * period:
             traces = _without_rhythm(traces, at[::every], every * period, fps)
     return traces
 
@@ -155,12 +150,12 @@ def _changes(clock: np.ndarray, values: np.ndarray, grid: np.ndarray, fps: float
     return fast / np.maximum(even - fast, 1e-3 * np.abs(even).mean() + 1e-9)
 
 
-def _free_blocks(traces: Traces, mask: str) -> np.ndarray | None:
+def _free_blocks(traces: Traces) -> np.ndarray | None:
     """Luminance (S, Q) of the blocks that are background all the time and not of the skin's colour."""
     blocks = np.asarray(traces.background, dtype=np.float64)
     free = np.isfinite(blocks).all(axis=2).mean(axis=0) >= 0.8
     colours = np.log(np.maximum(np.nanmean(np.where(free[:, None], blocks, 1.0), axis=0), 1e-3))  # (Q, 3)
-    skin = np.log(np.nanmean(np.asarray(traces.masks[mask], np.float64), axis=0))
+    skin = np.log(np.nanmean(np.asarray(traces.masks["skin"], np.float64), axis=0))
     alike = np.abs((colours - colours[:, 1:2]) - (skin - skin[1])).max(axis=1) < _SKIN_CHROMA
     free &= ~alike & (colours.max(axis=1) > np.log(4))  # black shows nothing
     return blocks[:, free].mean(axis=2) if free.sum() >= 3 else None

@@ -43,12 +43,8 @@ def _db(ratio: float) -> float:
 
 def _mixture(window: Window, hz: float) -> tuple[np.ndarray, float, np.ndarray]:
     """Blood and grey light (2,) complex in the skin's colour, the noise power of blood, and its weights (3,)."""
-    if hz not in window.mixtures:
-        window.mixtures[hz] = _mixture_anew(window, hz)
-    return window.mixtures[hz]
-
-
-def _mixture_anew(window: Window, hz: float) -> tuple[np.ndarray, float, np.ndarray]:
+    if hz in window.mixtures:
+        return window.mixtures[hz]
     amplitude, _, around = _line(relative(window.skin), window.fps, hz)
     noise = (around.T @ around.conj()).real / len(around)  # (3, 3)
     noise += (1e-3 * np.trace(noise) / 3 + 1e-18) * np.eye(3)
@@ -56,7 +52,8 @@ def _mixture_anew(window: Window, hz: float) -> tuple[np.ndarray, float, np.ndar
     whitened = np.linalg.solve(noise, parts)
     covariance = np.linalg.inv(parts.T @ whitened)
     weights = covariance @ whitened.T  # (2, 3)
-    return weights @ amplitude, float(covariance[0, 0]), weights[0]
+    window.mixtures[hz] = weights @ amplitude, float(covariance[0, 0]), weights[0]
+    return window.mixtures[hz]
 
 
 def blood_share(window: Window, bpm: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -72,6 +73,18 @@ def usable_band(band_hz: tuple[float, float], fps: float) -> tuple[float, float]
             f"of the band {low_hz:g}–{high_hz:g} Hz: record at {2 * low_hz / 0.45:.1f} fps or more"
         )
     return low_hz, carried_hz
+
+
+def finite_runs(wave: np.ndarray) -> list[slice]:
+    """The stretches of a wave (T,) without NaN."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], np.isfinite(wave), [False])).astype(int)))
+    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def runs_in_time(seconds: np.ndarray) -> list[slice]:
+    """The stretches of timestamps (T,) without a hole of more than ``MAX_GAP_SECONDS``."""
+    cuts = np.flatnonzero(np.diff(seconds) > MAX_GAP_SECONDS) + 1
+    return [slice(a, b) for a, b in pairwise([0, *cuts.tolist(), len(seconds)]) if b > a]
 
 
 def is_constant(wave: np.ndarray) -> bool:

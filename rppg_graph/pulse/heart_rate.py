@@ -100,10 +100,16 @@ def heart_rate(
     Raises:
         InputError: the wave is empty, not one-dimensional or not finite, or `fps` is not above zero.
     """
-    signal, reason = _signal_or_reason(wave, fps, band_hz)
-    if reason:
-        return HeartRate(None, reason=reason)
-    band = usable_band(band_hz, fps)
+    signal, fps = one_channel(wave), check_fps(fps)
+    try:
+        band = usable_band(band_hz, fps)
+    except InputError as error:
+        return HeartRate(None, reason=str(error))
+    if len(signal) < (least := _least_samples(fps, band)):
+        told = f"{len(signal) / fps:.1f} s are too short for a heart rate: {least / fps:.1f} s are needed"
+        return HeartRate(None, reason=told)
+    if is_constant(signal):
+        return HeartRate(None, reason="the wave is constant")
     length = min(len(signal), frames_in(WINDOW_SECONDS, fps))
     windows = cut_windows(signal, length, max(1, round(fps)))
     frequencies, power, total = spectrum(windows, fps, 2 * band[1] + 2 * NEIGHBOURHOOD_HZ)
@@ -166,19 +172,6 @@ def _least_samples(fps: float, band_hz: tuple[float, float]) -> int:
     return int(np.ceil(2 * fps / band_hz[0]))  # two beats of the slowest rate
 
 
-def _signal_or_reason(wave: ArrayLike, fps: float, band_hz: tuple[float, float]) -> tuple[np.ndarray, str | None]:
-    """Return the checked wave and, where it can carry no heart rate, why."""
-    signal = one_channel(wave)
-    fps = check_fps(fps)
-    try:
-        least = _least_samples(fps, usable_band(band_hz, fps))
-    except InputError as error:
-        return signal, str(error)
-    if len(signal) < least:
-        return signal, f"{len(signal) / fps:.1f} s are too short for a heart rate: {least / fps:.1f} s are needed"
-    return signal, "the wave is constant" if is_constant(signal) else None
-
-
 def pick_peak(
     frequencies: np.ndarray,
     power: np.ndarray,
@@ -202,7 +195,10 @@ def pick_peak(
     if len(candidates):
         highest = int(candidates[np.argmax(weighted[candidates])])
         best = _fundamental(frequencies, power, maxima, inside, highest, contact)
-        peak_hz = _parabola(frequencies, power, best)
+        left, middle, right = np.log(np.maximum(power[best - 1 : best + 2], 1e-300))
+        curvature = left - 2 * middle + right
+        offset = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
+        peak_hz = float(frequencies[best] + np.clip(offset, -0.5, 0.5) * frequencies[1])
         at_edge = bool(weighted[around].max() > 1.001 * weighted[inside].max())
     else:
         best = int(np.argmax(np.where(inside, weighted, -1)))
@@ -225,13 +221,6 @@ def _fundamental(
             if is_overtone and confirmed and power[peak] > power[best]:
                 best = int(peak)
     return best
-
-
-def _parabola(frequencies: np.ndarray, power: np.ndarray, at: int) -> float:
-    left, middle, right = np.log(np.maximum(power[at - 1 : at + 2], 1e-300))
-    curvature = left - 2 * middle + right
-    offset = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
-    return float(frequencies[at] + np.clip(offset, -0.5, 0.5) * frequencies[1])
 
 
 def _peak_share(

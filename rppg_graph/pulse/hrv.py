@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.beats import find_beats, regular_intervals
+from rppg_graph.pulse.filters import finite_runs
 from rppg_graph.pulse.quality import signal_quality
 from rppg_graph.pulse.respiration import respiration_rate
 
@@ -107,9 +108,7 @@ def beat_to_beat(wave: np.ndarray, fps: float) -> dict[str, Any]:
         ``seconds`` and ``beats`` of the stretch, the measures of `LEAST_SECONDS`, ``breaths_per_minute``, and the
         ``reasons`` of those that are None.
     """
-    known = np.flatnonzero(np.isfinite(wave))
-    runs = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
-    run = wave[max(runs, key=len)]
+    run = wave[max(finite_runs(wave), key=lambda run: run.stop - run.start, default=slice(0, 0))]
     try:
         found, breath = heart_rate_variability(run, fps), respiration_rate(run, fps)
     except InputError as error:

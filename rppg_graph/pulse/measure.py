@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -114,32 +114,24 @@ def measure(
         *(_side(wave, sample, first, "sample") for sample in samples),
     ]
     rate, reference_rate = protocol.heart_rate_by(method, wave.contact), protocol.heart_rate_by(method, contact=True)
-    rows = []
-    for start, end in _spans(len(wave.prediction), length, step, protocol, window_seconds is None):
+    rows, frames, spans = [], len(wave.prediction), [(0, len(wave.prediction))]
+    if window_seconds is not None:
+        least = length if protocol.windows_of_filtered else protocol.least_window_frames
+        ends = ((start, min(start + length, frames)) for start in range(0, frames, step))
+        spans = [(start, end) for start, end in ends if end - start >= least]
+    for start, end in spans:
         parts = [side if side.wave is None else _Side(side.wave[start:end]) for side in whole]
         prediction, label, *drawn = [part if first else _filtered(part, protocol, wave.fps) for part in parts]
-        own = rate
-        if wave.spectra is not None and (protocol.name, method) == ("native", "fft"):
-            own = _pooled(wave.spectra, start / wave.fps, end / wave.fps)
-        row = _row(wave, protocol, own, reference_rate, start, end, prediction, label)
+        if prediction.wave is None:
+            found = HeartRate(None, reason=prediction.reason)
+        elif wave.spectra is not None and (protocol.name, method) == ("native", "fft"):
+            found = wave.spectra.heart_rate(start / wave.fps, end / wave.fps)
+        else:
+            found = rate(prediction.wave, wave.fps)
+        row = _row(wave, protocol, found, reference_rate, start, end, prediction, label)
         rates = [rate(side.wave, wave.fps).bpm for side in drawn if side.wave is not None]
         rows.append(replace(row, mc_sd_bpm=deviation_bpm(rates)))
     return rows
-
-
-def _pooled(spectra: PooledSpectra, start: float, stop: float) -> Callable[[np.ndarray, float], HeartRate]:
-    return lambda wave, fps: spectra.heart_rate(start, stop)
-
-
-def _spans(frames: int, length: int, step: int, protocol: Protocol, whole: bool) -> Iterator[tuple[int, int]]:
-    if whole:
-        yield 0, frames
-        return
-    least = length if protocol.windows_of_filtered else protocol.least_window_frames
-    for start in range(0, frames, step):
-        end = min(start + length, frames)
-        if end - start >= least:
-            yield start, end
 
 
 def _side(wave: Wave, values: np.ndarray | None, protocol: Protocol | None, what: str) -> _Side:
@@ -168,18 +160,9 @@ def _filtered(side: _Side, protocol: Protocol, fps: float) -> _Side:
 
 
 def _row(
-    wave: Wave,
-    protocol: Protocol,
-    rate: Callable[[np.ndarray, float], HeartRate],
-    reference_rate: Callable[[np.ndarray, float], HeartRate],
-    start: int,
-    end: int,
-    prediction: _Side,
-    label: _Side,
-) -> Measurement:
-    found = (
-        rate(prediction.wave, wave.fps) if prediction.wave is not None else HeartRate(None, reason=prediction.reason)
-    )
+    wave: Wave, protocol: Protocol, found: HeartRate, reference_rate: Callable[[np.ndarray, float], HeartRate],
+    start: int, end: int, prediction: _Side, label: _Side,
+) -> Measurement:  # fmt: skip
     reference = _reference(wave, reference_rate, start, end, label)
     both = prediction.wave is not None and label.wave is not None
     has_snr = prediction.wave is not None and reference.bpm is not None

@@ -38,13 +38,13 @@ class Sample:
     macc: float | None = None
 
 
+def _paired(samples: Sequence[Sample]) -> list[Sample]:
+    """Those with a heart rate and a reference."""
+    return [s for s in samples if s.bpm is not None and s.reference_bpm is not None]
+
+
 def _mean_error(values: np.ndarray) -> float:
     return float(values.std() / np.sqrt(len(values)))
-
-
-def _moments(reference: np.ndarray, bpm: np.ndarray) -> np.ndarray:
-    """Sums that a correlation is made of, one row a sample: (n, 6)."""
-    return np.stack([np.ones_like(bpm), reference, bpm, reference**2, bpm**2, reference * bpm], axis=1)
 
 
 def _pearson(sums: np.ndarray) -> np.ndarray:
@@ -107,12 +107,14 @@ def _too_few(subjects: int, what: str) -> str:
     )
 
 
-def _correlation(subjects: Sequence[str], reference: np.ndarray, bpm: np.ndarray) -> Metric:
-    n = len(bpm)
+def _pearson_r(samples: Sequence[Sample]) -> Metric:
+    paired = _paired(samples)
+    reference, bpm = (np.array([getattr(s, field) for s in paired], np.float64) for field in ("reference_bpm", "bpm"))
+    subjects, n = [s.subject for s in paired], len(paired)
     if n < _LEAST_RECORDINGS:
         return Metric(None, n=n, reason=f"a correlation needs {_LEAST_RECORDINGS} pairs of heart rates; there are {n}")
-    # about their means: sums of squares of raw rates would lose digits
-    rows = _moments(reference - reference.mean(), bpm - bpm.mean())
+    x, y = reference - reference.mean(), bpm - bpm.mean()  # sums of squares of raw rates would lose digits
+    rows = np.stack([np.ones_like(x), x, y, x**2, y**2, x * y], axis=1)  # (n, 6)
     r = float(_pearson(rows.sum(axis=0)[None])[0])
     if not np.isfinite(r):
         return Metric(None, n=n, reason="the reference or the predicted heart rate is the same everywhere")
@@ -120,11 +122,6 @@ def _correlation(subjects: Sequence[str], reference: np.ndarray, bpm: np.ndarray
     low, high = interval or (None, None)
     reason = None if interval else _too_few(len(set(subjects)), "a 95 % interval")
     return Metric(r, float(np.sqrt(max(1 - r**2, 0) / (n - 2))), low, high, n, reason)
-
-
-def _paired(samples: Sequence[Sample]) -> list[Sample]:
-    """Those with a heart rate and a reference."""
-    return [s for s in samples if s.bpm is not None and s.reference_bpm is not None]
 
 
 def _of_errors(
@@ -147,12 +144,6 @@ def _of_field(field: str, name: str) -> Callable[[Sequence[Sample]], Metric]:
         return _of_mean(rows, f"{name} among {len(samples)}")
 
     return metric
-
-
-def _pearson_r(samples: Sequence[Sample]) -> Metric:
-    paired = _paired(samples)
-    reference, bpm = (np.array([getattr(s, field) for s in paired], np.float64) for field in ("reference_bpm", "bpm"))
-    return _correlation([s.subject for s in paired], reference, bpm)
 
 
 # Name → its unit, and what computes it from samples.

@@ -73,10 +73,6 @@ def prepare_native(wave: np.ndarray, fps: float) -> np.ndarray:
     return bandpass(trendless, fps, *usable_band(PULSE_BAND_HZ, fps), order=2)
 
 
-def _native_snr(wave: np.ndarray, fps: float, bpm: float) -> float | None:
-    return snr_db(wave, fps, bpm, usable_band(PULSE_BAND_HZ, fps))
-
-
 def _toolbox(year: str, band_hz: tuple[float, float]) -> Protocol:
     heart_rates = {
         "fft": partial(toolbox.fft_heart_rate, band_hz=band_hz),
@@ -113,7 +109,7 @@ _NATIVE = Protocol(
     prepare=prepare_native,
     heart_rates={"fft": heart_rate, "peak": heart_rate_by_peaks},
     contact_rates={"fft": partial(heart_rate, contact=True), "peak": heart_rate_by_peaks},
-    snr=_native_snr,
+    snr=lambda wave, fps, bpm: snr_db(wave, fps, bpm, usable_band(PULSE_BAND_HZ, fps)),
     windows_of_filtered=True,
     least_window_frames=1,
 )

@@ -66,7 +66,9 @@ def respiration_rate(wave: ArrayLike, fps: float) -> RespirationRate:
     beats = find_beats(pulse, fps)
     if len(beats) < 0.5 * LEAST_SECONDS:
         return RespirationRate(None, f"{len(beats)} beats were found in {seconds:.1f} s")
-    found = (_rate(beats[1:], modulation) for modulation in _modulations(signal, fps, beats))
+    pieces = [signal[a:b] for a, b in pairwise(np.round(beats * fps).astype(int))]  # of every beat but the first
+    amplitudes, baselines = ([measure(piece) for piece in pieces] for measure in (np.ptp, np.mean))
+    found = (_rate(beats[1:], np.array(each)) for each in (np.diff(beats), amplitudes, baselines))
     rates = [rate for rate in found if rate is not None]
     if len(rates) < 2:
         return RespirationRate(None, "fewer than two of interval, amplitude and baseline move with the breath")
@@ -74,13 +76,6 @@ def respiration_rate(wave: ArrayLike, fps: float) -> RespirationRate:
         listed = ", ".join(f"{rate:.0f}" for rate in rates)
         return RespirationRate(None, f"interval, amplitude and baseline disagree ({listed} breaths per minute)")
     return RespirationRate(float(np.mean(rates)))
-
-
-def _modulations(signal: np.ndarray, fps: float, beats: np.ndarray) -> list[np.ndarray]:
-    """Interval, amplitude and baseline of every beat but the first, (beats − 1,) each."""
-    edges = np.round(beats * fps).astype(int)
-    pieces = [signal[a:b] for a, b in pairwise(edges)]
-    return [np.diff(beats), np.array([np.ptp(piece) for piece in pieces]), np.array([piece.mean() for piece in pieces])]
 
 
 def _rate(seconds: np.ndarray, modulation: np.ndarray) -> float | None:

@@ -59,7 +59,11 @@ def load_waves(path: str | Path) -> list[Wave]:
             raise InputError(
                 f"{path}: {name}_pred has {len(prediction)} samples and {name}_label {len(label)}: cut both alike"
             )
-        waves.append(Wave(name, name, prediction, label, _rate(path, arrays, name), differenced, contact=contact))
+        rate = f"{name}_fs" if f"{name}_fs" in arrays else "fs"
+        fps = _scalar(path, arrays, rate, "frames per second, e.g. 30")
+        if not np.issubdtype(np.asarray(fps).dtype, np.number) or not np.isfinite(fps) or fps <= 0:
+            raise InputError(f"{path}: {rate} is {fps}; frames per second above zero are needed")
+        waves.append(Wave(name, name, prediction, label, float(fps), differenced, contact=contact))
     return waves
 
 
@@ -74,14 +78,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read as an .npz file of plain arrays: {error}") from error
     raise InputError(f"{path} is a single array; an .npz file of <name>_pred and <name>_label is needed")
-
-
-def _rate(path: Path, arrays: dict[str, np.ndarray], name: str) -> float:
-    key = f"{name}_fs" if f"{name}_fs" in arrays else "fs"
-    fps = _scalar(path, arrays, key, "frames per second, e.g. 30")
-    if not np.issubdtype(np.asarray(fps).dtype, np.number) or not np.isfinite(fps) or fps <= 0:
-        raise InputError(f"{path}: {key} is {fps}; frames per second above zero are needed")
-    return float(fps)
 
 
 def _scalar(path: Path, arrays: dict[str, np.ndarray], key: str, wanted: str) -> np.generic:

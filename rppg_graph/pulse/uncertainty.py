@@ -96,8 +96,8 @@ def fit_temperature(uncertainty: np.ndarray, error: np.ndarray, recordings: Arra
     return float(scores[int(np.ceil(SHARE * (len(drawn) + 1))) - 1]) or None
 
 
-def refusal_threshold(uncertainty: np.ndarray, error: np.ndarray, limit_bpm: float = GUESS_BPM) -> float | None:
-    """The largest uncertainty up to which the error to expect stays at or under ``limit_bpm``; 0 where none does.
+def refusal_threshold(uncertainty: np.ndarray, error: np.ndarray) -> float | None:
+    """The largest uncertainty up to which the error to expect stays at or under ``GUESS_BPM``; 0 where none does.
 
     The error to expect at an uncertainty is the mean error by isotonic regression: the non-decreasing function of u
     with the least squared distance to the errors. None where it stays under the limit throughout, or below 19 windows.
@@ -106,7 +106,7 @@ def refusal_threshold(uncertainty: np.ndarray, error: np.ndarray, limit_bpm: flo
         return None
     values, group, counts = np.unique(uncertainty, return_inverse=True, return_counts=True)
     expected = isotonic_regression(np.bincount(group, error) / counts, weights=counts).x
-    fine = values[expected <= limit_bpm]
+    fine = values[expected <= GUESS_BPM]
     if len(fine) == len(values):
         return None
     return float(fine[-1]) if len(fine) else 0.0

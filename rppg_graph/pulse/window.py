@@ -11,7 +11,7 @@ import numpy as np
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps
-from rppg_graph.registry import choose
+from rppg_graph.pulse.heart_rate import heart_rate
 
 LEAST_SECONDS = 4.0  # of a window: below, two rates in the band cannot be told apart
 _SKIN_CHROMA = 0.2  # how far red / green and blue / green of a patch may be from the skin's, as a logarithm
@@ -106,7 +106,6 @@ def cut_window(
     seconds: float,
     fps: float,
     *,
-    mask: str = "skin",
     members: Mapping[str, float] | None = None,
     neighbours: Sequence[float] = (),
     waves: Mapping[str, np.ndarray] | None = None,
@@ -119,16 +118,14 @@ def cut_window(
     Args:
         traces: of a recording, any clock.
         start, seconds: of the window on that clock.
-        mask: whose mean colour is the skin's.
 
     Raises:
-        InputError: no such mask, fewer than half of the window's frames have a face, or as `Window`.
+        InputError: fewer than half of the window's frames have a face, or as `Window`.
     """
-    choose("mask of the traces", traces.masks, mask)
     grid = start + np.arange(int(seconds * check_fps(fps) + 1e-6)) / fps
     inside = (traces.seconds >= start - 0.5) & (traces.seconds <= start + seconds + 0.5)
     clock = np.asarray(traces.seconds, dtype=np.float64)[inside]
-    skin = np.asarray(traces.masks[mask], dtype=np.float64)[inside]
+    skin = np.asarray(traces.masks["skin"], dtype=np.float64)[inside]
     skin[(skin <= 0).any(axis=1)] = np.nan  # a frame that lacks a colour shows no skin
     there = np.isfinite(skin).all(axis=1) & (clock >= start) & (clock < start + seconds)
     if there.sum() < 0.5 * min(len(grid), max(len(clock), 1)) or there.sum() < 2:

@@ -90,11 +90,6 @@ def test_a_rhythm_of_every_third_key_frame_goes_too(face):
     assert strength(cured, 100) == pytest.approx(strength(coded, 100), rel=0.1)
 
 
-def test_a_pulse_at_the_key_frames_rate_is_spared(face):
-    coded = face(bpm=72.0, period=25, jump=0.002)
-    assert without_key_frames(coded, bpm=72.0) is coded
-
-
 def test_key_frames_that_show_nothing_change_nothing(face):
     for seed in range(8):
         traces = face(bpm=100.0, period=25, seed=seed)
