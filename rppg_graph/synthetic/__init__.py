@@ -2,7 +2,7 @@
 
 from rppg_graph.synthetic.dataset import LAYOUTS, write_dataset
 from rppg_graph.synthetic.disturbances import DISTURBANCES, SUBJECTS
-from rppg_graph.synthetic.disturbed import Case, disturbed_case, disturbed_cases, make_case, write_disturbed
+from rppg_graph.synthetic.disturbed import Case, disturbed_case, make_case, write_disturbed
 from rppg_graph.synthetic.generate import generate
 from rppg_graph.synthetic.overlay import OVERLAYS, lay_over
 from rppg_graph.synthetic.parameters import Parameters
@@ -22,7 +22,6 @@ __all__ = [
     "SyntheticRecording",
     "contact_sheet",
     "disturbed_case",
-    "disturbed_cases",
     "generate",
     "lay_over",
     "make_case",

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-GRID_HZ = 50.0
+GRID_HZ, WAVES = 50.0, 12
 MARGIN_SECONDS = 3.0  # of rhythm before the first and after the last frame: delayed skin looks back
 
 
-def smooth_noise(seconds: np.ndarray, hz: tuple[float, float], rng: np.random.Generator, waves: int = 12) -> np.ndarray:
+def smooth_noise(seconds: np.ndarray, hz: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
     """Random motion of unit deviation with its power spread evenly over a band: (T,).
 
     A sum of sines at random frequencies and phases, so that it is known at any instant and for irregular times.
     """
-    frequencies = rng.uniform(*hz, waves)[:, None]
-    phases = rng.uniform(0, 2 * np.pi, waves)[:, None]
-    return np.sqrt(2 / waves) * np.sin(2 * np.pi * frequencies * seconds[None] + phases).sum(axis=0)
+    frequencies = rng.uniform(*hz, WAVES)[:, None]
+    phases = rng.uniform(0, 2 * np.pi, WAVES)[:, None]
+    return np.sqrt(2 / WAVES) * np.sin(2 * np.pi * frequencies * seconds[None] + phases).sum(axis=0)
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Heart:
         return shape * (1.0 - 0.08 * self.breath(seconds))
 
 
-def beat_shape(age: float, points: int = 400) -> np.ndarray:
-    """One beat of a photoplethysmogram by age in years: (points,), mean 0, peak to peak 1.
+def beat_shape(age: float) -> np.ndarray:
+    """One beat of a photoplethysmogram by age in years: (400,), mean 0, peak to peak 1.
 
     The systolic wave, its reflection and the wave after the closing of the aortic valve, as three bell curves on the
     circle (the model of McSharry et al., IEEE TBME 2003, fitted to pulses by Tang et al., Sci Rep 2020). With age the
@@ -58,7 +58,7 @@ def beat_shape(age: float, points: int = 400) -> np.ndarray:
     centres = np.array([0.20, 0.38 - 0.04 * old, 0.57 + 0.01 * old])
     widths = np.array([0.11, 0.08 + 0.02 * old, 0.075 + 0.025 * old])
     heights = np.array([1.0, 0.4 + 0.2 * old, 0.45 - 0.25 * old])
-    phase = np.arange(points) / points
+    phase = np.arange(400) / 400
     distance = (phase[:, None] - centres + 0.5) % 1.0 - 0.5
     wave = (heights * np.exp(-0.5 * (distance / widths) ** 2)).sum(axis=1)
     return (wave - wave.mean()) / np.ptp(wave)

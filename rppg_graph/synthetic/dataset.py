@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rppg_graph.data.pool import do_all, is_worker
+from rppg_graph.data.pool import do_all
 from rppg_graph.data.recordings import Recording, find_recordings, pure, ubfc_rppg
 from rppg_graph.errors import InputError
 from rppg_graph.files import appearing_folder
@@ -102,9 +101,8 @@ def write_dataset(
     generate(seed=seed, **settings)  # impossible settings are refused here, before any process is started
     with appearing_folder(Path(out)) as folder:
         write = partial(_write_one, folder, layout, seed, settings, heads)
-        with tqdm(total=len(jobs), desc=f"synthetic {preset}", unit="recording") as progress:
-            for _ in do_all(write, jobs, workers):
-                progress.update()
+        for _ in tqdm(do_all(write, jobs, workers), total=len(jobs), desc=f"synthetic {preset}", unit="recording"):
+            pass
     return find_recordings(out, layout)
 
 
@@ -119,8 +117,6 @@ def _write_one(
     folder: Path, layout: str, seed: int, settings: dict[str, Any], heads: list[str], job: tuple[int, int]
 ) -> None:
     """Render and write one take of one subject; all takes of a subject show the same person."""
-    if is_worker():
-        cv2.setNumThreads(1)
     subject, take = job
     person, own = own_seed(seed, subject), own_seed(seed, *job)
     portrait = {"head": heads[(subject - 1) % len(heads)]} if heads else {}

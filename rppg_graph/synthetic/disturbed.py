@@ -6,21 +6,20 @@ drawn from cells of its range that the rest leaves out, and two kinds of disturb
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from rppg_graph.data.pool import do_all, is_worker
+from rppg_graph.data.pool import do_all
 from rppg_graph.data.video import write_video
 from rppg_graph.errors import InputError
-from rppg_graph.files import appearing_folder
+from rppg_graph.files import appearing_folder, csv_text, write_text
 from rppg_graph.synthetic.codec import quality_options, through_codec
 from rppg_graph.synthetic.dataset import own_seed
 from rppg_graph.synthetic.disturbances import (
@@ -159,13 +158,6 @@ def make_case(
     return Case(name, part, kind, subject, rate_hz(kind, p, fps), strength and p[strength], recording)
 
 
-def disturbed_cases(count: int, seed: int, part: str | None = None, **settings: Any) -> Iterator[Case]:
-    """The first cases of a seed's set, or those of one of PARTS; settings as for `disturbed_case`."""
-    for index in range(count):
-        if part is None or PARTS[index % 3 == 2] == part:
-            yield disturbed_case(seed, index, **settings)
-
-
 def write_disturbed(
     out: str | Path,
     *,
@@ -190,28 +182,21 @@ def write_disturbed(
     if not 1 <= count <= 9999:
         raise InputError(f"disturbed set: count = {count}; it is 1 to 9999")
     disturbed_case(seed, 0, **settings)  # impossible settings are refused before any process is started
-    with appearing_folder(Path(out)) as folder, tqdm(total=count, desc="disturbed", unit="video") as progress:
-        rows = {}
-        for index, row in do_all(partial(_write_one, folder, seed, settings), list(range(count)), workers):
-            rows[index] = row
-            progress.update()
-        write_truth(folder, [rows[index] for index in range(count)])
-    return [rows[index] for index in range(count)]
+    with appearing_folder(Path(out)) as folder:
+        done = do_all(partial(_write_one, folder, seed, settings), range(count), workers)
+        rows = [row for _, row in sorted(tqdm(done, total=count, desc="disturbed", unit="video"), key=itemgetter(0))]
+        write_truth(folder, rows)
+    return rows
 
 
 def _write_one(folder: Path, seed: int, settings: dict[str, Any], index: int) -> dict[str, Any]:
-    if is_worker():
-        cv2.setNumThreads(1)
     case = disturbed_case(seed, index, **settings)
     return {"file": case.write(folder).name, "index": index} | case.row()
 
 
 def write_truth(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
     """TRUTH_FILE and CASES_FILE of videos; each row has at least file and truth_bpm."""
-    with (folder / TRUTH_FILE).open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(f"{row['file']}\t{'none' if row['truth_bpm'] is None else format(row['truth_bpm'], '.2f')}\n")
-    with (folder / CASES_FILE).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    truths = ["none" if row["truth_bpm"] is None else f"{row['truth_bpm']:.2f}" for row in rows]
+    lines = [f"{row['file']}\t{truth}\n" for row, truth in zip(rows, truths, strict=True)]
+    write_text(folder / TRUTH_FILE, "".join(lines))
+    write_text(folder / CASES_FILE, csv_text(rows))

@@ -8,13 +8,15 @@ import numpy as np
 
 from rppg_graph.errors import InputError
 from rppg_graph.synthetic.backdrop import backdrop
-from rppg_graph.synthetic.cardiac import Heart, simulate_heart
+from rppg_graph.synthetic.cardiac import simulate_heart
 from rppg_graph.synthetic.head import hand_over_cheek, lit_in_part, printed
 from rppg_graph.synthetic.parameters import Parameters, draw_parameters
 from rppg_graph.synthetic.photo import photo_head
 from rppg_graph.synthetic.procedural import procedural_head
 from rppg_graph.synthetic.recording import SyntheticRecording
 from rppg_graph.synthetic.scene import build_scene, face_boxes
+
+HEART = {"bpm", "drift_bpm", "recovery_bpm", "sinus_arrhythmia_bpm", "breaths_per_minute", "ectopic_per_minute", "age"}
 
 
 def generate(
@@ -50,7 +52,7 @@ def generate(
     person_draw, person_seed = np.random.SeedSequence([person, 1]).spawn(2)
     p = draw_parameters(preset, np.random.default_rng(draw), np.random.default_rng(person_draw), overrides)
     times = _frame_times(p, seconds, fps, np.random.default_rng(timing))
-    heart = _heart(p, seconds, np.random.default_rng(heart_seed))
+    heart = simulate_heart(seconds, rng=np.random.default_rng(heart_seed), **p.model_dump(include=HEART))
     build = procedural_head if p.head == "procedural" else photo_head
     head = build(p, np.random.default_rng(person_seed))
     for wanted, change in ((p.printed, printed), (p.hand, hand_over_cheek)):
@@ -93,20 +95,6 @@ def _check_format(seconds: float, fps: float, size: tuple[int, int]) -> None:
         raise InputError(
             f"synthetic recording: size = {size!r}; height and width are even numbers of pixels from 32 to 4096"
         )
-
-
-def _heart(p: Parameters, seconds: float, rng: np.random.Generator) -> Heart:
-    return simulate_heart(
-        seconds,
-        bpm=p.bpm,
-        drift_bpm=p.drift_bpm,
-        recovery_bpm=p.recovery_bpm,
-        sinus_arrhythmia_bpm=p.sinus_arrhythmia_bpm,
-        breaths_per_minute=p.breaths_per_minute,
-        ectopic_per_minute=p.ectopic_per_minute,
-        age=p.age,
-        rng=rng,
-    )
 
 
 def _frame_times(p: Parameters, seconds: float, fps: float, rng: np.random.Generator) -> np.ndarray:

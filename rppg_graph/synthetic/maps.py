@@ -77,19 +77,15 @@ class SimulatedMaps(Dataset):
         """The people of a batch, drawn together: a tenth of the time that they take one by one."""
         keys = [with_epoch(key) for key in keys]
         rng = np.random.default_rng([self.seed, *(number for key in keys for number in key)])
-        filmed = [self._is_rendered(index) for index, _ in keys]
-        clips = [self._rendered_clip(rng) for _ in range(sum(filmed))]
-        if not all(filmed):
-            drawn = simulate_people(rng, len(keys) - sum(filmed), self.frames, self.fps, self.no_pulse)
+        share = self.rendered_share  # of all people that are rendered, taken in any order or one by one
+        rendered = sum(int((index + 1) * share) > int(index * share) for index, _ in keys)
+        clips = [
+            self.rendered[rng.integers(len(self.rendered))].clip(rng, self.frames, self.fps) for _ in range(rendered)
+        ]
+        if rendered < len(keys):
+            drawn = simulate_people(rng, len(keys) - rendered, self.frames, self.fps, self.no_pulse)
             clips += zip(drawn.patches.transpose(0, 3, 1, 2), drawn.pulse, strict=True)
         return [(torch.tensor(patches), torch.tensor(pulse)) for patches, pulse in clips]
-
-    def _is_rendered(self, index: int) -> bool:
-        """So that their share of all people, taken in any order or one by one, is ``rendered_share``."""
-        return int((index + 1) * self.rendered_share) > int(index * self.rendered_share)
-
-    def _rendered_clip(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return self.rendered[rng.integers(len(self.rendered))].clip(rng, self.frames, self.fps)
 
     def named(self, key: tuple[int, int]) -> str:
         """A person's number and epoch."""

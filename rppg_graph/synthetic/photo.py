@@ -140,6 +140,7 @@ def _skin_share(plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _load(portrait: str) -> tuple[np.ndarray, tuple]:
+    """The picture, and where eyes and mouth are in it by the proportions of the largest face's box."""
     if portrait == "astronaut":
         from skimage import data
 
@@ -152,17 +153,12 @@ def _load(portrait: str) -> tuple[np.ndarray, tuple]:
     if image is None:
         raise InputError(f"{portrait}: not a readable picture; head is 'procedural', 'astronaut' or a portrait's path")
     image = np.ascontiguousarray(image[..., ::-1])
-    return image, _landmarks(image, portrait)
-
-
-def _landmarks(image: np.ndarray, portrait: str) -> tuple[tuple[float, float], ...]:
-    """Eyes and mouth by the proportions of the largest face's box."""
     boxes = FACE_DETECTORS["ultra-light"]()(image)
     if len(boxes) == 0 or boxes[:, 2].max() < LEAST_FACE_PIXELS:
         raise InputError(f"{portrait}: no face of at least {LEAST_FACE_PIXELS} pixels; take a frontal portrait")
     x, y, width, height = max(boxes, key=lambda box: box[2] * box[3])
     u, v, u_span, v_span = FACE_BOX
-    return tuple(
+    return image, tuple(
         (x + (at_u - u) / u_span * width, y + (at_v - v) / v_span * height)
         for at_u, at_v in ((-EYE_U, EYE_V), (EYE_U, EYE_V), (0.0, MOUTH_V))
     )

@@ -18,7 +18,7 @@ from rppg_graph.synthetic.cardiac import Heart
 from rppg_graph.synthetic.codec import bit_rate_of_part, through_codec
 from rppg_graph.synthetic.head import Head
 from rppg_graph.synthetic.parameters import Parameters
-from rppg_graph.synthetic.render import ALBEDO, ALPHA, LID, STRENGTH, render
+from rppg_graph.synthetic.render import render
 from rppg_graph.synthetic.scene import Scene
 
 SUPERSAMPLING = 2  # of crops, across and down: a crop's pixel is the mean of several of the frame's
@@ -26,7 +26,6 @@ JITTER_WARM_UP = 100
 MACROBLOCK = 16  # pixels
 LEAST_BLUR_PIXELS = 0.25
 HEAD_HALF_AXES = np.array([1.3, 1.8])  # hair included, in half face widths
-FAINTEST = 0.02  # of pulse strength; the open mouth is drawn with less
 
 
 @dataclass(frozen=True)
@@ -113,21 +112,6 @@ class SyntheticRecording:
         centre = self.boxes[:, :2] + self.boxes[:, 2:] / 2
         open_seconds = self._settings.shutter / self.parameters["fps"]
         return open_seconds * np.gradient(centre, self.seconds, axis=0)
-
-    def skin_maps(self) -> Iterator[np.ndarray]:
-        """Where the pulse is in each frame, and how strong: (H, W) float32, 0 where there is no bare skin."""
-        texture = np.zeros_like(self._head.texture)
-        texture[..., ALPHA], texture[..., LID] = self._head.texture[..., ALPHA], self._head.texture[..., LID]
-        texture[..., ALBEDO : ALBEDO + 3] = self._head.texture[..., STRENGTH : STRENGTH + 1]
-        dark = np.zeros_like(self._background)
-        out = np.empty((*self._size, 3), np.float32)
-        for frame in range(len(self.seconds)):
-            instant = self._scene.instant(frame)
-            still = instant._replace(ambient=np.ones(3), lights=instant.lights * 0, absorption=instant.absorption * 0)
-            still = still._replace(shadow=instant.shadow * (1, 1, 1, 1, 0))
-            window = np.array([0.0, 0.0, 1.0, 1.0])
-            render(texture, self._head.depth, self._head.layout, np.zeros(3), dark, still, window, self._size[1], out)
-            yield np.where(out[..., 1] < FAINTEST, 0.0, out[..., 1])
 
     def camera_frames(
         self,

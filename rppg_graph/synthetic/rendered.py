@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -21,7 +20,7 @@ from rppg_graph.data.cached_recording import (
     read_recording,
     recording_to_json,
 )
-from rppg_graph.data.pool import do_all, is_worker
+from rppg_graph.data.pool import do_all
 from rppg_graph.files import appearing_folder
 from rppg_graph.synthetic.dataset import own_seed
 from rppg_graph.synthetic.generate import generate
@@ -58,10 +57,9 @@ def render_people(
     """
     people = [person for part in parts for person in people_of(out, crop, **part)]
     missing = [person for person in people if read_metadata(person.folder) is None]
-    if missing:
-        with tqdm(total=len(missing), desc="rendering", unit="person") as progress:
-            for _ in do_all(partial(_render_one, crop), missing, workers):
-                progress.update()
+    done = do_all(partial(_render_one, crop), missing, workers)
+    for _ in tqdm(done, total=len(missing), desc="rendering", unit="person", disable=not missing):
+        pass
     return [read_recording(person.folder) for person in people]
 
 
@@ -99,8 +97,6 @@ def people_of(
 
 
 def _render_one(crop: int, person: Person) -> None:
-    if is_worker():
-        cv2.setNumThreads(1)
     folder = person.folder
     recording = generate(person.preset, person.seed, **person.film)
     shutil.rmtree(folder, ignore_errors=True)  # not whole, or of another format version

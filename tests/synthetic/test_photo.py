@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from skin_maps import skin_maps
 
 from rppg_graph import synthetic
 from rppg_graph.errors import InputError
@@ -88,7 +89,7 @@ def test_recolouring_reaches_the_tone(still):
         recording = synthetic.generate(
             "easy", 3, seconds=1, head="astronaut", light_kelvin=5000.0, **still | {"skin_tone": tone}
         )
-        return next(recording.frames())[next(recording.skin_maps()) > 0.5].mean(axis=0)
+        return next(recording.frames())[next(skin_maps(recording)) > 0.5].mean(axis=0)
 
     light, brown, dark = (colour(tone) for tone in (1.0, 6.0, 9.0))
     assert (light > brown).all()

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from scipy.signal import butter, hilbert, sosfiltfilt
+from skin_maps import skin_maps
 
 from rppg_graph import synthetic
 from rppg_graph.data.face import FaceCropper, crop_square
@@ -41,7 +42,7 @@ def test_shapes_and_labels_belong_to_the_frames():
 
 def test_skin_darkens_with_the_pulse_in_the_colour_of_blood(pulsing):
     frames = stack(pulsing.frames())
-    skin = next(pulsing.skin_maps()) > 0.5
+    skin = next(skin_maps(pulsing)) > 0.5
     assert skin.mean() > 0.02
     trace = frames[:, skin].mean(axis=1)  # (T, 3)
     relative = centred(trace / trace.mean(axis=0))
@@ -53,7 +54,7 @@ def test_skin_darkens_with_the_pulse_in_the_colour_of_blood(pulsing):
 
 def test_local_amplitude_follows_the_strength_map(pulsing):
     frames = stack(pulsing.frames())[..., 1]
-    strength = next(pulsing.skin_maps())
+    strength = next(skin_maps(pulsing))
     pulse = centred(pulsing.pulse)
     slope = -np.tensordot(pulse, centred(frames) / np.maximum(frames.mean(axis=0), 1), 1) / (pulse @ pulse)
     inner = cv2.erode((strength > 0.1).astype(np.uint8), np.ones((5, 5))) > 0
@@ -63,7 +64,7 @@ def test_local_amplitude_follows_the_strength_map(pulsing):
 
 def test_background_hair_eyes_and_clothes_have_no_pulse(pulsing):
     frames = stack(pulsing.frames())
-    strength = next(pulsing.skin_maps())
+    strength = next(skin_maps(pulsing))
     away = cv2.dilate(strength, np.ones((5, 5))) == 0
     assert away.mean() > 0.3
     assert np.abs(frames[:, away] - frames[0, away]).max() == 0
@@ -75,7 +76,7 @@ def test_background_hair_eyes_and_clothes_have_no_pulse(pulsing):
 def test_the_pulse_reaches_the_neck_before_the_forehead(still):
     overrides = still | {"pulse_strength": 0.3, "transit_seconds": 0.2, "head": "procedural", "bpm": 60.0, "beard": 0.0}
     recording = synthetic.generate("easy", 1, seconds=8, size=(120, 160), skin_tone=3.0, drift_bpm=0.0, **overrides)
-    frames, strength = stack(recording.frames())[..., 1], next(recording.skin_maps())
+    frames, strength = stack(recording.frames())[..., 1], next(skin_maps(recording))
     _, y, _, height = recording.boxes[0]
     rows = np.arange(120)[:, None] * np.ones(160)
     forehead = (strength > 0.2) & (rows < y + 0.1 * height)
@@ -112,7 +113,7 @@ def test_darker_skin_shows_less_pulse(still):
             "exposure": 60.0,
         }
         recording = synthetic.generate("easy", 5, seconds=3, size=(96, 128), **overrides)
-        green = stack(recording.frames())[:, next(recording.skin_maps()) > 0.3, 1].mean(axis=1)
+        green = stack(recording.frames())[:, next(skin_maps(recording)) > 0.3, 1].mean(axis=1)
         return np.ptp(green) / green.mean()
 
     light, brown, dark = (amplitude(tone) for tone in (1.0, 5.0, 10.0))

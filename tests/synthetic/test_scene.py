@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from skin_maps import skin_maps
 
 from rppg_graph import synthetic
 from rppg_graph.synthetic.head import EYE_V, MOUTH_V
@@ -66,13 +67,13 @@ def test_each_disturbance_shows(still, cause):
 )
 def test_what_covers_the_skin_hides_its_pulse(still, cover):
     bare = {"beard": 0.0, "glasses": False}
-    open_skin, covered = (next(recording(still, **bare | what).skin_maps()).sum() for what in ({}, cover))
+    open_skin, covered = (next(skin_maps(recording(still, **bare | what))).sum() for what in ({}, cover))
     assert covered < 0.97 * open_skin
 
 
 def test_a_moving_background_leaves_the_face_alone(still):
     moving = recording(still, background_motion=1.0)
-    changed, skin = changes(stack(moving)) > 0, next(moving.skin_maps()) > 0.3
+    changed, skin = changes(stack(moving)) > 0, next(skin_maps(moving)) > 0.3
     skin = cv2.erode(skin.astype(np.uint8), np.ones((3, 3))) > 0  # without the soft edge
     assert changed[~skin].mean() > 0.3
     assert not changed[skin].any()
@@ -177,7 +178,7 @@ def centred(values: np.ndarray) -> np.ndarray:
 def test_a_light_on_one_half_of_the_face_leaves_the_other_and_the_background_alone(still):
     half = recording(still, spot=0.2, spot_on="left", gloss=0.0)
     changed, middle = changes(stack(half)) > 2, int(half._scene.pose[0, 0])
-    skin = next(half.skin_maps()) > 0.3
+    skin = next(skin_maps(half)) > 0.3
     assert changed[:, : middle - 4][skin[:, : middle - 4]].mean() > 0.9
     assert not changed[:, middle + 4 :].any()
     assert not changed[:, : int(half.boxes[0, 0] - half.boxes[0, 2])].any()
@@ -187,7 +188,7 @@ def test_a_printed_head_is_flat_and_has_neither_pulse_nor_lids(still):
     alive = {"pulse_strength": 0.3, "blinks_per_minute": 90.0}
     card = recording(still, printed=True, **alive)
     assert changes(stack(card)).max() == 0
-    assert next(card.skin_maps()).max() == 0
+    assert next(skin_maps(card)).max() == 0
     head, card = next(recording(still).frames()).astype(float), next(card.frames()).astype(float)
     face = (slice(40, 55), slice(58, 70))
     assert np.corrcoef(head[face].ravel(), card[face].ravel())[0, 1] > 0.8  # of the same person
