@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import scatter
 
-from rppg_graph.graph.aggregate import AGGREGATIONS, MEAN_GRADIENTS
+from rppg_graph.graph.aggregate import AGGREGATIONS
 from rppg_graph.graph.edges import neighbours_to_edge_index
 from rppg_graph.graph.knn import to_global
+from rppg_graph.graph.mean_gradients import MEAN_GRADIENTS
 
 COLUMNS = ["reduce", "clips", "nodes", "k", "mode", "provider", "median_ms", "p20_ms", "p80_ms", "gb_per_s"]
 Aggregate = Callable[[Tensor], Tensor]
@@ -187,10 +188,7 @@ def main() -> None:
     options = harness.arguments(__doc__.splitlines()[0])
     quick = [("mean", 1, 300, 8), ("max", 1, 300, 8)]
     shapes = quick if options.quick else CUDA_SHAPES if options.device == "cuda" else CPU_SHAPES
-    rows: list[dict] = []
-    for shape in shapes:
-        rows += measure(*shape, options)
-        harness.write("graph_conv", options, rows, targets(rows, options.device), done=shape == shapes[-1])
+    harness.measure_all("graph_conv", options, shapes, measure, targets)
 
 
 if __name__ == "__main__":

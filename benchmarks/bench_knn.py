@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rppg_graph.graph.knn import BACKENDS, comparable, knn_of_graphs
+from rppg_graph.graph.comparable import comparable
+from rppg_graph.graph.knn import BACKENDS, knn_of_graphs
 
 COLUMNS = ["clips", "nodes", "k", "provider", "median_ms", "p20_ms", "p80_ms", "gflop_per_s", "recall"]
 SLOW_NODES = 1024  # the reference's (N, N, C) tensor is for graphs smaller than this
@@ -170,10 +171,7 @@ def main() -> None:
     if options.quick:
         RIVALS.pop("pynndescent")  # it compiles itself for longer than all others take together
     shapes = [(1, 300, 16)] if options.quick else CUDA_SHAPES if options.device == "cuda" else CPU_SHAPES
-    rows: list[dict] = []
-    for shape in shapes:
-        rows += measure(*shape, options)
-        harness.write("knn", options, rows, targets(rows, options.device), done=shape == shapes[-1])
+    harness.measure_all("knn", options, shapes, measure, targets)
 
 
 if __name__ == "__main__":

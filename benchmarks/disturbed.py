@@ -26,7 +26,7 @@ from real_videos import METHODS, SUFFIXES, answer, reference_bpm
 from scipy.stats import binomtest
 
 from rppg_graph.data.video import probe, read_video, write_video
-from rppg_graph.files import appearing_folder
+from rppg_graph.files import appearing_folder, csv_text, write_text
 from rppg_graph.pulse.metrics import RESAMPLES
 from rppg_graph.synthetic.disturbed import CASES_FILE, PARTS, TRUTH_FILE, write_truth
 from rppg_graph.synthetic.overlay import OVERLAYS, lay_over
@@ -142,10 +142,7 @@ def main() -> None:
         print(json.dumps(videos[-1]), flush=True)
     rows = list(rows_of(videos))
     harness.write(options.name, options, rows, targets_of(rows))
-    with (options.out / f"{options.name}_videos.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(videos[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(videos)
+    write_text(options.out / f"{options.name}_videos.csv", csv_text(videos))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ threads of the one before it sleep, runs once untimed, and then a few times time
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -23,6 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+
+from rppg_graph.files import csv_text, write_text
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("torch", "torch-geometric", "numpy", "numba", "scipy", "torch-cluster", "torch-scatter", "faiss-cpu",
@@ -185,15 +186,23 @@ def write(
     }  # fmt: skip
     path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     columns = list(dict.fromkeys(key for row in rows for key in row)) + list(found)
-    with path.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, **found} for row in rows)
+    write_text(path.with_suffix(".csv"), csv_text([{**row, **found} for row in rows], columns))
     if not done:
         return
     print(f"ceilings: {limits['gflop_per_s']:.0f} GFLOP/s, {limits['gb_per_s']:.1f} GB/s; wrote {path.stem}.json, .csv")
     for target in targets:
         print(target.line())
+
+
+def measure_all(
+    bench: str, options: argparse.Namespace, shapes: list[tuple], measure: Callable[..., list[dict]],
+    targets: Callable[[list[dict], str], list[Target]],
+) -> None:  # fmt: skip
+    """Measure one shape after the other, and keep what there is after each."""
+    rows: list[dict] = []
+    for shape in shapes:
+        rows += measure(*shape, options)
+        write(bench, options, rows, targets(rows, options.device), done=shape == shapes[-1])
 
 
 def show(rows: list[dict], columns: list[str]) -> None:

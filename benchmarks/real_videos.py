@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import io
 import itertools
 import json
@@ -25,6 +24,7 @@ from weights import VIEWS
 
 from rppg_graph import cli
 from rppg_graph.data.recordings import find_recordings
+from rppg_graph.files import csv_text, write_text
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.protocols import prepare_native
@@ -86,10 +86,7 @@ def main() -> None:
         rows.append(row)
         print("  ".join(row.values()), flush=True)
     columns = ["video", "method", "reference_bpm", "bpm", "error_bpm", "quality", "face_share", "refused"]
-    with (RESULTS / "real_videos.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_text(RESULTS / "real_videos.csv", csv_text(rows, columns))
     errors = {name: [abs(float(row["error_bpm"])) for row in rows if row["method"] == name and row.get("error_bpm")]
               for name in METHODS}  # fmt: skip
     stamp = environment("cpu") | {

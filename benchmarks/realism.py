@@ -11,7 +11,6 @@ window), results/realism_spectra.csv, results/realism.json (summary), docs/reali
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -32,6 +31,7 @@ from rppg_graph.data.recordings import find_recordings
 from rppg_graph.data.skin import mean_rgb
 from rppg_graph.data.video import read_video
 from rppg_graph.errors import InputError
+from rppg_graph.files import csv_text, write_text
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
@@ -166,11 +166,7 @@ def _rounded(value):
 
 
 def _write_csv(name: str, rows: Iterable[dict]) -> None:
-    rows = [_rounded(row) for row in rows]
-    with (RESULTS / name).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_text(RESULTS / name, csv_text([_rounded(row) for row in rows]))
 
 
 def measure(root: Path, people: int, seconds: float) -> None:

@@ -25,6 +25,7 @@ from rppg_graph.experiments.cost import macs_per_frame
 from rppg_graph.experiments.plan import Experiments, planned_runs
 from rppg_graph.experiments.result_table import COST
 from rppg_graph.experiments.study import load_study
+from rppg_graph.files import csv_text, write_text
 from rppg_graph.models import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -60,13 +61,11 @@ def in_markdown(text: str, found: dict[str, float]) -> str:
 
 def in_csv(path: Path, found: dict[str, float]) -> None:
     with path.open(encoding="utf-8", newline="") as file:
-        names, *rows = csv.reader(file)
-    at = names.index(f"cost_{KEY}")
+        rows = list(csv.DictReader(file))
     for row in rows:
-        if row[at] and row[0] in found:
-            row[at] = str(found[row[0]])
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([names, *rows])
+        if row[f"cost_{KEY}"] and row["entry"] in found:
+            row[f"cost_{KEY}"] = str(found[row["entry"]])
+    write_text(path, csv_text(rows))
 
 
 def rewrite(path: Path, found: dict[str, float]) -> None:
@@ -107,10 +106,7 @@ def rates_of_work(path: Path, macs: Callable[[str], float]) -> None:
         new = told.get((row["provider"], row["mode"], row["batch"]))
         if new is not None:
             row |= {key: str(new[key]) for key in ("gflop_per_s", "of_ceiling")}
-    with path.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_text(path.with_suffix(".csv"), csv_text(rows))
 
 
 @cache

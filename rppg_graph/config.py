@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from rppg_graph.errors import InputError
-from rppg_graph.files import parse_yaml
+from rppg_graph.files import parse_yaml, read_yaml
 from rppg_graph.registry import nearest
 
 
@@ -64,9 +64,7 @@ class AugmentConfig(Section):
     """Augmentations of a training clip, STGNet's recipe by default (arguments of data.augment.Augment)."""
 
     speed: tuple[PositiveFloat, PositiveFloat] = Field((0.8, 1.25), description="range of the speed factor; (1, 1) off")
-    crop_area: tuple[PositiveFloat, PositiveFloat] = Field(
-        (0.5, 1.0), description="range of the resized crop's share of the area; (1, 1) off"
-    )
+    crop_area: tuple[PositiveFloat, PositiveFloat] = Field((0.5, 1.0), description="share of the area; (1, 1) off")
     flip_probability: float = Field(0.5, ge=0, le=1, description="of a horizontal flip")
     illumination: float = Field(10.0, ge=0, description="sd of a clip's brightness offset, in 1/255")
     noise: float = Field(2.0, ge=0, description="sd of the pixel noise, in 1/255")
@@ -126,9 +124,7 @@ class SimulatedConfig(Section):
 
     validation_people: PositiveInt = Field(256, description="drawn once, to measure the network on")
     no_pulse: float = Field(0.0, ge=0, lt=1, description="share of training people that have no pulse")
-    rendered_share: float = Field(
-        0.0, ge=0, le=1, description="of each step that are clips of the rendered people, by their colours"
-    )
+    rendered_share: float = Field(0.0, ge=0, le=1, description="of each step that are clips of the rendered people")
 
 
 class SyntheticConfig(PeopleConfig):
@@ -138,7 +134,6 @@ class SyntheticConfig(PeopleConfig):
 
 
 SYNTHETIC = Field((), description="written to data.root, one after the other, if it is missing")
-RENDERED = Field((), description="further people to train on, straight to crops: no video, no face detector")
 
 
 class Config(Section):
@@ -147,13 +142,13 @@ class Config(Section):
     seed: int = Field(1, ge=0)
     data: DataConfig = DataConfig()
     synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
-    rendered: tuple[RenderedConfig, ...] = RENDERED
+    rendered: tuple[RenderedConfig, ...] = Field((), description="further people to train on: no video, no detector")
     simulated: SimulatedConfig | None = Field(None, description="simulated people in place of recordings")
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
-    def _has_people(self) -> Config:
+    def has_people(self) -> Config:
         if self.data.root is None and self.simulated is None:
             raise ValueError("data.root is missing: name the folder of the recordings, or simulate people")
         return self
@@ -172,23 +167,21 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     return validate(Config, tree, str(path))
 
 
-def read_mapping(path: Path, example: str) -> dict[str, Any]:
+def read_mapping(path: Path, example: str, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
     """What a YAML file holds; ``extends`` names a file beside it whose keys it has where it says nothing else.
 
     Raises:
         InputError: no such file, not YAML, files that extend each other, or no mapping, which ``example`` describes.
     """
-    return _with_extended(path, example, ())
-
-
-def _with_extended(path: Path, example: str, extending: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in extending:
         raise InputError(f"{path} extends itself, by way of {len(extending)} files; take one `extends` out")
-    tree = _read_one(path, example)
+    tree = read_yaml(path)
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} must hold a mapping {example}, it holds {str(tree)[:200]!r}")
     if "extends" not in tree:
         return tree
     base = path.parent / str(tree.pop("extends"))
-    return _merged(_with_extended(base, example, (*extending, path.resolve())), tree)
+    return _merged(read_mapping(base, example, (*extending, path.resolve())), tree)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,24 +193,20 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _read_one(path: Path, example: str) -> dict[str, Any]:
-    try:
-        tree = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a YAML file: {error}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} must hold a mapping {example}, it holds {str(tree)[:200]!r}")
-    return tree
-
-
 def validate(schema: type[Section], tree: dict[str, Any], where: str) -> Any:
     """Check a tree against a schema; ``where`` names its origin in the message of the InputError."""
     try:
         return schema.model_validate(tree)
     except ValidationError as error:
-        lines = [f"{where}: {_explain(schema, problem)}" for problem in error.errors()]
+        lines = []
+        for problem in error.errors():
+            path, reason = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
+            told = f"{path} = {problem['input']!r}: {reason[0].lower()}{reason[1:]}" if path else reason
+            if problem["type"] == "extra_forbidden":
+                told = f"unknown key {path} (value {problem['input']!r}){nearest(path, describe(schema))}"
+            elif problem["type"] == "missing":
+                told = f"{path} is missing: {describe(schema).get(path, '')}"
+            lines.append(f"{where}: {told}")
         raise InputError("\n".join(lines)) from error
 
 
@@ -237,8 +226,7 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
         raise InputError(f"override {override!r} must read key.path=value, for example train.steps=200")
     *parents, last = path.split(".")
     for depth, key in enumerate(parents):
-        if tree.get(key) is None:
-            tree[key] = {}
+        tree[key] = {} if tree.get(key) is None else tree[key]
         if not isinstance(tree[key], dict):
             raise InputError(f"override {override!r}: {'.'.join(parents[: depth + 1])} is a value, not a section")
         tree = tree[key]
@@ -248,34 +236,12 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
         raise InputError(f"override {override!r}: {value!r} is not a YAML value") from error
 
 
-def _explain(schema: type[Section], problem: Any) -> str:
-    path = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {path} (value {problem['input']!r}){nearest(path, key_paths(schema))}"
-    if problem["type"] == "missing":
-        return f"{path} is missing: {describe(schema).get(path, '')}"
-    reason = problem["msg"].removeprefix("Value error, ")
-    if not path:  # of the keys together
-        return reason
-    return f"{path} = {problem['input']!r}: {reason[0].lower()}{reason[1:]}"
-
-
-def key_paths(schema: type[Section], prefix: str = "") -> list[str]:
-    """Every key of the schema as ``section.key``."""
-    return list(describe(schema, prefix))
-
-
 def describe(schema: type[Section], prefix: str = "") -> dict[str, str]:
-    """Every key of the schema with its description, for messages and ``--help``."""
+    """Every key of the schema, ``section.key``, with its description."""
     table: dict[str, str] = {}
     for name, field in schema.model_fields.items():
         table[prefix + name] = field.description or ""
-        kind = field.annotation
-        section = next((t for t in (kind, *getattr(kind, "__args__", ())) if _is_section(t)), None)
-        if section is not None:
-            table |= describe(section, f"{prefix}{name}.")
+        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(kind, type) and issubclass(kind, Section):
+                table |= describe(kind, f"{prefix}{name}.")
     return table
-
-
-def _is_section(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Section)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
@@ -77,7 +80,16 @@ def write_whole(path: Path | None, write: Callable[[Path], object]) -> None:
 
 def write_text(path: Path | None, text: str) -> None:
     """:func:`write_whole` of a text."""
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8", newline=""))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = (), end: str = "\n") -> str:
+    """Rows as CSV under some names, or under all that they have in the order in which they come; None is empty."""
+    names, text = names or list(dict.fromkeys(name for row in rows for name in row)), io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, lineterminator=end)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def write_json(path: Path | None, content: object) -> None:
@@ -119,6 +131,20 @@ def parse_yaml(text: str) -> object:
         raise yaml.YAMLError(f"a value is not what its form or tag says: {error}") from error
     finally:
         loader.dispose()
+
+
+def read_yaml(path: Path) -> object:
+    """What a YAML file says; see `parse_yaml`.
+
+    Raises:
+        InputError: it cannot be read, or is not YAML.
+    """
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}; name another file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({error}); mend it, or write it anew") from error
 
 
 def _values_in(node: yaml.Node, known: dict[int, float]) -> float:

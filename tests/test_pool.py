@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
-from rppg_graph.data.pool import do_all, is_worker, pool
+from rppg_graph.data.pool import do_all, pool
 from rppg_graph.errors import InputError
 from rppg_graph.synthetic import write_dataset
 
@@ -28,8 +29,8 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def process_of(_: int) -> tuple[int, bool, str]:
-    return os.getpid(), is_worker(), os.getcwd()
+def process_of(_: int) -> tuple[int, int, str]:
+    return os.getpid(), cv2.getNumThreads(), os.getcwd()
 
 
 def test_every_result_comes_with_its_number():
@@ -40,10 +41,11 @@ def test_every_result_comes_with_its_number():
 
 def test_work_for_one_process_stays_in_this_one_and_other_work_finds_this_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert list(do_all(process_of, [0], 1)) == [(0, (os.getpid(), False, str(tmp_path)))]
+    assert list(do_all(process_of, [0], 1)) == [(0, (os.getpid(), cv2.getNumThreads(), str(tmp_path)))]
     with pool(workers=2):
         found = [found for _, found in do_all(process_of, [0, 1], 1)]  # the block decides
-    assert all(process != os.getpid() and worker and folder == str(tmp_path) for process, worker, folder in found)
+    assert all(process != os.getpid() for process, _, _ in found)
+    assert {(threads, folder) for _, threads, folder in found} == {(1, str(tmp_path))}
 
 
 @pytest.mark.promise("a worker process is killed", "a message says so; the rest stays")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.signal import correlate, correlation_lags, find_peaks
@@ -25,8 +25,7 @@ CLEAR_QUALITY, ABSENT_SHARE = 0.4, 0.1  # of the face's wave; of its power, with
 AS_GOOD = 0.05  # correlations that differ by less are equal: their sampling error over a minute is about so large
 
 
-@dataclass(frozen=True)
-class LabelFigures:
+class LabelFigures(NamedTuple):
     """Heart rates of a label.
 
     Args:

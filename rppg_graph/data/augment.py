@@ -45,21 +45,19 @@ def look_through(video: Tensor, top: Tensor, left: Tensor, side: Tensor, out: Te
         top, left, side: of the window, scalars in shares of the frame.
         out: where to write, of the video's shape and contiguous.
     """
-    rows, columns = (
-        _interpolation(start, side, size).to(video) for start, size in ((top, video.shape[-2]), (left, video.shape[-1]))
-    )
+
+    def interpolation(start: Tensor, size: int) -> Tensor:
+        """(size, size) matrix that samples `size` points, evenly within [start, start + side] of the axis, linearly."""
+        centres = (start + side * (torch.arange(size) + 0.5) / size) * size - 0.5
+        distance = (centres.clamp(0, size - 1).unsqueeze(1) - torch.arange(size)).abs()
+        return (1 - distance).clamp_(min=0).to(video)
+
+    rows, columns = interpolation(top, video.shape[-2]), interpolation(left, video.shape[-1])
     frames = video.reshape(-1, *video.shape[-2:])
     out = None if out is None else out.view_as(frames)
     # Separable: two products with small matrices, faster than F.interpolate on frames of this size.
     narrow = torch.bmm(frames, columns.T.expand(len(frames), -1, -1))
     return torch.bmm(rows.expand(len(frames), -1, -1), narrow, out=out).view(video.shape)
-
-
-def _interpolation(start: Tensor, side: Tensor, size: int) -> Tensor:
-    """(size, size) matrix that samples `size` points, evenly within [start, start + side] of the axis, linearly."""
-    centres = (start + side * (torch.arange(size) + 0.5) / size) * size - 0.5
-    distance = (centres.clamp(0, size - 1).unsqueeze(1) - torch.arange(size)).abs()
-    return (1 - distance).clamp_(min=0)
 
 
 def shift_illumination(video: Tensor, generator: torch.Generator, deviation: float = 10 / 255) -> Tensor:

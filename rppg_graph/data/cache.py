@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from rppg_graph.data.cache_builder import build, folder_name, is_current
@@ -23,7 +22,7 @@ from rppg_graph.data.cached_recording import (
     read_metadata,
     read_recording,
 )
-from rppg_graph.data.pool import do_all, is_worker
+from rppg_graph.data.pool import do_all
 from rppg_graph.data.recordings import Recording
 from rppg_graph.errors import InputError
 from rppg_graph.files import PARTIAL, claim, write_text
@@ -52,36 +51,35 @@ def preprocess(
             once when `out` cannot be written, or two recordings have one name.
     """
     recordings, out = list(recordings), Path(out)
-    _check_names(recordings)
+    if not recordings:
+        raise InputError("there is no recording to preprocess")
+    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
     with ExitStack() as held:
         _prepare(out, held)
         return _preprocess(recordings, out, settings, workers)
 
 
 def _preprocess(recordings: list[Recording], out: Path, settings: CropSettings, workers: int | None) -> Path:
-    manifest = {recording.name: {"folder": folder_name(recording.name), "done": False} for recording in recordings}
-    todo = []
-    for recording in recordings:
-        manifest[recording.name]["done"] = is_current(recording, out, settings)
-        if not manifest[recording.name]["done"]:
-            todo.append(recording)
-
+    manifest = {
+        recording.name: {"folder": folder_name(recording.name), "done": is_current(recording, out, settings)}
+        for recording in recordings
+    }
+    todo = [recording for recording in recordings if not manifest[recording.name]["done"]]
     _write_manifest(out, settings, manifest)
-    failures: list[tuple[Recording, Exception]] = []
-    with tqdm(total=len(todo), desc="cutting faces", unit="recording", disable=None) as bar:
-        for number, error in do_all(partial(_build, out, settings), todo, workers):
-            recording = todo[number]
-            if error is None:
-                manifest[recording.name]["done"] = True
-                _write_manifest(out, settings, manifest)
-            else:
-                failures.append((recording, error))
-            bar.update()
+    failures: dict[int, Exception] = {}
+    done = do_all(partial(_build, out, settings), todo, workers)
+    for number, error in tqdm(done, total=len(todo), desc="cutting faces", unit="recording", disable=None):
+        if error is None:
+            manifest[todo[number].name]["done"] = True
+            _write_manifest(out, settings, manifest)
+        else:
+            failures[number] = error
     if failures:
-        failures.sort(key=lambda failure: todo.index(failure[0]))
-        lines = [f"  {recording.name} ({recording.files[0].parent}): {error}" for recording, error in failures]
+        lines = [f"  {todo[n].name} ({todo[n].files[0].parent}): {failures[n]}" for n in sorted(failures)]
         message = f"{len(failures)} of {len(recordings)} recordings could not be preprocessed:\n" + "\n".join(lines)
-        unexpected = [error for _, error in failures if not isinstance(error, InputError)]
+        unexpected = [error for error in failures.values() if not isinstance(error, InputError)]
         if unexpected:
             raise RuntimeError(message) from unexpected[0]
         raise InputError(f"{message}\nMend them, or leave them out by name; the others are done.")
@@ -90,8 +88,6 @@ def _preprocess(recordings: list[Recording], out: Path, settings: CropSettings, 
 
 def _build(out: Path, settings: CropSettings, recording: Recording) -> Exception | None:
     """Build a recording's folder; an error is returned, for the others to finish."""
-    if is_worker():
-        cv2.setNumThreads(1)
     try:
         build(recording, out, settings)
     except Exception as error:
@@ -120,14 +116,6 @@ def load_cache(out: str | Path, leave_out: Iterable[str] = ()) -> list[CachedRec
             f"{', '.join(holes)}. Run preprocess again, or leave them out by name."
         )
     return [read_recording(folder) for folder in expected.values()]
-
-
-def _check_names(recordings: list[Recording]) -> None:
-    if not recordings:
-        raise InputError("there is no recording to preprocess")
-    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{times} recordings have the name {name!r}; preprocess them into different cache folders")
 
 
 def _prepare(out: Path, held: ExitStack) -> None:

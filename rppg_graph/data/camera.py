@@ -36,8 +36,9 @@ def read_camera(index: int = 0) -> Iterator[tuple[float, np.ndarray]]:
     if not delivers:
         found = "delivers no picture" if capture.isOpened() else "was not found"
         capture.release()
+        listed = ", ".join(sorted(path.name.removeprefix("video") for path in Path("/dev").glob("video*"))) or "none"
         raise InputError(
-            f"camera {index} {found}; cameras that the system lists: {_cameras()}. Connect one, close other programs "
+            f"camera {index} {found}; cameras that the system lists: {listed}. Connect one, close other programs "
             "that use it, name another number, or take a video file"
         )
     yield from frames_of(capture, f"camera {index}")
@@ -81,12 +82,6 @@ def frames_of(capture: cv2.VideoCapture, name: str) -> Iterator[tuple[float, np.
 def _retrieved(capture: cv2.VideoCapture) -> np.ndarray:
     """RGB of the frame that was grabbed."""
     return cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB)
-
-
-def _cameras() -> str:
-    """The numbers of the cameras that this system lists."""
-    numbers = sorted(path.name.removeprefix("video") for path in Path("/dev").glob("video*"))
-    return ", ".join(numbers) or "none"
 
 
 def at_own_rate(frames: Iterable[tuple[float, np.ndarray]]) -> Iterator[tuple[float, np.ndarray]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from rppg_graph.data.alignment import label_figures, label_lag_seconds, referenc
 from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.recordings import RECORDINGS, Recording, Reference, find_recordings, recognise
 from rppg_graph.data.skin import mean_rgb
-from rppg_graph.data.splits import REMOVED_BY_STGNET, SPLITS
+from rppg_graph.data.splits import REMOVED_BY_STGNET, sorted_80_20
 from rppg_graph.errors import InputError
 
 MAX_FRAME_STEP = 1.5  # of the median step; a longer one is a gap
@@ -28,7 +27,7 @@ LABEL_SUFFIXES = {".csv", ".txt", ".xml", ".json", ".mat", ".h5", ".hdf5", ".npy
 
 @dataclass
 class RecordingCheck:
-    """One recording: its figures (None where they could not be had) and what was found.
+    """One recording: its figures (None where they could not be had), its side of `sorted_80_20`, and what was found.
 
     `problems` are reasons why the recording, or a part of it, would be left out; `remarks` are only odd.
     `heart_rate_bpm` is the range over windows of 10 s; `lag_seconds` is how much later than the face the label beats.
@@ -65,22 +64,13 @@ class DataCheck:
         return not self.problems and not any(recording.problems for recording in self.recordings)
 
 
-def check_data(
-    root: Path | str,
-    layout: str | None = None,
-    *,
-    split: str = "sorted-80-20",
-    decode: bool = True,
-    progress: bool = True,
-) -> DataCheck:
+def check_data(root: Path | str, layout: str | None = None, *, decode: bool = True) -> DataCheck:
     """Check every recording under `root`; nothing is written.
 
     Args:
         layout: a key of RECORDINGS; None recognises it, and mixed layouts are all checked.
-        split: a key of SPLITS other than "file", shown for each recording.
         decode: read every frame: finds damaged frames, missing faces and a label that lags behind the face. False
             takes seconds instead of minutes, and frames and their times from the files' headers.
-        progress: show a progress bar on stderr.
 
     Raises:
         InputError: no folder, or nothing in it that is a recording.
@@ -95,24 +85,16 @@ def check_data(
             raise
         problems.append(str(error))
     everything = [recording for recordings in found.values() for recording in recordings]
-    sides = _sides(everything, split)
-    bar = tqdm(everything, desc="checking", unit="recording", disable=not progress)
-    checks = tuple(_check(recording, sides.get(recording.subject), decode) for recording in bar)
+    try:
+        [fold] = sorted_80_20(recording.subject for recording in everything)
+    except InputError:  # too few subjects
+        fold = None
+    bar = tqdm(everything, desc="checking", unit="recording")
+    checks = tuple(_check(recording, fold and fold.side(recording.subject), decode) for recording in bar)
     why = "; ".join(
         f"{name}: {len(recordings)} × {RECORDINGS[name].form.split(': ', 1)[-1]}" for name, recordings in found.items()
     )
     return DataCheck(root, why, checks, tuple(problems))
-
-
-def _sides(recordings: Sequence[Recording], split: str) -> dict[str, str]:
-    """Subject → "train", "test", or the fold that tests it; {} where the subjects cannot be split."""
-    try:
-        folds = SPLITS[split](recording.subject for recording in recordings)
-    except InputError:
-        return {}
-    if len(folds) == 1:
-        return {subject: side for side in ("train", "test") for subject in getattr(folds[0], side)}
-    return {subject: fold.name for fold in folds for subject in fold.test}
 
 
 def _check(recording: Recording, split: str | None, decode: bool) -> RecordingCheck:
@@ -156,9 +138,7 @@ def _check_label(recording: Recording, result: RecordingCheck) -> Reference | No
     result.label_seconds = (float(reference.seconds[0]), float(reference.seconds[-1]))
     usual = 0 if reference.pulse is not None else MAX_FRAME_STEP * float(np.median(np.diff(reference.seconds)))
     _note_gaps("label", reference.seconds, max(MAX_LABEL_STEP_SECONDS, usual), result)
-    figures = label_figures(reference)
-    result.heart_rate_bpm = figures.bpm_range
-    difference = figures.device_difference_bpm
+    result.heart_rate_bpm, difference = label_figures(reference)
     if difference is not None and difference > MAX_DEVICE_DIFFERENCE_BPM:
         result.remarks.append(
             f"the dataset's own heart rate differs from that of its pulse trace by {difference:.1f} bpm (median of "

@@ -59,7 +59,10 @@ class Track:
         if other or (not followed and (old is None or now - before > HOLD_SECONDS)):
             self._smooth = OneEuroFilter()  # another face, or a long gap: no reason to glide there
         self.swaps += other
-        self._square = self._smooth(now, _widened_square(box))
+        x, y, width, height = box  # with 5 % more left and right, 30 % above and 5 % below, squared
+        top, bottom = y - 0.30 * height, y + 1.05 * height
+        square = np.array([x + width / 2, (top + bottom) / 2, max(1.10 * width, bottom - top)])
+        self._square = self._smooth(now, square)
         self._box, self._seconds, self._lost = box, now, False
         if followed:
             weights = [(at - before) / (now - before) for at in seconds[:-1]]
@@ -191,10 +194,3 @@ def _same_face(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two boxes may be one face that moved: their centres lie within a width, their sizes are alike."""
     apart = math.hypot(a[0] - b[0] + (a[2] - b[2]) / 2, a[1] - b[1] + (a[3] - b[3]) / 2)
     return apart < max(a[2], b[2]) and 1 / SAME_FACE_SIZE < a[2] / b[2] < SAME_FACE_SIZE
-
-
-def _widened_square(box: np.ndarray) -> np.ndarray:
-    """(centre x, centre y, side) of the face box with 5 % more left and right, 30 % above and 5 % below."""
-    x, y, width, height = box
-    top, bottom = y - 0.30 * height, y + 1.05 * height
-    return np.array([x + width / 2, (top + bottom) / 2, max(1.10 * width, bottom - top)])

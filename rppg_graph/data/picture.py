@@ -73,9 +73,8 @@ class PlanarPicture(Picture):
         self._frame, self._turn = frame, turn
         self._planes = [_plane(frame, number) for number in range(3)]
         self._shape = turn.shape(self._planes[0].shape)
-        height, width = self._planes[0].shape
-        form = (frame.format.name, int(frame.colorspace), int(frame.color_range), width % 2, height % 2)
-        self._to_rgb = matrix_of(*form)
+        odd = (length % 2 for length in self._planes[0].shape[::-1])
+        self._to_rgb = matrix_of(frame.format.name, int(frame.colorspace), int(frame.color_range), *odd)
         # Samples of colour along and across, for one of luma.
         self._fewer = [(2**-x, 2**-y) for x, y in ((0, 0), *[_halvings(frame.format.name)] * 2)]
 
@@ -103,9 +102,8 @@ class PlanarPicture(Picture):
         return self._turn(self._uint8(parts))
 
     def shrunk(self, size: tuple[int, int], rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
-        height, width = self._shape
-        top, bottom, _ = rows.indices(height)
-        left, right, _ = columns.indices(width)
+        top, bottom, _ = rows.indices(self._shape[0])
+        left, right, _ = columns.indices(self._shape[1])
         if (right - left) * (bottom - top) < COARSE * size[0] * size[1]:
             return super().shrunk(size, rows, columns)
         x, y, width, height = self._turn.back((left, top, right - left, bottom - top), self._shape)
@@ -219,8 +217,7 @@ def matrix_of(pixel_format: str, colorspace: int, color_range: int, odd_width: i
         row, column = (np.minimum(np.arange(n) * SWATCHES // (n & ~1), SWATCHES - 1) for n in plane.shape)
         plane[...] = values.reshape(SWATCHES, SWATCHES)[row[:, None], column]
     rgb = frame.to_ndarray(format="rgb24")
-    middles = slice(SWATCH // 2, SWATCH * SWATCHES, SWATCH)
-    seen = rgb[middles, middles].reshape(-1, 3)
+    seen = rgb[SWATCH // 2 :: SWATCH, SWATCH // 2 :: SWATCH].reshape(-1, 3)
     inside = ((seen > 2) & (seen < 253)).all(axis=1)
     known = np.vstack([card, np.ones(SWATCHES**2)]).T
     return np.linalg.lstsq(known[inside], seen[inside].astype(np.float64), rcond=None)[0].T.astype(np.float32)

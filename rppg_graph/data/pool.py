@@ -12,6 +12,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+import cv2
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -75,7 +76,7 @@ def do_all(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int | None 
     wanted = 1 if _worker else _chosen.get() or workers or default_workers()
     count = min(wanted, max(len(jobs), 1))
     calls = (delayed(_do)(work, number, job, os.getpid(), os.getcwd()) for number, job in enumerate(jobs))
-    begin = {"initializer": _begin, "initargs": (os.getpid(),)} if count > 1 and not _cluster.get() else {}
+    begin = {"initializer": end_with, "initargs": (os.getpid(),)} if count > 1 and not _cluster.get() else {}
     try:
         yield from Parallel(count, return_as="generator_unordered", **begin)(calls)
     except TerminatedWorkerError as error:
@@ -87,26 +88,22 @@ def do_all(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int | None 
 
 def _do(work: Callable[[Any], Any], number: int, job: Any, asking: int, folder: str) -> tuple[int, Any]:
     global _worker
-    if os.getpid() != asking:
+    if os.getpid() != asking:  # one of several that share the cores
         _worker = True
+        cv2.setNumThreads(1)
         os.chdir(folder)  # a cluster's worker may have been started elsewhere
     return number, work(job)
 
 
-def _begin(parent: int) -> None:
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def end_with(parent: int) -> None:
+    """Have this process end with its parent: one that was killed cannot end its workers, which would go on for ever."""
 
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
 
-def _end_with(parent: int) -> None:
-    """A parent that was killed cannot end its workers, which would wait for ever for a next job."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def is_worker() -> bool:
-    """Whether this process is one of several that share the cores, and is to use one."""
-    return _worker
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def default_workers() -> int:

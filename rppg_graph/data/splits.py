@@ -12,7 +12,7 @@ import yaml
 
 from rppg_graph.data.recordings.folders import natural_order
 from rppg_graph.errors import InputError
-from rppg_graph.files import parse_yaml, write_text
+from rppg_graph.files import read_yaml, write_text
 from rppg_graph.registry import choose
 
 # Recordings that STGNet's authors left out of training and testing, by layout. Off unless asked for, so that nobody's
@@ -65,7 +65,12 @@ def modulo5(subjects: Iterable[str]) -> list[Split]:
         InputError: a subject without a number in its name, or all subjects in one part.
     """
     subjects = _in_order(subjects)
-    part = {subject: _number(subject) % PARTS for subject in subjects}
+    part = {}
+    for subject in subjects:
+        digits = re.search(r"[0-9]+", subject)
+        if digits is None:
+            raise InputError(f"subject {subject!r} has no number, so modulo5 cannot place it; use another split.")
+        part[subject] = int(digits.group()) % PARTS
     return [
         _fold(f"modulo5-{i}", subjects, [subject for subject in subjects if part[subject] == i])
         for i in sorted(set(part.values()))
@@ -110,7 +115,7 @@ def read_splits(path: Path | str) -> tuple[list[Split], set[str]]:
         InputError: not such a file; a subject on two sides.
     """
     path = Path(path)
-    content = _yaml(path)
+    content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("folds"), list) or not content["folds"]:
         raise InputError(f"{path}: no list under 'folds'; each fold has lists of subjects under 'train' and 'test'.")
     left_out = set(_subjects(content.get("left_out", []), "left_out", path))
@@ -182,22 +187,6 @@ def _in_order(subjects: Iterable[str]) -> list[str]:
 
 def _fold(name: str, subjects: list[str], test: list[str]) -> Split:
     return Split(name, train=tuple(subject for subject in subjects if subject not in test), test=tuple(test))
-
-
-def _number(subject: str) -> int:
-    digits = re.search(r"[0-9]+", subject)
-    if digits is None:
-        raise InputError(f"subject {subject!r} has no number, so modulo5 cannot place it; use another split.")
-    return int(digits.group())
-
-
-def _yaml(path: Path) -> object:
-    try:
-        return parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}. Name a file that write_splits made.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({error}). Mend it, or write it anew.") from error
 
 
 def _subjects(names: object, place: str, path: Path) -> tuple[str, ...]:

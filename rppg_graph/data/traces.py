@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import numpy as np
 from rppg_graph.data.masks import MASKS
 from rppg_graph.data.skin import skin_or_all
 from rppg_graph.files import write_whole
-from rppg_graph.pulse.filters import MAX_GAP_SECONDS
+from rppg_graph.pulse.filters import MAX_GAP_SECONDS, runs_in_time
 
 if TYPE_CHECKING:
     from rppg_graph.data.face import FaceFrame
@@ -74,8 +73,7 @@ class FaceTraces:
 
     def runs(self) -> list[slice]:
         """Stretches of frames without a hole of more than ``MAX_GAP_SECONDS``."""
-        cuts = np.flatnonzero(np.diff(self.seconds) > MAX_GAP_SECONDS) + 1
-        return [slice(a, b) for a, b in pairwise([0, *cuts.tolist(), len(self.seconds)]) if b > a]
+        return runs_in_time(self.seconds)
 
 
 class TraceReader:
@@ -106,10 +104,10 @@ class TraceReader:
     def result(self) -> FaceTraces:
         """What is known so far: the newest frames' steady colours are by the masks that there are."""
         frames = self._frames
-        masks = {name: _rows(self._colours[name] + self._masks[name].waiting(), 3) for name in MASKS}
+        colours = {name: self._colours[name] + self._masks[name].waiting() for name in MASKS}
         return FaceTraces(
             np.array([frame.seconds for frame in frames], np.float64),
-            masks,
+            {name: np.array(rows, np.float32).reshape(len(rows), 3) for name, rows in colours.items()},
             np.array(self._patches, np.float32).reshape(len(frames), GRID**2, 3),
             _known([frame.background for frame in frames]),
             _known([frame.box for frame in frames]),
@@ -135,10 +133,6 @@ def face_traces(face_frames: Iterable[FaceFrame]) -> FaceTraces:
 def patch_colours(crop: np.ndarray) -> np.ndarray:
     """Mean colours (GRID², 3) float32 of the patches of a crop (S, S, 3) uint8."""
     return cv2.resize(crop.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA).reshape(-1, 3)
-
-
-def _rows(values: list[np.ndarray], width: int) -> np.ndarray:
-    return np.array(values, np.float32).reshape(len(values), width)
 
 
 def _known(values: list) -> np.ndarray | None:

@@ -88,7 +88,10 @@ def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[
         seconds, end, frames, backwards, scaled = -1.0, 0.0, 0, 0, 0
         shortest, longest = np.inf, 0.0  # step between frames
         for frame in _decoded(container, stream, undecodable):
-            at = _timestamp(container, frame, (first or 0.0) + end)
+            # AVI stores no presentation time. FFmpeg makes one up that jumps about where there are B-frames; frames
+            # come out in the order of presentation, so the decoding times, which rise, fit them.
+            ticks = frame.dts if container.format.name == "avi" else frame.pts
+            at = (first or 0.0) + end if ticks is None else float(ticks * frame.time_base)
             first = at if first is None else first
             if at - first <= seconds:
                 backwards += 1
@@ -111,18 +114,12 @@ def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[
             warnings.warn(f"{path}: the resolution changes; {scaled} frames were scaled to {size}", stacklevel=2)
         if backwards:
             warnings.warn(f"{path}: {backwards} frames whose timestamps do not rise were left out", stacklevel=2)
-        if fps is None and frames > 1 and longest - shortest < EVEN_STEPS * longest:
-            _remark_on_rate(path, frames / end)
+        even = fps is None and frames > 1 and longest - shortest < EVEN_STEPS * longest
+        if even and np.abs(USUAL_FPS / (frames / end) - 1).min() > TOLERATED_FPS:
+            said = f"{frames / end:.4g} frames a second, as its header says, is an odd rate for a camera"
+            cure = "if it was filmed at another, say so with --fps (in Python: fps=)"
+            warnings.warn(f"{path}: {said}, and a heart rate is wrong by as much as that is; {cure}", stacklevel=2)
         _check_whole(path, frames, end, declared, declared_fps, undecodable)
-
-
-def _remark_on_rate(path: Path, fps: float) -> None:
-    if np.abs(USUAL_FPS / fps - 1).min() > TOLERATED_FPS:
-        warnings.warn(
-            f"{path}: {fps:.4g} frames a second, as its header says, is an odd rate for a camera, and a heart rate is "
-            "wrong by as much as the frame rate is; if it was filmed at another, say so with --fps (in Python: fps=)",
-            stacklevel=3,
-        )
 
 
 def _check_whole(
@@ -168,14 +165,6 @@ def _decoded(container, stream, undecodable: list[str]) -> Iterator[av.VideoFram
         except av.error.FFmpegError as error:
             undecodable.append(f"number {packet_number}: {error.strerror or error}")
         packet_number += 1
-
-
-def _timestamp(container, frame: av.VideoFrame, expected: float) -> float:
-    """Seconds on the file's clock; `expected` where the file has none."""
-    # AVI stores no presentation time. FFmpeg makes one up that jumps about where there are B-frames; frames come out
-    # in the order of presentation, so the decoding times, which rise, fit them.
-    ticks = frame.dts if container.format.name == "avi" else frame.pts
-    return expected if ticks is None else float(ticks * frame.time_base)
 
 
 def _rescaled(rgb: np.ndarray, size: tuple[int, int], place: str) -> np.ndarray:

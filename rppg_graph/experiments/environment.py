@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+from contextlib import suppress
 
 PACKAGES = (
     "torch", "torch-geometric", "torch-cluster", "torch-scatter", "numpy", "scipy", "numba", "opencv-python", "av",
@@ -38,7 +39,11 @@ def examine() -> dict[str, dict[str, str | None]]:
         "bfloat16 on CPU": "fast" if torch.cpu._is_avx512_bf16_supported() else "emulated",
         "GPUs": ", ".join(gpus) or "none seen by torch",
     }
-    return {"machine": machine, "packages": {name: _version(name) for name in PACKAGES}, "backends": backends}
+    packages: dict[str, str | None] = dict.fromkeys(PACKAGES)
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
+    return {"machine": machine, "packages": packages, "backends": backends}
 
 
 def next_step(findings: dict[str, dict[str, str | None]]) -> str:
@@ -49,10 +54,3 @@ def next_step(findings: dict[str, dict[str, str | None]]) -> str:
     if findings["machine"]["GPUs"].startswith("none") and shutil.which("nvidia-smi"):
         return "this torch does not see the GPU: install the build for it that pytorch.org names"
     return "film a face for 20 seconds in even light, then run.py predict face.mp4, or run.py live --page"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

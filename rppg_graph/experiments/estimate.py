@@ -52,7 +52,10 @@ def states(runs: Sequence[Run], rows: Sequence[Mapping[str, Any]], evaluation: s
             timed[run.variant] = seconds_per_step(run.config)
         step = reached(run)
         seconds, basis = _needed(run, step, own, known, timed.get(run.variant, 0.0))
-        what = "at work" if _at_work(run) else "to go on" if step else "to run"
+        what = "to go on" if step else "to run"
+        if (run.folder / CLAIM).exists():
+            with claim(run.folder / CLAIM, wait=False) as free:
+                what = what if free else "at work"
         found.append(State(run, what, step, seconds, basis))
     return found
 
@@ -97,13 +100,6 @@ def seconds_per_step(config: Config) -> float:
 def reached(run: Run) -> int:
     """The last step of which there is a checkpoint, or 0."""
     return int(max((row["step"] for row in read_metrics(run.folder)), default=0)) if is_begun(run.folder) else 0
-
-
-def _at_work(run: Run) -> bool:
-    if not (run.folder / CLAIM).exists():
-        return False
-    with claim(run.folder / CLAIM, wait=False) as free:
-        return not free
 
 
 def plan_text(found: Sequence[State], start: Run | None = None) -> str:

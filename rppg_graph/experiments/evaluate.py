@@ -22,7 +22,7 @@ from rppg_graph.files import keep_apart
 from rppg_graph.inference import evaluate as results
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.methods import BY_NAME, Method, Reading, network_of
-from rppg_graph.inference.predict import NetworkWaves, face_frames, recording_wave
+from rppg_graph.inference.predict import face_frames, recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.models.weights import load_weights
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
@@ -62,21 +62,11 @@ class Measured(NamedTuple):
 
 
 def evaluate(
-    checkpoints: Sequence[Path] = (),
-    weights: Sequence[str] = (),
-    methods: Sequence[str] = (),
-    *,
-    data: Path | None = None,
-    layout: str | None = None,
-    subjects: str | None = None,
-    leave_out: Sequence[str] = (),
-    reading: Reading | None = None,
-    face_policy: str | None = None,
-    every_reference: bool = False,
-    protocol: str = "native",
-    window_seconds: float = 10.0,
-    out: Path | None = None,
-) -> Measured:
+    checkpoints: Sequence[Path] = (), weights: Sequence[str] = (), methods: Sequence[str] = (), *,
+    data: Path | None = None, layout: str | None = None, subjects: str | None = None, leave_out: Sequence[str] = (),
+    reading: Reading | None = None, face_policy: str | None = None, every_reference: bool = False,
+    protocol: str = "native", window_seconds: float = 10.0, out: Path | None = None,
+) -> Measured:  # fmt: skip
     """Measure networks and methods without training on the same recordings.
 
     Args:
@@ -117,8 +107,8 @@ def evaluate(
     left_out = {} if every_reference else _take_out_unbelievable(recordings)
     waves = _waves(contestants, recordings)
     evaluations = {name: evaluate_waves(found, protocol, window_seconds) for name, found in waves.items()}
-    assessed = {c.name: assess(evaluations[c.name].windows, c.calibration) for c in contestants}
-    assessed = {name: found for name, found in assessed.items() if found is not None}
+    worth = {c.name: assess(evaluations[c.name].windows, c.calibration) for c in contestants}
+    assessed = {name: found for name, found in worth.items() if found is not None}
     mean_bpm = next((c.mean_bpm for c in contestants if c.mean_bpm is not None), None)
     if mean_bpm is not None:
         evaluations["mean of training"] = results.mean_predictor(evaluations[contestants[0].name], mean_bpm)
@@ -158,8 +148,7 @@ def _contestants(
     checkpoints: Sequence[Path], weights: Sequence[str], methods: Sequence[str], reading: Reading
 ) -> tuple[list[Contestant], Config | None]:
     """Who takes part, and the config of the first checkpoint."""
-    contestants: list[Contestant] = []
-    first: Config | None = None
+    contestants, first = [], None
     for path in checkpoints:
         checkpoint = load(path)
         config = validate(Config, checkpoint.config, str(path))
@@ -227,9 +216,8 @@ def _waves(contestants: list[Contestant], recordings: dict[str, list[CachedRecor
     """Every method's waves, recording by recording; one that has none is named together with all such."""
     beside = list(zip(*recordings.values(), strict=True))  # of a recording, the crops of each method
     work = partial(_waves_of, [contestant.method for contestant in contestants])
-    found: dict[int, list[Wave | None]] = {}
-    for number, waves in tqdm(do_all(work, beside, workers=1), total=len(beside), desc="reading", unit="recording"):
-        found[number] = waves
+    done = do_all(work, beside, workers=1)
+    found = dict(tqdm(done, total=len(beside), desc="reading", unit="recording"))
     for place, contestant in enumerate(contestants):
         without = [crops[place].name for number, crops in enumerate(beside) if found[number][place] is None]
         if without:
@@ -243,8 +231,7 @@ def _waves(contestants: list[Contestant], recordings: dict[str, list[CachedRecor
 
 def _waves_of(methods: Sequence[Method], crops: Sequence[CachedRecording]) -> list[Wave | None]:
     """One recording's wave by each method, None where there is none; networks run once."""
-    known: NetworkWaves = {}
-    waves: list[Wave | None] = []
+    waves, known = [], {}
     for recording, method in zip(crops, methods, strict=True):
         try:
             waves.append(recording_wave(recording, method, known))

@@ -44,13 +44,13 @@ def people_to_try(preset: str, people: int, seconds: float, crop: int, workers: 
     return _rendered(part | {"subjects": people, "seconds": seconds}, crop, workers)
 
 
-def people_of_tone(tone: int, people: int, seconds: float, crop: int, workers: int | None = None) -> list[Person]:
+def people_of_tone(tone: int, people: int, seconds: float, crop: int) -> list[Person]:
     """The same people with skin of a tone of the Monk scale, everything else alike."""
     part = {"preset": TONE_PRESET, "seed": TONE_SEED, "skin_tone": tone}
-    return _rendered(part | {"subjects": people, "seconds": seconds}, crop, workers)
+    return _rendered(part | {"subjects": people, "seconds": seconds}, crop)
 
 
-def _rendered(part: dict[str, object], crop: int, workers: int | None) -> list[Person]:
+def _rendered(part: dict[str, object], crop: int, workers: int | None = None) -> list[Person]:
     return persons(render_people(FOLDER, [part | {"size": SIZE}], crop=crop, workers=workers))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,10 +31,10 @@ class Experiments(Section):
     seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)
     synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
 
-    def config(self, variant: Variant, seed: int, further: Sequence[str] = ()) -> Config:
-        """The experiment of a variant with a seed, checked; ``further`` overrides come last."""
+    def config(self, variant: Variant, seed: int) -> Config:
+        """The experiment of a variant with a seed, checked."""
         tree = copy.deepcopy(self.base)
-        for override in (*variant.overrides, f"seed={seed}", *further):
+        for override in (*variant.overrides, f"seed={seed}"):
             apply_override(tree, override)
         config = validate(Config, tree, f"variant {variant.name}")
         if config.train.steps == 0:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rppg_graph.files import write_text, write_whole
+from rppg_graph.files import csv_text, write_text
 
 
 class Spread(NamedTuple):
@@ -61,7 +61,8 @@ def uncertainty_columns(source: str) -> tuple[Column, ...]:
 
 def spread(runs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Spread:
     """Mean ± sd (n − 1) over the runs that have a value there."""
-    values = [value for value in (_at(run, keys) for run in runs) if value is not None]
+    found = [reduce(lambda tree, key: None if tree is None else tree.get(key), keys, run) for run in runs]
+    values = [value for value in found if value is not None]
     if not values:
         return Spread(None, None, 0)
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None, len(values))
@@ -83,27 +84,14 @@ def markdown_cells(headings: Sequence[str], rows: Mapping[str, Sequence[str]]) -
 def write_tables(
     stem: Path, text: str, entries: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[Column]
 ) -> None:
-    """The files of a result: the page as ``.md``, and one row an entry as ``.csv``."""
+    """The files of a result: the page as ``.md``; as ``.csv`` a row an entry: means, deviations, seeds, unscaled."""
     write_text(stem.with_name(f"{stem.name}.md"), text + "\n")
-    named = {"_".join(column.keys): column for column in columns}
-    write_whole(stem.with_name(f"{stem.name}.csv"), lambda part: write_csv(part, entries, named))
-
-
-def write_csv(path: Path, entries: Mapping[str, Sequence[Mapping[str, Any]]], columns: Mapping[str, Column]) -> None:
-    """One row an entry; for each named column its mean, its sd and the number of seeds, unscaled."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["entry", *(f"{name}{what}" for name in columns for what in ("", "_sd", "_seeds"))])
-        for entry, runs in entries.items():
-            cells = [value for column in columns.values() for value in spread(runs, column.keys)]
-            writer.writerow([entry, *("" if cell is None else cell for cell in cells)])
-
-
-def _at(run: Mapping[str, Any], keys: Sequence[str]) -> float | None:
-    found: Any = run
-    for key in keys:
-        found = None if found is None else found.get(key)
-    return found
+    rows = []
+    for entry, runs in entries.items():
+        rows.append({"entry": entry})
+        for name, keys in (("_".join(column.keys), column.keys) for column in columns):
+            rows[-1] |= zip((name, f"{name}_sd", f"{name}_seeds"), spread(runs, keys), strict=True)
+    write_text(stem.with_name(f"{stem.name}.csv"), csv_text(rows))
 
 
 def cell(runs: Sequence[Mapping[str, Any]], column: Column) -> str:

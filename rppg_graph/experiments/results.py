@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from rppg_graph.experiments.result_table import (
     write_tables,
 )
 from rppg_graph.experiments.study import Study
-from rppg_graph.files import write_whole
+from rppg_graph.files import csv_text, write_text, write_whole
 from rppg_graph.pulse.metrics import Metric
 from rppg_graph.pulse.paired import difference_over_seeds
 from rppg_graph.report import ablation_plots as plots
@@ -84,7 +83,7 @@ def write_results(folder: Path, results: Results) -> None:
         return
     columns = [*ACCURACY, *(_set_column(name) for name in results.sets), *PRESETS, GRAPH_COST, *COST, *GRAPH]
     write_tables(folder / "table", markdown_page(results), results.rows, columns)
-    write_whole(folder / "graph.csv", lambda path: _write_graph_csv(path, results))
+    write_text(folder / "graph.csv", csv_text(graph_rows(results)))
     for theme in THEMES:
         _draw(folder, results, theme)
 
@@ -163,21 +162,20 @@ def _set_column(name: str) -> Column:
     return Column("real recordings" if name == REAL else name, ("robustness", name, "MAE"))
 
 
-def _write_graph_csv(path: Path, results: Results) -> None:
-    """One line a variant, seed, set and block."""
+def graph_rows(results: Results) -> list[dict[str, Any]]:
+    """What the graphs do: a row a variant, seed, set and block."""
     columns = ["neighbours", "segments", *(name for name in FIGURES if name != "segments")]
     columns = [each for name in columns for each in ((name,) if name == "neighbours" else (name, f"{name}_chance"))]
     columns.insert(columns.index("phase_cosine_chance") + 1, "phase_cosine_of_lags")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["variant", "seed", "set", "block", "grid", *columns])
-        for name, rows in results.graphs.items():
-            for row in rows:
-                for kind, blocks in row["sets"].items():
-                    for block in blocks:
-                        figures = ["" if block[c] is None else f"{block[c]:.6g}" for c in columns]
-                        grid = "×".join(map(str, block["grid"]))
-                        writer.writerow([name, row["seed"], kind, block["block"], grid, *figures])
+    return [
+        {"variant": name, "seed": row["seed"], "set": kind, "block": block["block"]}
+        | {"grid": "×".join(map(str, block["grid"]))}
+        | {column: None if block[column] is None else f"{block[column]:.6g}" for column in columns}
+        for name, rows in results.graphs.items()
+        for row in rows
+        for kind, blocks in row["sets"].items()
+        for block in blocks
+    ]
 
 
 def _draw(folder: Path, results: Results, theme: str) -> None:

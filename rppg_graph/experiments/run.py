@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,13 @@ def fit_claimed(run: Run) -> None:
 
 def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
     """Train a run to its end, from where a stop left it; nothing where it is trained."""
-    place = run.folder / CONFIG_FILE
-    if place.exists() and not _holds(place, run.config):
-        raise InputError(f"{run.folder} holds a run of another config; remove it, or name another folder with --runs")
+    place, there = run.folder / CONFIG_FILE, None
+    if place.exists():
+        with suppress(InputError):  # a config of another version
+            there = load_config(place).model_dump(mode="json")
+        if there != run.config.model_dump(mode="json"):
+            cure = "remove it, or name another folder with --runs"
+            raise InputError(f"{run.folder} holds a run of another config; {cure}")
     if (run.folder / COST).exists():
         return
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -85,14 +90,6 @@ def fit(run: Run, calibrations: Sequence[str] = ()) -> None:
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
     write_json(run.folder / COST, found)
-
-
-def _holds(place: Path, config: Config) -> bool:
-    """Is this the config in a file, keys that it does not name being their defaults?"""
-    try:
-        return load_config(place).model_dump(mode="json") == config.model_dump(mode="json")
-    except InputError:  # of another version
-        return False
 
 
 def cost_of(run: Run, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,13 +17,11 @@ from torch import nn
 from rppg_graph.config import Config, load_config, validate_options
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.face_detectors import FACE_DETECTORS
-from rppg_graph.data.prepared import SPLIT_FILE, split_of, split_of_run, wanted_recordings
-from rppg_graph.data.recordings import Recording
-from rppg_graph.data.recordings.folders import natural_order
-from rppg_graph.data.splits import Split, split_rule, write_splits
+from rppg_graph.data.prepared import SPLIT_FILE
+from rppg_graph.data.splits import split_rule
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.environment import examine
-from rppg_graph.experiments.training_people import recorded_people, simulated_people
+from rppg_graph.experiments.training_people import recorded_people, simulated_people, split_to_train
 from rppg_graph.files import claim, keep_apart, write_json, write_text, write_whole
 from rppg_graph.inference.calibration import KINDS as CALIBRATIONS
 from rppg_graph.inference.calibration import calibrate
@@ -113,15 +110,9 @@ def train(
     people = simulated_people(config) if config.simulated else recorded_people(config, split)
     options = config.train.model_dump(exclude={"augment", "loss"})
     loss = config.train.loss or OWN_LOSS[model.label]
+    device = f"cuda:{of.local}" if torch.cuda.is_available() else "cpu"
     trainer = Trainer(
-        model,
-        loss,
-        people.train,
-        people.validation,
-        seed=config.seed,
-        device=f"cuda:{of.local}" if torch.cuda.is_available() else "cpu",
-        ranks=of,
-        **options,
+        model, loss, people.train, people.validation, seed=config.seed, device=device, ranks=of, **options
     )
     if resume and (last := latest(folder)) is not None:
         model.load_state_dict(last.model.state_dict())
@@ -142,40 +133,6 @@ def train(
     calibration = calibrate(reached, people.recordings, calibrations)
     save(place.with_suffix(".safetensors"), reached._replace(calibration=calibration))
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
-
-
-def split_to_train(config: Config, folder: Path, resume: bool) -> Split:
-    """The split of a run, written to its folder; a run that goes on keeps its own.
-
-    Raises:
-        InputError: somebody whom the run that goes on has learnt from is not there; no reference pulse to learn from.
-    """
-    recordings = wanted_recordings(config.data)
-    goes_on = resume and (folder / SPLIT_FILE).exists()
-    split = split_of_run(folder, recordings, config.data) if goes_on else split_of(recordings, config.data)
-    gone = {*split.train, *split.validation} - {recording.subject for recording in recordings}
-    if gone:
-        names = ", ".join(sorted(gone, key=natural_order))
-        raise InputError(
-            f"{config.data.root} lacks subject {names}, of whom {folder} learns; put it back, or train anew"
-        )
-    learnt = [recording for recording in recordings if split.side(recording.subject) in ("train", "validation")]
-    if without := [recording.name for recording in learnt if not _has_pulse(recording)]:
-        names = ", ".join(without)
-        raise InputError(f"{names}: no reference pulse to learn from; add one, or name them in data.leave_out")
-    if not goes_on and ranks().rank == 0:
-        write_splits(folder / SPLIT_FILE, [split])
-    return split
-
-
-def _has_pulse(recording: Recording) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are said when the recording is cut
-        try:
-            reference = recording.reference()
-        except InputError:  # then, too, together with all others that cannot be read
-            return True
-    return reference is not None and reference.pulse is not None
 
 
 def start_from(model: nn.Module, start: Path | tuple[Path, ...]) -> None:
@@ -203,7 +160,11 @@ def checked(config: Config) -> Config:
     Raises:
         InputError: a name, an option or a range in it that would end the training later.
     """
-    config = _sized(config)
+    network = get_type_hints(choose("model", MODELS, config.model.name))["return"]
+    sized = {"size": config.data.crop.size, "clip_frames": config.data.clip_frames}
+    options = {key: value for key, value in sized.items() if key in inspect.signature(network).parameters}
+    options |= validate_options(network, config.model.options, "model.options")
+    config = config.model_copy(update={"model": config.model.model_copy(update={"options": options})})
     _try("model.options", _build, config.model.name, json.dumps(config.model.options))
     if config.train.loss is not None:
         choose("train.loss", LOSSES, config.train.loss)
@@ -227,14 +188,6 @@ def _try(where: str, function: Callable[..., object], *args: object, **options: 
 def _build(name: str, options: str) -> None:
     """Build a network and forget it; the runs of a plan that differ in their seed ask once."""
     MODELS[name](**json.loads(options))
-
-
-def _sized(config: Config) -> Config:
-    network = get_type_hints(choose("model", MODELS, config.model.name))["return"]
-    sized = {"size": config.data.crop.size, "clip_frames": config.data.clip_frames}
-    options = {key: value for key, value in sized.items() if key in inspect.signature(network).parameters}
-    options |= validate_options(network, config.model.options, "model.options")
-    return config.model_copy(update={"model": config.model.model_copy(update={"options": options})})
 
 
 def start_run(folder: Path, config: Config) -> None:

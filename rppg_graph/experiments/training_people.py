@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +11,12 @@ import numpy as np
 from rppg_graph.config import Config
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
-from rppg_graph.data.clip_dataset import ClipDataset
-from rppg_graph.data.prepared import believable, cached_recordings
-from rppg_graph.data.splits import Split
+from rppg_graph.data.clips import ClipDataset
+from rppg_graph.data.prepared import SPLIT_FILE, cached_recordings, split_of, split_of_run, wanted_recordings
+from rppg_graph.data.recordings import Recording
+from rppg_graph.data.recordings.folders import natural_order
+from rppg_graph.data.splits import Split, write_splits
+from rppg_graph.errors import InputError
 from rppg_graph.files import claim
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import heart_rate
@@ -19,6 +24,7 @@ from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.synthetic import render_people
 from rppg_graph.synthetic.maps import RenderedMap, SimulatedMaps
 from rppg_graph.synthetic.traces import RANGES
+from rppg_graph.training.distributed import ranks
 
 VALIDATED = 10  # one in so many rendered people validates, where nobody was recorded
 
@@ -30,6 +36,40 @@ class TrainingPeople(NamedTuple):
     validation: ClipDataset | SimulatedMaps
     mean_bpm: float
     recordings: list[CachedRecording]
+
+
+def split_to_train(config: Config, folder: Path, resume: bool) -> Split:
+    """The split of a run, written to its folder; a run that goes on keeps its own.
+
+    Raises:
+        InputError: somebody whom the run that goes on has learnt from is not there; no reference pulse to learn from.
+    """
+    recordings = wanted_recordings(config.data)
+    goes_on = resume and (folder / SPLIT_FILE).exists()
+    split = split_of_run(folder, recordings, config.data) if goes_on else split_of(recordings, config.data)
+    gone = {*split.train, *split.validation} - {recording.subject for recording in recordings}
+    if gone:
+        names = ", ".join(sorted(gone, key=natural_order))
+        raise InputError(
+            f"{config.data.root} lacks subject {names}, of whom {folder} learns; put it back, or train anew"
+        )
+    learnt = [recording for recording in recordings if split.side(recording.subject) in ("train", "validation")]
+    if without := [recording.name for recording in learnt if not _has_pulse(recording)]:
+        names = ", ".join(without)
+        raise InputError(f"{names}: no reference pulse to learn from; add one, or name them in data.leave_out")
+    if not goes_on and ranks().rank == 0:
+        write_splits(folder / SPLIT_FILE, [split])
+    return split
+
+
+def _has_pulse(recording: Recording) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are said when the recording is cut
+        try:
+            reference = recording.reference()
+        except InputError:  # then, too, together with all others that cannot be read
+            return True
+    return reference is not None and reference.pulse is not None
 
 
 def recorded_people(config: Config, split: Split) -> TrainingPeople:

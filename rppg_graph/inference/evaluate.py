@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rppg_graph.files import write_json, write_whole
+from rppg_graph.files import csv_text, write_json, write_text, write_whole
 from rppg_graph.pulse.evaluation import Evaluation, compare
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.metrics import METRICS, Metric, summarise
@@ -92,22 +91,15 @@ def write_results(
         "differences": {k: {n: m.to_dict() for n, m in metrics.items()} for k, metrics in differences.items()},
     }
     write_json(folder / "results.json", results)
-    write_whole(folder / "recordings.csv", lambda part: _write_rows(part, evaluations))
+    rows = [
+        {"method": name, "span": span, **row.to_dict()}
+        for name, evaluation in evaluations.items()
+        for span, measured in (("recording", evaluation.recordings), ("window", evaluation.windows))
+        for row in measured
+    ]
+    write_text(folder / "recordings.csv", csv_text(rows, end="\r\n"))
     for name, method_waves in waves.items():
         write_whole(folder / f"waves-{name}.npz", lambda part, waves=method_waves: _write_waves(part, waves))
-
-
-def _write_rows(path: Path, evaluations: Mapping[str, Evaluation]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer: csv.DictWriter | None = None
-        for name, evaluation in evaluations.items():
-            for span, rows in (("recording", evaluation.recordings), ("window", evaluation.windows)):
-                for row in rows:
-                    record = {"method": name, "span": span, **row.to_dict()}
-                    if writer is None:
-                        writer = csv.DictWriter(file, record)
-                        writer.writeheader()
-                    writer.writerow(record)
 
 
 def _write_waves(path: Path, waves: Sequence[Wave]) -> None:

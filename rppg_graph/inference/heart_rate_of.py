@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from rppg_graph.inference.raw_wave import finite_runs
+from rppg_graph.pulse.filters import finite_runs
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate, HeartRateTrack, heart_rate, heart_rate_track
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import noise_quality

@@ -20,9 +20,9 @@ from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of, track_of
 from rppg_graph.inference.judged import Verdict, by_evidence
 from rppg_graph.inference.methods import JoinedMethod, Method, NetworkMethod, network_of
-from rppg_graph.inference.raw_wave import RawWave, finite_runs
+from rppg_graph.inference.raw_wave import RawWave
 from rppg_graph.inference.stream import Stream, Update
-from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, usable_band
+from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps, finite_runs, usable_band
 from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.hrv import beat_to_beat, no_beats
 from rppg_graph.pulse.measure import Wave
@@ -32,8 +32,8 @@ from rppg_graph.pulse.votes import PooledSpectra
 if TYPE_CHECKING:
     from rppg_graph.data.cache import CachedRecording
 
-__all__ = ["NetworkWaves", "Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "finite_runs",
-           "first_clip", "predict_video", "recording_wave", "summarise"]  # fmt: skip
+__all__ = ["NetworkWaves", "Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "first_clip",
+           "predict_video", "recording_wave", "summarise"]  # fmt: skip
 
 FRAMES_AHEAD = 8  # that wait between decoding, cutting and reading: more than a look for a turn takes, 25 MB at 1080p
 
@@ -124,9 +124,8 @@ def predict_video(
         warnings.warn(f"{path}: {end} is read wrongly", stacklevel=2)
     cropper = FaceCropper(method.crop_size, detector, policy, face)
     tally = Tally()
-    progress = tqdm(total=source.count, desc=path.name, unit="frame", leave=False, disable=None)
     with (
-        progress,
+        tqdm(total=source.count, desc=path.name, unit="frame", leave=False, disable=None) as progress,
         ahead(source.frames, FRAMES_AHEAD) as frames,
         ahead(cropper.crops(frames, str(path)), FRAMES_AHEAD) as faces,
     ):
@@ -134,23 +133,14 @@ def predict_video(
     return summarise(method.name, raw, tally, str(path))
 
 
-def first_clip(
-    path: Path,
-    method: Method,
-    *,
-    detector: str = DEFAULT_DETECTOR,
-    policy: str = "fail",
-    face: int | None = None,
-    fps: float | None = None,
-) -> np.ndarray | None:
+def first_clip(path: Path, method: Method, *, fps: float | None = None, **finding: Any) -> np.ndarray | None:
     """The first clip (T, S, S, 3) uint8 that a method reads of a video's face, to look at; T = 2 for a formula.
 
-    None where no stretch with a face is long enough.
+    None where no stretch with a face is long enough. ``finding``: detector, policy and face, as for `predict_video`.
     """
     network, source = network_of(method), opened_source(path, fps)
-    grid_fps = source.fps
-    frames, grid_fps = (2, grid_fps) if network is None else (network.clip_frames, network.wave_fps(grid_fps))
-    faces = FaceCropper(method.crop_size, detector, policy, face).crops(source.frames, str(path))
+    frames, grid_fps = (2, source.fps) if network is None else (network.clip_frames, network.wave_fps(source.fps))
+    faces = FaceCropper(method.crop_size, **finding).crops(source.frames, str(path))
     return next((clip.video for clip in cut_clips(faces, grid_fps, frames, frames)), None)
 
 
@@ -158,8 +148,7 @@ class Tally:
     """Counts frames, and those with a detected face, as they stream by."""
 
     def __init__(self) -> None:
-        self.frames = self.frames_with_face = 0
-        self.seconds = 0.0
+        self.frames, self.frames_with_face, self.seconds = 0, 0, 0.0
 
     def count(self, face_frames: Iterable[FaceFrame], tell: Callable[[], object] = int) -> Iterator[FaceFrame]:
         """The same frames; ``tell`` is called once for each."""
@@ -206,8 +195,9 @@ def _read(
 
 def face_frames(recording: CachedRecording) -> Iterator[FaceFrame]:
     """The frames of a cached recording as the methods take them."""
-    faces = zip(recording.seconds, recording.frames, recording.boxes, recording.face, strict=True)
-    for seconds, crop, box, face in faces:
+    for seconds, crop, box, face in zip(
+        recording.seconds, recording.frames, recording.boxes, recording.face, strict=True
+    ):
         yield FaceFrame(float(seconds), *((crop, tuple(box)) if face else (None, None)), bool(face))
 
 
@@ -234,27 +224,19 @@ def wave_beside(recording: CachedRecording, raw: RawWave, method: str) -> Wave:
         None if values is None else np.interp(seconds, recording.seconds, values, left=np.nan, right=np.nan)
         for values in (recording.pulse, recording.bpm)
     )
-    both = raw.bvp if label is None else raw.bvp + label
-    runs = finite_runs(both)
+    runs = finite_runs(raw.bvp if label is None else raw.bvp + label)
     if not runs:
         raise InputError(
             f"{recording.name}: no stretch has both a wave by {method} and a reference; leave the recording out, "
             "or look at its face crops with run.py preprocess"
         )
     part = max(runs, key=lambda run: run.stop - run.start)
-    cut = [None if values is None else values[part] for values in (label, label_bpm)]
-    samples = None if raw.samples is None else raw.samples[:, part]
+    label, label_bpm, samples = (None if v is None else v[..., part] for v in (label, label_bpm, raw.samples))
+    spectra = raw.spectra and raw.spectra.between(part.start / raw.fps, part.stop / raw.fps)
     return Wave(
-        recording.name,
-        recording.subject,
-        raw.bvp[part],
-        cut[0],
-        raw.fps,
-        label_bpm=cut[1],
-        samples=samples,
-        contact=raw.contact,
-        spectra=raw.spectra and raw.spectra.between(part.start / raw.fps, part.stop / raw.fps),
-    )
+        recording.name, recording.subject, raw.bvp[part], label, raw.fps,
+        label_bpm=label_bpm, samples=samples, contact=raw.contact, spectra=spectra,
+    )  # fmt: skip
 
 
 def _raw_wave(recording: CachedRecording, method: Method, known: NetworkWaves) -> RawWave:

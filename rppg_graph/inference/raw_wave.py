@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_graph.pulse.combine import mixed, weight_at, weights
+from rppg_graph.pulse.filters import finite_runs
 from rppg_graph.pulse.votes import PooledSpectra
 
 if TYPE_CHECKING:
@@ -72,9 +73,3 @@ def joined(raw: RawWave, other: RawWave) -> RawWave:
                 mean = weight_at(windows, "first") ** 2 * own if squared else mixed(own, beside[part], windows)
                 found[name][..., part] = mean
     return replace(raw, **found)
-
-
-def finite_runs(wave: np.ndarray) -> list[slice]:
-    """The stretches of a wave (T,) without NaN."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], np.isfinite(wave), [False])).astype(int)))
-    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,8 +15,8 @@ from rppg_graph.data.picture import Picture
 from rppg_graph.errors import InputError
 from rppg_graph.inference.heart_rate_of import filtered, heart_rate_of
 from rppg_graph.inference.methods import Method
-from rppg_graph.inference.raw_wave import finite_runs
-from rppg_graph.pulse.filters import check_fps, frames_in
+from rppg_graph.inference.update import Update
+from rppg_graph.pulse.filters import check_fps, finite_runs, frames_in
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRate
 from rppg_graph.pulse.hrv import beat_to_beat
 from rppg_graph.pulse.judgement import Judgement
@@ -30,48 +29,6 @@ WARM_FPS = 30.0
 KEPT_SECONDS = 300.0  # of wave that is kept for the beats
 PATIENCE = 1.25  # steps without a new stretch of wave after which an update comes all the same
 BEHIND_PATIENCE = 2.0  # the same where computing is behind
-
-
-@dataclass(frozen=True)
-class Update:
-    """What is known after a step of a ``Stream``.
-
-    Args:
-        seconds: time of the frame that it is about.
-        bpm: heart rate of the window, or None with the ``reason``.
-        quality: 0 to 1, see ``pulse.quality``.
-        at_band_edge: the true rate may lie outside of the band.
-        interval_bpm: half the width of the empirical 95 % interval; None where the method is not calibrated.
-        probability: that the likeliest rate is within 5 bpm of the true one; None where the method has no judge.
-        wave: (T,) filtered, of the last window; empty where it has none.
-        wave_seconds: (T,) its times.
-        lag_seconds: from the wave's last sample to the newest frame, and what computing is behind; None without a wave.
-        face_share: share of the window's frames in which the face was found.
-        speed: seconds of video that a second of computing takes in; below 1 is slower than real time.
-        skipped_steps: steps left out so far because computing was behind.
-        beat_to_beat: of the last ``KEPT_SECONDS``, see ``pulse.hrv.beat_to_beat``; None without a heart rate. It is
-            computed anew every ``BEATS_EVERY_SECONDS``.
-    """
-
-    seconds: float
-    bpm: float | None
-    quality: float
-    reason: str | None
-    at_band_edge: bool
-    interval_bpm: float | None
-    probability: float | None
-    wave: np.ndarray
-    wave_seconds: np.ndarray
-    lag_seconds: float | None
-    face_share: float
-    speed: float
-    skipped_steps: int
-    beat_to_beat: dict[str, Any] | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """All but the wave, as JSON takes it; times in seconds, rates in beats per minute."""
-        told = {field.name: getattr(self, field.name) for field in fields(self) if not field.name.startswith("wave")}
-        return told | {"seconds": round(self.seconds, 3)}
 
 
 class Stream:
@@ -118,7 +75,7 @@ class Stream:
         self.calibration, self.real_time = calibration, real_time
         self.frames = self.skipped_steps = 0
         self._cropper = FaceCropper(method.crop_size, detector, policy, face)
-        self._faces, self._costs = _Recent(self.window_seconds), _Recent(self.window_seconds)
+        self._faces, self._costs = deque(), deque()  # of the frames of the last window, each with its seconds
         self._seconds = self._updated = -math.inf  # of the newest frame, of the latest update
         self._behind_seconds = 0.0
         self._seen: float | None = None  # when there was a face last
@@ -145,7 +102,14 @@ class Stream:
             InputError: a time that is not after that of the frame before, or a picture of another kind.
         """
         rgb = frame.rgb if isinstance(frame, Picture) else frame
-        self._check(seconds, rgb)
+        if not (0 <= seconds < math.inf and seconds > self._seconds):
+            before = f", after {self._seconds:.4f} s of the frame before" if self.frames else ""
+            raise InputError(
+                f"frame {self.frames}: its time is {seconds:.4f} s{before}; times are finite, at least 0, and rise "
+                "from frame to frame, so leave out what a camera delivers twice or late"
+            )
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise InputError(f"frame {self.frames} is {rgb.dtype} {rgb.shape}; RGB, uint8 (H, W, 3), is needed")
         passed, self._seconds = seconds - self._seconds, seconds
         self._started = time.perf_counter()
         self._behind = self.real_time and max(self._behind_seconds, waiting_seconds) > self.step_seconds / 2
@@ -158,22 +122,12 @@ class Stream:
         for face in self._cropper.push(seconds, frame):
             update = self._take(face) or update
         cost = time.perf_counter() - self._started
-        self._costs.add(seconds, cost)
+        self._recent(self._costs, seconds, cost)
         self._behind_seconds = max(0.0, self._behind_seconds + cost - passed)
         return update
 
-    def _check(self, seconds: float, rgb: np.ndarray) -> None:
-        if not (0 <= seconds < math.inf and seconds > self._seconds):
-            before = f", after {self._seconds:.4f} s of the frame before" if self.frames else ""
-            raise InputError(
-                f"frame {self.frames}: its time is {seconds:.4f} s{before}; times are finite, at least 0, and rise "
-                "from frame to frame, so leave out what a camera delivers twice or late"
-            )
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise InputError(f"frame {self.frames} is {rgb.dtype} {rgb.shape}; RGB, uint8 (H, W, 3), is needed")
-
     def _take(self, face: FaceFrame) -> Update | None:
-        self._faces.add(face.seconds, face.detected)
+        self._recent(self._faces, face.seconds, face.detected)
         self.box = face.box
         stepped = False
         if face.crop is not None:
@@ -184,6 +138,12 @@ class Stream:
             self.skipped_steps += stepped and self._behind
             stepped = stepped and not self._behind
         return self._update(face.seconds) if stepped or self._is_due(face.seconds) else None
+
+    def _recent(self, values: deque[tuple[float, float]], seconds: float, value: float) -> None:
+        """Add a frame's value, and forget those from before the window."""
+        values.append((seconds, value))
+        while seconds - values[0][0] > self.window_seconds:
+            values.popleft()
 
     def _is_due(self, seconds: float) -> bool:
         return seconds - self._updated >= (BEHIND_PATIENCE if self._behind else PATIENCE) * self.step_seconds
@@ -206,7 +166,11 @@ class Stream:
         elif rate.bpm is not None and self.calibration is not None:
             refusal = self.calibration.refusal(rate.quality, None)
             interval = None if refusal else self.calibration.interval_bpm(rate.quality, None)
+        answered = rate.bpm is not None and not refusal
+        if answered and now - self._beats_seconds >= BEATS_EVERY_SECONDS:
+            self._beats_seconds, self._beat_to_beat = now, beat_to_beat(*self.long_wave())
         spent = time.perf_counter() - self._started  # on the newest frame, so far
+        span = self._costs[-1][0] - self._costs[0][0] if self._costs else 0.0
         return Update(
             seconds=now,
             bpm=None if refusal else rate.bpm,
@@ -218,16 +182,11 @@ class Stream:
             wave=wave,
             wave_seconds=wave_seconds,
             lag_seconds=self._seconds + self._behind_seconds + spent - float(wave_seconds[-1]) if len(wave) else None,
-            face_share=self._faces.total / len(self._faces),
-            speed=self._costs.span / (self._costs.total + spent),
+            face_share=sum(found for _, found in self._faces) / len(self._faces),
+            speed=span / (sum(cost for _, cost in self._costs) + spent),
             skipped_steps=self.skipped_steps,
-            beat_to_beat=self._beats(now) if rate.bpm is not None and not refusal else None,
+            beat_to_beat=self._beat_to_beat if answered else None,
         )
-
-    def _beats(self, now: float) -> dict[str, Any]:
-        if now - self._beats_seconds >= BEATS_EVERY_SECONDS:
-            self._beats_seconds, self._beat_to_beat = now, beat_to_beat(*self.long_wave())
-        return self._beat_to_beat
 
     def _read(self, now: float) -> tuple[np.ndarray, np.ndarray, HeartRate, Judgement | None]:
         """The window's filtered wave (T,), its times (T,), its heart rate and what is judged of it.
@@ -247,10 +206,16 @@ class Stream:
             run = (finite_runs(raw.bvp) or [slice(0, 0)])[-1]
             self._wave.forget((raw.start + run.stop) / raw.fps - self.window_seconds - CONTEXT_SECONDS)
             if run.stop - run.start < length:
-                return *nothing, HeartRate(None, reason=self._too_short(now)), None
+                seen, wanted = now - self._since, self.window_seconds
+                behind = f"computing is slower than the frames come: {self.skipped_steps} steps were left out"
+                early = seen < wanted + 2 * self.step_seconds
+                reason = f"a face for {seen:.1f} of {wanted:.4g} s so far" if early else behind
+                return *nothing, HeartRate(None, reason=reason), None
             wave, first = filtered(raw.bvp[run], raw.fps)[-length:], raw.start + run.stop - length
             seconds = (first + np.arange(length)) / raw.fps
-            self._keep(first, wave, raw.fps)
+            self._wave_fps = raw.fps
+            self._long.forget(first + length - round(KEPT_SECONDS * raw.fps))
+            self._long.add(first, wave)
             if raw.spectra is not None:
                 judged = raw.windows[-1].judgement if raw.windows else None
                 return wave, seconds, raw.spectra.heart_rate(seconds[0], seconds[-1]), judged
@@ -259,20 +224,9 @@ class Stream:
             self._restart(now)
             return *nothing, HeartRate(None, reason=f"{error}; the window begins anew"), None
 
-    def _keep(self, first: int, wave: np.ndarray, fps: float) -> None:
-        self._wave_fps = fps
-        self._long.forget(first + len(wave) - round(KEPT_SECONDS * fps))
-        self._long.add(first, wave)
-
     def long_wave(self) -> tuple[np.ndarray, float]:
         """The waves (T,) of the last ``KEPT_SECONDS`` in one, NaN where there is none, and their rate."""
         return self._long.result(), self._wave_fps
-
-    def _too_short(self, now: float) -> str:
-        seen = now - self._since
-        if seen < self.window_seconds + 2 * self.step_seconds:
-            return f"a face for {seen:.1f} of {self.window_seconds:.4g} s so far"
-        return f"computing is slower than the frames come: {self.skipped_steps} steps were left out"
 
 
 def warm_up(method: Method) -> None:
@@ -282,30 +236,3 @@ def warm_up(method: Method) -> None:
     for number in range(round(WARM_FPS * max(method.least_seconds, WINDOW_SECONDS)) + 2):
         wave.push(FaceFrame(number / WARM_FPS, crop + np.uint8(rng.integers(0, 20)), (0.0, 0.0, 1.0, 1.0), True))
     beat_to_beat(filtered(wave.result().bvp, WARM_FPS), WARM_FPS)
-
-
-class _Recent:
-    """Values of the frames of the last window."""
-
-    def __init__(self, window_seconds: float) -> None:
-        self.window_seconds = window_seconds
-        self._values: deque[tuple[float, float]] = deque()
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def add(self, seconds: float, value: float) -> None:
-        """Add a frame's value, and forget those from before the window."""
-        self._values.append((seconds, value))
-        while seconds - self._values[0][0] > self.window_seconds:
-            self._values.popleft()
-
-    @property
-    def total(self) -> float:
-        """Sum of the values."""
-        return sum(value for _, value in self._values)
-
-    @property
-    def span(self) -> float:
-        """Seconds from the first to the last frame."""
-        return self._values[-1][0] - self._values[0][0] if self._values else 0.0

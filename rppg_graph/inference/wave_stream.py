@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import numpy as np
 
-from rppg_graph.data.clips import MAX_GAP_SECONDS, Clip, ClipCutter
+from rppg_graph.data.clips import Clip, ClipCutter
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import mean_rgb
 from rppg_graph.inference.raw_wave import LEAST_SECONDS, RawWave, joined
-from rppg_graph.pulse.filters import PULSE_BAND_HZ, resample
+from rppg_graph.pulse.filters import PULSE_BAND_HZ, resample, runs_in_time
 from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
 
 
@@ -85,7 +84,7 @@ class ClassicalStream:
         seconds = np.array([t for t, _ in self._trace])
         rgb = np.stack([colour for _, colour in self._trace])  # (F, 3)
         bvp = np.full(round(seconds[-1] * self.fps) + 1 - self._start, np.nan)
-        for part in _runs_in_time(seconds):
+        for part in runs_in_time(seconds):
             if seconds[part][-1] - seconds[part][0] >= LEAST_SECONDS:
                 grid, colours = resample(seconds[part], rgb[part], self.fps)
                 first = round(grid[0] * self.fps) - self._start
@@ -211,10 +210,3 @@ class _Merged:
             return RawWave(self.mean.result(), fps, start=self.start, contact=True)
         samples = np.stack([merged.result() for merged in self.samples])  # (S, T)
         return RawWave(self.mean.result(), fps, samples, self.variance.result(), self.start, contact=True)
-
-
-def _runs_in_time(seconds: np.ndarray) -> Iterator[slice]:
-    """Runs of timestamps without a hole of more than ``MAX_GAP_SECONDS``."""
-    cuts = np.flatnonzero(np.diff(seconds) > MAX_GAP_SECONDS) + 1
-    bounds = [0, *cuts.tolist(), len(seconds)]
-    return (slice(a, b) for a, b in pairwise(bounds))

@@ -80,7 +80,11 @@ def graph_by_block(path: Path, series: Mapping[str, Sequence[Blocks]], what: str
     with figure(path, len(FIGURES), caption, theme, height=2.1) as axes:
         for axis, (name, label) in zip(axes, FIGURES.items(), strict=True):
             for (title, runs), colour in zip(series.items(), colours(len(series)), strict=True):
-                found, chance = (_over_blocks(runs, key) for key in (name, f"{name}_chance"))
+                known = (
+                    np.array([[block[key] for block in run] for run in runs if run], float)  # NaN for None
+                    for key in (name, f"{name}_chance")
+                )
+                found, chance = (np.ma.masked_invalid(values).mean(axis=0).filled(np.nan) for values in known)
                 places = np.arange(1, len(found) + 1)
                 axis.plot(places, found, color=colour, marker=".", label=title)
                 axis.plot(places, chance, color=colour, linestyle=":", linewidth=1)
@@ -88,14 +92,6 @@ def graph_by_block(path: Path, series: Mapping[str, Sequence[Blocks]], what: str
             axis.set(ylabel=label, xticks=np.arange(1, blocks + 1), xlim=(0.8, blocks + 0.2))
         axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
         axes[-1].set_xlabel("block")
-
-
-def _over_blocks(runs: Sequence[Blocks], key: str) -> np.ndarray:
-    """Mean over runs of a figure of each block, NaN where none has it."""
-    values = np.array([[np.nan if block[key] is None else block[key] for block in run] for run in runs if run])
-    known = np.isfinite(values)
-    total = np.where(known, values, 0).sum(axis=0)
-    return np.divide(total, known.sum(axis=0), np.full(len(total), np.nan), where=known.any(axis=0))
 
 
 def neighbour_maps(path: Path, series: Mapping[str, Sequence[Blocks]], theme: str) -> None:

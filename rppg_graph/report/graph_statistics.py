@@ -130,7 +130,9 @@ def _measure(graph: SeenGraph, edges: _Edges, before: _Edges | None, phases: Ten
     in_segments = Against(_mean(lags), lag_chance)
     in_seconds = Against(*(None if v is None else v * seconds_of_segment for v in (in_segments.found, lag_chance)))
     cosine, of_lags = _phase(edges, lags, F.adaptive_avg_pool1d(phases, segments))
-    by_chance = edges.per_node / max(edges.nodes - 1, 1)
+    by_chance, kept = edges.per_node / max(edges.nodes - 1, 1), Against(None, None)
+    if before is not None and len(edges.source) and len(before.source):
+        kept = Against(_mean(torch.isin(edges.codes(), before.codes())), before.per_node / (edges.nodes - 1))
     return GraphStatistics(
         block=graph.where,
         grid=edges.grid,
@@ -141,7 +143,7 @@ def _measure(graph: SeenGraph, edges: _Edges, before: _Edges | None, phases: Ten
         phase_cosine=cosine,
         phase_cosine_of_lags=of_lags,
         nearest=Against(_nearest(graph, edges), by_chance),
-        kept=_kept(edges, before),
+        kept=kept,
         where=_where(lags, away, edges.grid) / max(len(lags), 1),
         where_chance=_where_chance(edges.grid),
     )
@@ -189,12 +191,6 @@ def _nearest(graph: SeenGraph, edges: _Edges) -> float | None:
     rounding = 1e-6  # of features in float32, which the search compared
     inside = closeness[edges.clip, edges.target, edges.source] >= last[edges.clip, edges.target] - rounding
     return _mean(inside)
-
-
-def _kept(edges: _Edges, before: _Edges | None) -> Against:
-    if before is None or not len(edges.source) or not len(before.source):
-        return Against(None, None)
-    return Against(_mean(torch.isin(edges.codes(), before.codes())), before.per_node / (edges.nodes - 1))
 
 
 def _where(lags: Tensor, away: Tensor, grid: tuple[int, int, int]) -> np.ndarray:

@@ -90,7 +90,10 @@ def view_network(model: nn.Module, clip: Tensor, fps: float, show_face: bool = F
         model(clip)  # the first pass warms up too
     neighbours = [_neighbours(graph, place, share) for graph in graphs for place, share in PLACES.items()]
     patches = graphs[0].grid if graphs else None
-    pooled = [Mask(name, _pooled(mask, patches)) for name, mask in masks]
+    pooled = []
+    for name, mask in masks:  # (1, C, T, H, W), on the grid of patches: a stem's finer mask would draw the face itself
+        grid = tuple(min(n, p) for n, p in zip(mask.shape[2:], patches or mask.shape[2:], strict=True))
+        pooled.append(Mask(name, adaptive_avg_pool3d(mask.float().mean(dim=1), grid)[0].double().cpu().numpy()))
     middle = clip[0, :, clip.shape[2] // 2]  # (3, S, S)
     face = (middle.movedim(0, -1) * 255).round().byte().cpu().numpy() if show_face else None
     return NetworkView(clip.shape[2] / fps, costs(model, clip), pooled, neighbours, face)
@@ -154,12 +157,6 @@ def _neighbours(graph: SeenGraph, place: str, share: tuple[float, float]) -> Nei
     return Neighbours(name, place, grid, node, np.stack(np.unravel_index(found, grid), axis=1))
 
 
-def _pooled(mask: Tensor, patches: tuple[int, int, int] | None) -> np.ndarray:
-    """A mask (1, C, T, H, W) on the grid of patches (T, H, W): a stem's finer mask would draw the face itself."""
-    grid = tuple(min(n, p) for n, p in zip(mask.shape[2:], patches or mask.shape[2:], strict=True))
-    return adaptive_avg_pool3d(mask.float().mean(dim=1), grid)[0].double().cpu().numpy()
-
-
 class _Stopwatch:
     """Seconds inside each module, and from the start of an outer module to that of an inner one."""
 
@@ -171,21 +168,20 @@ class _Stopwatch:
         self.handles: list[Any] = []
 
     def watch(self, module: nn.Module, outer: nn.Module | None = None) -> None:
-        self.handles.append(module.register_forward_pre_hook(partial(self._start, outer)))
-        self.handles.append(module.register_forward_hook(self._end))
+        def start(*_: Any) -> None:
+            self.started[module] = now = self._now()
+            if outer is not None:
+                self.before[module] += now - self.started[outer]
+
+        def end(*_: Any) -> None:
+            self.inside[module] += self._now() - self.started[module]
+
+        self.handles += [module.register_forward_pre_hook(start), module.register_forward_hook(end)]
 
     def _now(self) -> float:
         if self.synchronise:
             torch.cuda.synchronize()
         return time.perf_counter()
-
-    def _start(self, outer: nn.Module | None, module: nn.Module, args: tuple) -> None:
-        self.started[module] = now = self._now()
-        if outer is not None:
-            self.before[module] += now - self.started[outer]
-
-    def _end(self, module: nn.Module, args: tuple, output: Any) -> None:
-        self.inside[module] += self._now() - self.started[module]
 
 
 @torch.inference_mode()

@@ -39,10 +39,14 @@ def write_evaluation_report(
     """
     first = next(iter(evaluations.values()))
     facts = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in about.items())
+    stamp = first.protocol.to_dict()
+    protocol, (low, high) = stamp.pop("name"), stamp.pop("band_hz")
+    settings = "; ".join(f"{what.replace('_', ' ')}: {value}" for what, value in stamp.items())
+    how = f"Protocol {protocol}: band {low:g}–{high:g} Hz; {settings}. Heart rates by {first.method}."
     body = [
         "<h1>Pulse from face video: evaluation</h1>",
         f'<p class="quiet">{escape(facts)}</p>',
-        f'<p class="quiet">{escape(_stamp(first))}</p>',
+        f'<p class="quiet">{escape(how)}</p>',
         "<h2>Summary</h2>",
         *_summary(evaluations),
         "<h2>Agreement with the reference</h2>",
@@ -53,14 +57,6 @@ def write_evaluation_report(
     for name, view in (networks or {}).items():
         body += [f"<h2>Inside {escape(name)}</h2>", network_section(view)]
     write_text(path, page("Pulse from face video: evaluation", body))
-
-
-def _stamp(evaluation: Evaluation) -> str:
-    """The protocol with its settings, in words."""
-    stamp = evaluation.protocol.to_dict()
-    name, (low, high) = stamp.pop("name"), stamp.pop("band_hz")
-    settings = "; ".join(f"{what.replace('_', ' ')}: {value}" for what, value in stamp.items())
-    return f"Protocol {name}: band {low:g}–{high:g} Hz; {settings}. Heart rates by {evaluation.method}."
 
 
 def _summary(evaluations: Mapping[str, Evaluation]) -> list[str]:
@@ -138,24 +134,18 @@ def _recordings(evaluations: Mapping[str, Evaluation], waves: Mapping[str, Seque
     lines, notes, sections = [], [], []
     for place, index in enumerate(order):
         rows = {name: evaluation.recordings[index] for name, evaluation in drawn.items()}
-        lines.append(_recording_line(place, rows))
+        row = first.recordings[index]
+        reference = NONE if row.reference_bpm is None else f"{row.reference_bpm:.1f}{'*' * row.reference_at_band_edge}"
+        named = [f'<a href="#recording-{place}">{escape(row.name)}</a>', escape(row.subject), f"{row.seconds:.1f}"]
+        lines.append([*named, reference, *(_rate(measured) for measured in rows.values())])
         reasons = {name: row.reason for name, row in rows.items() if row.reason}
-        notes += [f"{first.recordings[index].name}, {name}: {reason}" for name, reason in reasons.items()]
+        notes += [f"{row.name}, {name}: {reason}" for name, reason in reasons.items()]
         sections += _recording_section(place, index, rows, drawn, waves)
     caption = (
         f"Sorted by the error of {first_name}, without a heart rate first. Heart rate of the whole recording, with its "
         "error in brackets; * marks one at the edge of the band, where the true rate may lie outside."
     )
     return [table("recordings", caption, head, lines, notes), *sections]
-
-
-def _recording_line(place: int, rows: Mapping[str, Measurement]) -> list[str]:
-    row = next(iter(rows.values()))
-    reference = NONE if row.reference_bpm is None else f"{row.reference_bpm:.1f}{'*' * row.reference_at_band_edge}"
-    return [
-        f'<a href="#recording-{place}">{escape(row.name)}</a>', escape(row.subject), f"{row.seconds:.1f}", reference,
-        *(_rate(measured) for measured in rows.values()),
-    ]  # fmt: skip
 
 
 def _rate(row: Measurement) -> str:

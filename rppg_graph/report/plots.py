@@ -41,7 +41,7 @@ def figure(
 
 def plot_prediction(
     path: Path, seconds: np.ndarray, bvp: np.ndarray, track_seconds: np.ndarray, track_bpm: np.ndarray,
-    bpm: float | None, title: str, reference_bpm: float | None = None, theme: str = "light",
+    bpm: float | None, title: str, theme: str = "light",
 ) -> None:  # fmt: skip
     """The pulse wave and the heart rate over time of one video."""
     caption = (
@@ -54,8 +54,6 @@ def plot_prediction(
         rate.plot(track_seconds, track_bpm, color=ORANGE, marker=".", label="ten-second windows")
         if bpm is not None:
             rate.axhline(bpm, color=BLUE, linestyle="--", label=f"whole video: {bpm:.1f} bpm")
-        if reference_bpm is not None:
-            rate.axhline(reference_bpm, color=GREEN, linestyle=":", label=f"reference: {reference_bpm:.1f} bpm")
         rate.set(xlabel="time (s)", ylabel="heart rate (bpm)", xlim=_range(seconds))
         low, high = rate.get_ylim()
         spare = max(0.0, LEAST_BPM_SHOWN - (high - low)) / 2  # a steady rate is to look steady
@@ -63,11 +61,11 @@ def plot_prediction(
         rate.legend(loc="best")
 
 
-def plot_learning(path: Path, rows: Sequence[dict[str, float]], loss: str, theme: str = "light") -> None:
+def plot_learning(path: Path, rows: Sequence[dict[str, float]], loss: str) -> None:
     """Training and validation loss over optimiser steps, from a run's metrics."""
     steps = [row["step"] for row in rows]
     caption = "Mean loss since the last validation, and the loss on subjects not trained on; lower is better."
-    with figure(path, 1, caption, theme, height=3.0) as (axis,):
+    with figure(path, 1, caption, height=3.0) as (axis,):
         axis.plot(steps, [row.get("loss", np.nan) for row in rows], color=BLUE, marker=".", label="training")
         axis.plot(steps, [row["validation_loss"] for row in rows], color=ORANGE, marker=".", label="validation")
         axis.set(title="Learning curve", xlabel="optimiser step", ylabel=f"loss ({loss})")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
@@ -14,6 +12,7 @@ import numpy as np
 
 from rppg_graph.data.clips import clip_tensor
 from rppg_graph.data.source import STANDARD_INPUT
+from rppg_graph.files import csv_text
 from rppg_graph.inference.judged import POOR, WIDEST_BPM
 from rppg_graph.inference.methods import Method, network_of
 from rppg_graph.inference.predict import Prediction, first_clip
@@ -134,15 +133,10 @@ def row_of(name: str, prediction: Prediction | None, error: str | None, remarks:
 
 def table_of(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of `row_of` as CSV."""
-    text = io.StringIO(newline="")
     names = ["video", "bpm", "interval_bpm", "probability", "quality", "reason", "error", "seconds", "frames",
              "frames_with_face", *BEATS, "breaths_per_minute", "remarks"]  # fmt: skip
-    writer = csv.DictWriter(text, names)
-    writer.writeheader()
-    writer.writerows(
-        {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()} for row in rows
-    )
-    return text.getvalue()
+    rounded = [{key: round(v, 3) if isinstance(v, float) else v for key, v in row.items()} for row in rows]
+    return csv_text(rounded, names, end="\r\n")
 
 
 def csv_of(prediction: Prediction) -> str:
@@ -150,15 +144,14 @@ def csv_of(prediction: Prediction) -> str:
     p = prediction
     samples = {"bvp": (p.bvp, 6)} | ({} if p.scatter is None else {"bvp_variance": (p.scatter.variance, 6)})
     windows = {"bpm": (p.track.bpm, 2)} | _of_windows(p)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["seconds", *samples, *windows])
+    rows = []
     for i, seconds in enumerate(p.seconds):
-        row = [_cell(values[i], digits) for values, digits in samples.values()]
-        nearest = np.abs(p.track.seconds - seconds).argmin() if len(p.track.bpm) else None
-        row += [_cell(np.nan if nearest is None else v[nearest], digits) for v, digits in windows.values()]
-        writer.writerow([f"{seconds:.4f}", *row])
-    return text.getvalue()
+        at = np.abs(p.track.seconds - seconds).argmin() if len(p.track.bpm) else None
+        found = {name: (values[i], digits) for name, (values, digits) in samples.items()}
+        found |= {name: (np.nan if at is None else values[at], digits) for name, (values, digits) in windows.items()}
+        cells = {name: "" if np.isnan(value) else f"{value:.{digits}f}" for name, (value, digits) in found.items()}
+        rows.append({"seconds": f"{seconds:.4f}"} | cells)
+    return csv_text(rows, ["seconds", *samples, *windows], end="\r\n")
 
 
 def report_of(
@@ -229,7 +222,3 @@ def plot_of(path: Path, name: str, prediction: Prediction) -> None:
 
 def _nullable(values: np.ndarray) -> list[float | None]:
     return [None if np.isnan(value) else value for value in values.tolist()]
-
-
-def _cell(value: float, digits: int) -> str:
-    return "" if np.isnan(value) else f"{value:.{digits}f}"

@@ -60,7 +60,8 @@ def compared(method: str, wave: Wave, protocol: Protocol, bpm: float | None, ref
 
 def recording_figures(methods: Sequence[Compared], band_hz: tuple[float, float]) -> str:
     """The four figures of a recording."""
-    end = max(_seconds(trace) for m in methods for trace in (m.prediction, m.reference) if trace is not None)
+    traces = [trace for m in methods for trace in (m.prediction, m.reference) if trace is not None]
+    end = max(0.0 if trace.wave is None else len(trace.wave) / trace.fps for trace in traces)
     parts = []
     if end > EXCERPT_SECONDS:
         middle = end / 2
@@ -81,10 +82,6 @@ def _trace(
         return Trace(filtered, wave.fps, track, bpm), None
     except InputError as error:
         return Trace(None, wave.fps, None, bpm), str(error)
-
-
-def _seconds(trace: Trace) -> float:
-    return len(trace.wave) / trace.fps if trace.wave is not None else 0.0
 
 
 def _entries(methods: Sequence[Compared]) -> list[tuple[str, str]]:

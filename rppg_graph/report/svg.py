@@ -13,6 +13,8 @@ from html import escape
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from rppg_graph.pulse.filters import finite_runs
+
 WIDTH = 440  # of a plot; a phone shows it at four fifths, two beside each other on a screen a little larger
 LEFT, RIGHT, TOP, BOTTOM = 64, 10, 8, 38  # margins, for the axes' numbers and labels
 
@@ -42,10 +44,8 @@ class Plot:
 
     def band(self, x: np.ndarray, low: np.ndarray, high: np.ndarray, kind: str) -> None:
         """The area between two lines, one for each stretch without NaN."""
-        known = np.isfinite(low) & np.isfinite(high)
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])).astype(int)))
-        for a, b in zip(edges[::2], edges[1::2], strict=True):
-            around = np.concatenate((x[a:b], x[a:b][::-1])), np.concatenate((low[a:b], high[a:b][::-1]))
+        for run in finite_runs(low + high):
+            around = np.concatenate((x[run], x[run][::-1])), np.concatenate((low[run], high[run][::-1]))
             self.inside.append(f'<path class="band {kind}" d="{self._path(*around)}Z"/>')
 
     def dots(self, x: Sequence[float], y: Sequence[float], kind: str, titles: Sequence[str] = ()) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 from rppg_graph.data.video import probe, read_video
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 LINUX = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the benchmark sets its cores as Linux does")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+import time
+from types import ModuleType
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 LINUX = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the benchmark sets its cores as Linux does")
 
 

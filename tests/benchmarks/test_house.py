@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def house(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import house
-
-    return house
+def house(load_bench):
+    return load_bench("house")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def _found(check, name):
 def test_sound_recordings_pass_with_their_figures(tmp_path):
     for i in (1, 2):
         _write_ubfc(tmp_path, f"subject{i}")
-    check = check_data(tmp_path, progress=False)
+    check = check_data(tmp_path)
     assert check.complete
     assert "subject<n>/vid.avi" in check.why
     recording = _found(check, "subject2")
@@ -70,7 +70,7 @@ def test_sound_recordings_pass_with_their_figures(tmp_path):
 @pytest.mark.slow
 def test_late_label_and_contradicting_device_are_remarked(tmp_path):
     _write_ubfc(tmp_path, label_shift=0.75, device=110.0)
-    check = check_data(tmp_path, progress=False)
+    check = check_data(tmp_path)
     assert check.complete
     [recording] = check.recordings
     assert recording.lag_seconds == pytest.approx(0.75, abs=0.15)
@@ -89,7 +89,7 @@ def test_every_fault_is_named_and_the_rest_is_still_checked(tmp_path):
     content = json.loads((tmp_path / "04-01" / "04-01.json").read_text())
     content["/FullPackage"] = content["/FullPackage"][:30]
     (tmp_path / "04-01" / "04-01.json").write_text(json.dumps(content))
-    check = check_data(tmp_path, decode=False, progress=False)
+    check = check_data(tmp_path, decode=False)
     assert not check.complete
     assert len(check.recordings) == 5
     assert _found(check, "01-01").problems == []
@@ -106,7 +106,7 @@ def test_heart_rates_once_a_second_are_a_whole_label_and_impossible_ones_a_wrong
         write_video(tmp_path / f"{name}.avi", frames, FPS, codec="mjpeg")
         rows = [f"{second},{bpm}" for second in range(10)]  # the video ends at 9.97 s
         (tmp_path / f"{name}.csv").write_text("\n".join(["seconds,bpm", *rows]))
-    check = check_data(tmp_path, decode=False, progress=False)
+    check = check_data(tmp_path, decode=False)
     assert _found(check, "right").problems == _found(check, "right").remarks == []
     assert _found(check, "wrong").problems == ["label: a heart rate of 12 bpm (median), which no heart has (30 to 240)"]
 
@@ -114,7 +114,7 @@ def test_heart_rates_once_a_second_are_a_whole_label_and_impossible_ones_a_wrong
 def test_a_video_without_a_reference_is_told_what_lies_beside_it(tmp_path):
     write_video(tmp_path / "a.avi", np.zeros((5, 16, 16, 3), np.uint8), FPS, codec="mjpeg")
     (tmp_path / "oximeter.csv").write_text("1,2")
-    [recording] = check_data(tmp_path, decode=False, progress=False).recordings
+    [recording] = check_data(tmp_path, decode=False).recordings
     assert "no reference beside the video (oximeter.csv beside it: not known here)" in recording.remarks[0]
 
 
@@ -123,7 +123,7 @@ def test_unreadable_frames_and_missing_faces_are_problems(tmp_path):
     _write_pure(tmp_path, "02-01")
     broken = sorted((tmp_path / "02-01" / "02-01").iterdir())[20]
     broken.write_bytes(b"")
-    check = check_data(tmp_path, progress=False)
+    check = check_data(tmp_path)
     assert "no face in any" in _found(check, "01-01").problems[0]
     [problem] = _found(check, "02-01").problems
     assert str(broken) in problem
@@ -133,27 +133,27 @@ def test_unreadable_frames_and_missing_faces_are_problems(tmp_path):
 def test_mixed_layouts_are_a_problem_and_all_are_checked(tmp_path):
     _write_pure(tmp_path / "PURE")
     _write_ubfc(tmp_path / "UBFC", length=1.0)
-    check = check_data(tmp_path, decode=False, progress=False)
+    check = check_data(tmp_path, decode=False)
     assert {recording.layout for recording in check.recordings} == {"pure", "ubfc-rppg"}
     assert not check.complete
     assert "different layouts are mixed" in check.problems[0]
-    assert check_data(tmp_path, "pure", decode=False, progress=False).complete
+    assert check_data(tmp_path, "pure", decode=False).complete
 
 
 def test_empty_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="no recordings found"):
-        check_data(tmp_path, progress=False)
+        check_data(tmp_path)
 
 
 def test_table_and_json_say_the_same(tmp_path):
     _write_pure(tmp_path, "01-01")
     _write_pure(tmp_path, "02-01")
     (tmp_path / "02-01" / "02-01.json").unlink()
-    check = check_data(tmp_path, split="leave-one-subject-out", decode=False, progress=False)
+    check = check_data(tmp_path, decode=False)
     lines = list(report_lines(check))
     heads = " ".join(lines[1].split())
     assert heads == "recording subject split frames fps seconds face pulse Hz bpm lag s"
-    assert lines[2].split()[:6] == ["01-01", "01", "leave-out-01", "40", "30.00", "1.3"]
+    assert lines[2].split()[:6] == ["01-01", "01", "train", "40", "30.00", "1.3"]
     assert any(line.startswith("  ! ") and "02-01.json is missing" in line for line in lines)
     assert lines[-1] == "2 recordings of 2 subjects; something would be left out of 1."
     write_json(check, tmp_path / "check.json")
@@ -169,7 +169,7 @@ def test_odd_names_stay_on_their_line():
 
 
 def test_real_clip_shorter_than_its_label(shared_data):
-    [recording] = check_data(shared_data / "ubfc_subject1_clip", progress=False).recordings
+    [recording] = check_data(shared_data / "ubfc_subject1_clip").recordings
     assert recording.frames == 74
     assert recording.problems == []
     assert any(

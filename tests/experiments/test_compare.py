@@ -20,7 +20,7 @@ from rppg_graph.experiments import cost
 from rppg_graph.experiments.compare import load_plan
 from rppg_graph.experiments.engine import outcomes
 from rppg_graph.experiments.plan import planned_runs
-from rppg_graph.experiments.result_table import ACCURACY, COST, Column, markdown, spread, write_csv
+from rppg_graph.experiments.result_table import ACCURACY, COST, Column, markdown, spread, write_tables
 from rppg_graph.experiments.run import cost_of, fit
 from rppg_graph.models import MODELS
 from rppg_graph.synthetic.mix import write_mix
@@ -161,13 +161,12 @@ def test_spread_over_seeds():
 
 
 def test_table_shows_what_there_is(tmp_path):
-    columns = {"mae": ACCURACY[0], "r": ACCURACY[2], "parameters": COST[0]}
-    lines = markdown(RUNS, list(columns.values())).splitlines()
+    lines = markdown(RUNS, [ACCURACY[0], ACCURACY[2], COST[0]]).splitlines()
     assert lines[2:] == ["| a | 2.50 ± 2.12 | 0.50 (1 of 2) | 1,234 |", "| b | 2.00 | – | – |"]
-    write_csv(tmp_path / "t.csv", RUNS, columns | {"share": Column("%", ("accuracy", "MAE"), ".0f", 100)})
+    write_tables(tmp_path / "t", "page", RUNS, [Column("%", ("accuracy", "MAE"), ".0f", 100), COST[0]])
     rows = list(csv.DictReader((tmp_path / "t.csv").open()))
-    assert (rows[0]["mae"], rows[0]["mae_seeds"], rows[1]["parameters"]) == ("2.5", "2", "")
-    assert rows[0]["share"] == "2.5"  # scaled on the page only
+    assert rows[0]["accuracy_MAE"] == "2.5"  # scaled on the page only
+    assert (rows[0]["accuracy_MAE_seeds"], rows[1]["cost_parameters"]) == ("2", "")
 
 
 @pytest.mark.slow

@@ -121,7 +121,8 @@ def test_every_variant_of_the_committed_studies_trains_a_step(path):
         whole = study.config(variant, 1)
         if weights:
             MODELS[whole.model.name](**whole.model.options).load_state_dict(weights)
-        config = study.config(variant, 1, ["data.crop.size=16", "data.clip_frames=32"])
+        small = (*variant.overrides, "data.crop.size=16", "data.clip_frames=32")
+        config = study.config(variant.model_copy(update={"overrides": small}), 1)
         torch.manual_seed(1)
         model = MODELS[config.model.name](**config.model.options).train()
         video, pulse = torch.rand(2, 3, 32, 16, 16), torch.randn(2, 32)

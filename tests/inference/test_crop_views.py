@@ -6,35 +6,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from sampled import Sampled
 
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.errors import InputError
 from rppg_graph.inference.crop_views import CORNER, VIEWS, seen
 from rppg_graph.inference.methods import MonteCarlo, NetworkMethod
-from rppg_graph.nn.drop_path import DropPath
 
 FPS, FRAMES, SIZE = 30.0, 60, 16
 
 
-class TopLeft(nn.Module):
-    """The green of the first pixel, times 3 in a sample that is not dropped."""
-
-    label = "wave"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(3.0))
-        self.drop = DropPath(0.5)
-
-    def forward(self, video):
-        return self.after_dropout(self.before_dropout(video), frames=video.shape[2])
-
-    def before_dropout(self, video):
-        return video[:, 1, :, 0, 0] * self.weight
-
-    def after_dropout(self, wave, frames):
-        return wave + self.drop(wave)
+def first_green(video: torch.Tensor) -> torch.Tensor:
+    return video[:, 1, :, 0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +30,7 @@ def faces() -> list[FaceFrame]:
 
 
 def method(views: str, mc: MonteCarlo | None = None) -> NetworkMethod:
-    return NetworkMethod(TopLeft().eval(), "first", FRAMES, FPS, SIZE, views=views, mc=mc)
+    return NetworkMethod(Sampled(3.0, first_green).eval(), "first", FRAMES, FPS, SIZE, views=views, mc=mc)
 
 
 def test_windows_are_what_interpolation_makes_of_the_corners():

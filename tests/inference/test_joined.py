@@ -7,12 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from sampled import Sampled
 
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, MonteCarlo, NetworkMethod, network_of
 from rppg_graph.inference.predict import recording_wave
-from rppg_graph.nn.drop_path import DropPath
 from rppg_graph.pulse.combine import mixed, weight_at, weights
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import snr_db
@@ -21,24 +20,9 @@ FPS, FRAMES, BPM = 30.0, 160, 78.0
 GREEN = ClassicalMethod("green", skin=False)
 
 
-class Red(nn.Module):
-    """The mean red of a clip, falling with the beats as all colours do; times 0 or 2 in a sample."""
-
-    label = "wave"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(-1.0))
-        self.drop = DropPath(0.5)
-
-    def forward(self, video):
-        return self.after_dropout(self.before_dropout(video), frames=video.shape[2])
-
-    def before_dropout(self, video):
-        return self.weight * video[:, 0].mean((2, 3))
-
-    def after_dropout(self, wave, frames):
-        return wave + self.drop(wave)
+def falling_red(video: torch.Tensor) -> torch.Tensor:
+    """The mean red of a clip, falling with the beats as all colours do."""
+    return -video[:, 0].mean((2, 3))
 
 
 def faces(frames: int, red: float, green: float, hole: slice = slice(0), fps: float = FPS) -> list[FaceFrame]:
@@ -54,7 +38,7 @@ def faces(frames: int, red: float, green: float, hole: slice = slice(0), fps: fl
 
 
 def network(mc: MonteCarlo | None = None) -> NetworkMethod:
-    return NetworkMethod(Red().eval(), "red", FRAMES, FPS, 8, mc=mc)
+    return NetworkMethod(Sampled(1.0, falling_red).eval(), "red", FRAMES, FPS, 8, mc=mc)
 
 
 def ratio_db(wave: np.ndarray) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sampled import Sampled
 
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.inference.heart_rate_of import NOTHING_MOVES
 from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, MonteCarlo, NetworkMethod
 from rppg_graph.inference.predict import Tally, predict_video, summarise
-from rppg_graph.nn.drop_path import DropPath
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import noise_quality, signal_quality
@@ -20,29 +20,13 @@ from rppg_graph.synthetic import generate
 FPS, SIZE = 30.0, 8
 
 
-class Edge(torch.nn.Module):
-    """A network that makes a wave of anything: it answers the edges of a clip, as convolutions with padding do."""
-
-    label = "wave"
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.tensor(1.0))
-        self.drop = DropPath(0.5)
-
-    def forward(self, video):
-        return self.after_dropout(self.before_dropout(video), frames=video.shape[2])
-
-    def before_dropout(self, video):
-        time = torch.arange(video.shape[2]) / FPS
-        return self.weight * (video.mean((1, 3, 4)) + torch.sin(2 * np.pi * 1.13 * time))
-
-    def after_dropout(self, wave, frames):
-        return wave + self.drop(wave)
+def edges(video: torch.Tensor) -> torch.Tensor:
+    """A wave of anything: it answers the edges of a clip, as convolutions with padding do."""
+    return video.mean((1, 3, 4)) + torch.sin(2 * np.pi * 1.13 * torch.arange(video.shape[2]) / FPS)
 
 
-def network(mc: MonteCarlo | None = None) -> NetworkMethod:
-    return NetworkMethod(Edge().eval(), "edge", 160, FPS, SIZE, mc=mc)
+def network(mc: MonteCarlo | None = None, size: int = SIZE) -> NetworkMethod:
+    return NetworkMethod(Sampled(1.0, edges).eval(), "edge", 160, FPS, size, mc=mc)
 
 
 METHODS = {name: ClassicalMethod(name) for name in CLASSICAL}
@@ -79,7 +63,7 @@ def test_a_slow_pulse_that_rounding_nearly_hides_is_no_still_picture():
     assert found.rate.bpm == pytest.approx(48, abs=1)
 
 
-@pytest.mark.parametrize("method", [ClassicalMethod("pos"), NetworkMethod(Edge().eval(), "edge", 160, FPS, 32)])
+@pytest.mark.parametrize("method", [ClassicalMethod("pos"), network(size=32)])
 def test_a_video_of_one_picture_has_no_pulse(method, tmp_path):
     frame = next(iter(generate("easy", seed=5, seconds=1, fps=FPS).camera_frames()))
     write_video(tmp_path / "still.mp4", [frame] * 180, FPS, crf=0)  # as it is, again and again

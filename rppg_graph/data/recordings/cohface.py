@@ -6,16 +6,16 @@ Source: Heusch, Anjos, Marcel, "A reproducible study on remote heart rate measur
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from functools import partial
 
 from rppg_graph.data.recordings.folders import Folder
-from rppg_graph.data.recordings.labels import make_reference, uniform_seconds
-from rppg_graph.data.recordings.matlab import array_named, open_hdf5
+from rppg_graph.data.recordings.matlab import hdf5_reference
 from rppg_graph.data.recordings.one_video import video_recording
-from rppg_graph.data.recordings.recording import Layout, Recording, Reference
+from rppg_graph.data.recordings.recording import Layout, Recording
 
 PULSE_HZ = 256.0
 VIDEO, LABELS = "data.avi", "data.hdf5"
+read_reference = partial(hdf5_reference, names=("pulse",), hz=PULSE_HZ)
 
 
 def collect(folders: list[Folder]) -> list[Recording]:
@@ -27,17 +27,6 @@ def collect(folders: list[Folder]) -> list[Recording]:
             name = f"{subject}_{session}"
             found.append(video_recording("cohface", name, subject, [path / VIDEO], path / LABELS, read_reference))
     return found
-
-
-def read_reference(path: Path) -> Reference:
-    """The array `pulse` of a data.hdf5.
-
-    Raises:
-        InputError: no HDF5 file, no such array, or what make_reference refuses.
-    """
-    with open_hdf5(path) as file:
-        pulse = array_named(file, ("pulse",), path)[()].reshape(-1)
-    return make_reference(path, uniform_seconds(len(pulse), PULSE_HZ), pulse)
 
 
 LAYOUT = Layout("COHFACE: <subject>/<session>/data.avi and data.hdf5", collect)

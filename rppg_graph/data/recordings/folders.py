@@ -34,9 +34,14 @@ def walk(root: Path | str) -> list[Folder]:
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root} is not a folder. Give the folder that holds the recordings.")
+
+    def refuse(error: OSError) -> None:
+        cure = "Make it readable (chmod -R u+rX) or move it out."
+        raise InputError(f"{error.filename}: {error.strerror}. {cure}") from error
+
     found: list[Folder] = []
     seen: set[tuple[int, int]] = set()
-    for path, folders, files in os.walk(root, followlinks=True, onerror=_refuse):
+    for path, folders, files in os.walk(root, followlinks=True, onerror=refuse):
         status = os.stat(path)
         if (status.st_dev, status.st_ino) in seen:  # a link to a folder already walked, or to one of its own parents
             folders.clear()
@@ -46,10 +51,6 @@ def walk(root: Path | str) -> list[Folder]:
         visible = tuple(sorted(name for name in files if not name.startswith(".")))
         found.append(Folder(root, Path(path), visible, tuple(folders)))
     return found
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"{error.filename}: {error.strerror}. Make it readable (chmod -R u+rX) or move it out.") from error
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -18,7 +18,7 @@ import numpy as np
 from rppg_graph.data.recordings.folders import Folder, natural_order
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, number, read_csv, uniform_seconds
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import Frames, read_images
+from rppg_graph.data.recordings.sources import read_timed
 from rppg_graph.errors import InputError
 
 FPS = 30.0
@@ -37,17 +37,10 @@ def collect(folders: list[Folder]) -> list[Recording]:
             continue
         images = by_path[images_folder].matching(IMAGE) if images_folder in by_path else []
         images = tuple(sorted(images, key=lambda image: natural_order(image.name)))
-        found.append(
-            Recording(
-                name,
-                subject=name.split("_")[0],
-                layout="ibvp",
-                files=tuple(sorted([*images, *([labels] if labels.name in folder.files else [])])),
-                frames=partial(_frames, images_folder, images),
-                reference=partial(read_reference, labels),
-                frame_seconds=partial(_seconds, images_folder, images),
-            )
-        )
+        files = tuple(sorted([*images, *([labels] if labels.name in folder.files else [])]))
+        clock = partial(_seconds, images_folder, images)
+        parts = partial(read_timed, images, clock), partial(read_reference, labels), clock
+        found.append(Recording(name, name.split("_")[0], "ibvp", files, *parts))
     return found
 
 
@@ -55,10 +48,6 @@ def _seconds(folder: Path, images: tuple[Path, ...]) -> np.ndarray:
     if not images:
         raise InputError(f"{folder}: no .bmp frames in it. Unpack the recording again, or leave it out.")
     return uniform_seconds(len(images), FPS)
-
-
-def _frames(folder: Path, images: tuple[Path, ...]) -> Frames:
-    yield from read_images(images, _seconds(folder, images))
 
 
 def read_reference(path: Path) -> Reference:

@@ -9,7 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from rppg_graph.data.recordings.labels import LEAVE_OUT
+from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, uniform_seconds
+from rppg_graph.data.recordings.recording import Reference
 from rppg_graph.data.recordings.sources import Frames, frames_to_uint8
 from rppg_graph.errors import InputError
 from rppg_graph.files import refuse_lfs_pointer
@@ -51,12 +52,32 @@ def check_video_shape(shape: tuple[int, ...], path: Path) -> None:
         raise InputError(f"{path}: the video has the shape {shape}, wanted frames × height × width × 3. {LEAVE_OUT}")
 
 
-def stream_transposed(video: h5py.Dataset, fps: float, path: Path) -> Frames:
+def hdf5_frames(path: Path, names: tuple[str, ...], fps: float) -> Frames:
     """The frames of a v7.3 array, whose axes HDF5 sees reversed: (3, W, H, T); a few in memory at a time."""
-    check_video_shape(video.shape[::-1], path)
-    brightest = None
-    for first in range(0, video.shape[3], FRAMES_AT_ONCE):
-        block = video[..., first : first + FRAMES_AT_ONCE].transpose(3, 2, 1, 0)  # (t, H, W, 3)
-        brightest = float(np.nanmax(block)) if brightest is None else brightest
-        for i, frame in enumerate(frames_to_uint8(block, brightest, path, first)):
-            yield (first + i) / fps, frame
+    with open_hdf5(path) as file:
+        video, brightest = array_named(file, names, path), None
+        check_video_shape(video.shape[::-1], path)
+        for first in range(0, video.shape[3], FRAMES_AT_ONCE):
+            block = video[..., first : first + FRAMES_AT_ONCE].transpose(3, 2, 1, 0)  # (t, H, W, 3)
+            brightest = float(np.nanmax(block)) if brightest is None else brightest
+            for i, frame in enumerate(frames_to_uint8(block, brightest, path, first)):
+                yield (first + i) / fps, frame
+
+
+def hdf5_seconds(path: Path, names: tuple[str, ...], fps: float) -> np.ndarray:
+    """(T,) times of the frames of `hdf5_frames`."""
+    with open_hdf5(path) as file:
+        shape = array_named(file, names, path).shape[::-1]
+    check_video_shape(shape, path)
+    return uniform_seconds(shape[0], fps)
+
+
+def hdf5_reference(path: Path, names: tuple[str, ...], hz: float) -> Reference:
+    """A pulse at a constant rate from the first frame on.
+
+    Raises:
+        InputError: no HDF5 file, no such array, or what make_reference refuses.
+    """
+    with open_hdf5(path) as file:
+        pulse = array_named(file, names, path)[()].reshape(-1)
+    return make_reference(path, uniform_seconds(len(pulse), hz), pulse)

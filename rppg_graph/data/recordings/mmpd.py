@@ -20,7 +20,7 @@ from scipy.io.matlab import MatReadError
 
 from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, uniform_seconds
-from rppg_graph.data.recordings.matlab import array_named, check_video_shape, open_hdf5, stream_transposed
+from rppg_graph.data.recordings.matlab import array_named, check_video_shape, hdf5_frames, hdf5_seconds, open_hdf5
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
 from rppg_graph.data.recordings.sources import MOST_FRAMES_APART, Frames, frames_to_uint8
 from rppg_graph.errors import InputError
@@ -42,8 +42,7 @@ def collect(folders: list[Folder]) -> list[Recording]:
 
 def _frames(path: Path) -> Frames:
     if h5py.is_hdf5(path):
-        with open_hdf5(path) as file:
-            yield from stream_transposed(array_named(file, ("video",), path), FPS, path)
+        yield from hdf5_frames(path, ("video",), FPS)
         return
     video = _load(path, "video")
     check_video_shape(video.shape, path)
@@ -67,14 +66,12 @@ def _load(path: Path, name: str) -> np.ndarray:
 
 def _seconds(path: Path) -> np.ndarray:
     if h5py.is_hdf5(path):
-        with open_hdf5(path) as file:
-            shape = array_named(file, ("video",), path).shape[::-1]
-    else:
-        refuse_lfs_pointer(path)
-        try:
-            shape = {name: shape for name, shape, _ in scipy.io.whosmat(path)}.get("video", ())
-        except MAT_ERRORS as error:
-            raise InputError(f"{path}: cannot be read as a MATLAB file ({error}). {LEAVE_OUT}") from error
+        return hdf5_seconds(path, ("video",), FPS)
+    refuse_lfs_pointer(path)
+    try:
+        shape = {name: shape for name, shape, _ in scipy.io.whosmat(path)}.get("video", ())
+    except MAT_ERRORS as error:
+        raise InputError(f"{path}: cannot be read as a MATLAB file ({error}). {LEAVE_OUT}") from error
     check_video_shape(shape, path)
     return uniform_seconds(shape[0], FPS)
 

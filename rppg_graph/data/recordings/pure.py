@@ -22,7 +22,7 @@ import numpy as np
 from rppg_graph.data.recordings.folders import Folder, first_existing
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, read_text
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import Frames, image_seconds, read_images
+from rppg_graph.data.recordings.sources import image_seconds, read_timed
 from rppg_graph.errors import InputError
 
 NAME = r"[0-9]{2}-[0-9]{2}"
@@ -46,31 +46,24 @@ def collect(folders: list[Folder]) -> list[Recording]:
         for json_file in folder.matching(NAME + r"\.json")
         if folder.path.name != json_file.stem
     }
-    return [_recording(path, by_path) for path in sorted(outer)]
+    found = []
+    for path in sorted(outer):
+        name, images = path.name, []
+        for place in (path, path / name):
+            if not images and place in by_path:
+                images = sorted(by_path[place].matching(IMAGE), key=lambda image: int(image.stem.removeprefix("Image")))
+        labels = [place / f"{name}.json" for place in (path, path.parent, path / name)]
+        files = tuple(sorted([*images, *[label for label in labels if label.is_file()][:1]]))
+        clock, reference = partial(_seconds, path, tuple(images)), partial(_reference, tuple(labels), tuple(images[:1]))
+        parts = partial(read_timed, images, clock), reference, clock
+        found.append(Recording(name, name.split("-")[0], "pure", files, *parts))
+    return found
 
 
 def _belongs(folder: Folder, by_path: dict[Path, Folder]) -> bool:
     """Whether a folder named II-JJ holds what PURE has (other datasets may use such names for other things)."""
     inner = by_path.get(folder.path / folder.path.name)
     return any(each.matching(rf"{IMAGE}|{NAME}\.json") for each in (folder, inner) if each)
-
-
-def _recording(outer: Path, by_path: dict[Path, Folder]) -> Recording:
-    name = outer.name
-    images: list[Path] = []
-    for path in (outer, outer / name):
-        if not images and path in by_path:
-            images = sorted(by_path[path].matching(IMAGE), key=lambda image: int(image.stem.removeprefix("Image")))
-    labels = [path / f"{name}.json" for path in (outer, outer.parent, outer / name)]
-    return Recording(
-        name=name,
-        subject=name.split("-")[0],
-        layout="pure",
-        files=tuple(sorted([*images, *[path for path in labels if path.is_file()][:1]])),
-        frames=partial(_frames, outer, tuple(images)),
-        reference=partial(_reference, tuple(labels), tuple(images[:1])),
-        frame_seconds=partial(_seconds, outer, tuple(images)),
-    )
 
 
 def _seconds(outer: Path, images: tuple[Path, ...]) -> np.ndarray:
@@ -80,10 +73,6 @@ def _seconds(outer: Path, images: tuple[Path, ...]) -> np.ndarray:
             f"Unpack the recording again, or leave it out."
         )
     return image_seconds(images)
-
-
-def _frames(outer: Path, images: tuple[Path, ...]) -> Frames:
-    yield from read_images(images, _seconds(outer, images))
 
 
 def _reference(labels: tuple[Path, ...], first_image: tuple[Path, ...]) -> Reference:

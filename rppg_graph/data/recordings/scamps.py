@@ -9,15 +9,10 @@ Source: McDuff et al., "SCAMPS: synthetics for camera measurement of physiologic
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-
-import numpy as np
 
 from rppg_graph.data.recordings.folders import Folder
-from rppg_graph.data.recordings.labels import make_reference, uniform_seconds
-from rppg_graph.data.recordings.matlab import array_named, check_video_shape, open_hdf5, stream_transposed
-from rppg_graph.data.recordings.recording import Layout, Recording, Reference
-from rppg_graph.data.recordings.sources import Frames
+from rppg_graph.data.recordings.matlab import hdf5_frames, hdf5_reference, hdf5_seconds
+from rppg_graph.data.recordings.recording import Layout, Recording
 
 FPS = 30.0
 VIDEO = ("RawFrames", "Xsub")
@@ -27,32 +22,10 @@ def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each P<six digits>.mat."""
     found = []
     for path in (path for folder in folders for path in folder.matching(r"P[0-9]{6}\.mat")):
-        parts = (partial(read, path) for read in (_frames, read_reference, _seconds))
+        reads = (hdf5_frames, VIDEO), (hdf5_reference, ("d_ppg",)), (hdf5_seconds, VIDEO)
+        parts = (partial(read, path, names, FPS) for read, names in reads)
         found.append(Recording(path.stem, path.stem, "scamps", (path,), *parts))
     return found
-
-
-def _frames(path: Path) -> Frames:
-    with open_hdf5(path) as file:
-        yield from stream_transposed(array_named(file, VIDEO, path), FPS, path)
-
-
-def _seconds(path: Path) -> np.ndarray:
-    with open_hdf5(path) as file:
-        shape = array_named(file, VIDEO, path).shape
-    check_video_shape(shape[::-1], path)
-    return uniform_seconds(shape[3], FPS)
-
-
-def read_reference(path: Path) -> Reference:
-    """The array `d_ppg`.
-
-    Raises:
-        InputError: no HDF5 file, no such array, or what make_reference refuses.
-    """
-    with open_hdf5(path) as file:
-        pulse = array_named(file, ("d_ppg",), path)[()].reshape(-1)
-    return make_reference(path, uniform_seconds(len(pulse), FPS), pulse)
 
 
 LAYOUT = Layout("SCAMPS: P<six digits>.mat with RawFrames or Xsub, and d_ppg", collect)

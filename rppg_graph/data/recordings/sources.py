@@ -141,6 +141,11 @@ def image_seconds(paths: Sequence[Path]) -> np.ndarray:
     return np.array([(stamp - stamps[0]) / 1e9 for stamp in stamps])
 
 
+def read_timed(paths: Sequence[Path], clock: Callable[[], np.ndarray]) -> Frames:
+    """`read_images` at times that are asked for with the first image."""
+    yield from read_images(paths, clock())
+
+
 def read_images(paths: Sequence[Path], seconds: np.ndarray) -> Frames:
     """The images one after the other, each with its time.
 
