@@ -106,7 +106,12 @@ def markdown_page(results: Results) -> str:
     )
     parts = [f"{study.question} ({about}.)"]
     if any(row["accuracy"] for row in every):
-        parts += ["**Accuracy**, on its own test subjects", _accuracy_table(results)]
+        cells = {}
+        for name, runs in rows.items():
+            figures = [cell(runs, column) for column in ACCURACY]
+            cells[name] = [str(len(runs)), *figures, _difference(results, name, (OWN,), "errors")]
+        heads = ["runs", *(column.heading for column in ACCURACY), "difference (bpm)"]
+        parts += ["**Accuracy**, on its own test subjects", markdown_cells(heads, cells)]
     if results.sets:
         hashes = ", ".join(sorted({row["people"] for row in every}))
         size = f"{study.evaluation.subjects} people of {study.evaluation.seconds:g} s of each preset, {hashes}"
@@ -117,14 +122,6 @@ def markdown_page(results: Results) -> str:
         parts += ["**What the graph does**", markdown(rows, GRAPH)]
     parts += [f"`{row['variant']}`, seed {row['seed']}, failed: {row['failed']}" for row in results.failed]
     return "\n\n".join([*parts, NOTES])
-
-
-def _accuracy_table(results: Results) -> str:
-    cells = {}
-    for name, runs in results.rows.items():
-        figures = [cell(runs, column) for column in ACCURACY]
-        cells[name] = [str(len(runs)), *figures, _difference(results, name, (OWN,), "errors")]
-    return markdown_cells(["runs", *(column.heading for column in ACCURACY), "difference (bpm)"], cells)
 
 
 def _preset_table(results: Results) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,29 +88,14 @@ def recorded_people(config: Config, split: Split) -> TrainingPeople:
 
 def simulated_people(config: Config) -> TrainingPeople:
     """People that are drawn for every step, and clips of rendered ones among them, a tenth of whom validates."""
-    frames, people = config.data.clip_frames, config.simulated
+    people = config.simulated
     rendered = [RenderedMap.of(each) for each in rendered_people(config)] if people.rendered_share else []
     learnt = [person for number, person in enumerate(rendered) if number % VALIDATED]
-    share = people.rendered_share
-    return TrainingPeople(
-        SimulatedMaps(
-            config.train.steps * config.train.batch,
-            frames,
-            seed=config.seed,
-            no_pulse=people.no_pulse,
-            rendered=learnt,
-            rendered_share=share,
-        ),
-        SimulatedMaps(
-            people.validation_people,
-            frames,
-            seed=config.seed + 1_000_000,
-            rendered=rendered[::VALIDATED],
-            rendered_share=share,
-        ),
-        float(np.mean(RANGES["bpm"][:2])),
-        [],
-    )
+    maps = partial(SimulatedMaps, frames=config.data.clip_frames, rendered_share=people.rendered_share)
+    drawn = config.train.steps * config.train.batch
+    train = maps(drawn, seed=config.seed, no_pulse=people.no_pulse, rendered=learnt)
+    validation = maps(people.validation_people, seed=config.seed + 1_000_000, rendered=rendered[::VALIDATED])
+    return TrainingPeople(train, validation, float(np.mean(RANGES["bpm"][:2])), [])
 
 
 def rendered_people(config: Config) -> list[CachedRecording]:

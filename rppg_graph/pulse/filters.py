@@ -162,13 +162,11 @@ def bandpass(
             f"the signal has {len(wave)} samples ({len(wave) / fps:.2f} s) and the band-pass needs more than {padding}"
             ": a longer recording is needed"
         )
-    return sosfiltfilt(_sections(order, low_hz, high_hz, fps), wave, axis=0, padlen=padding)
+    sections = _butterworth(order, (low_hz, high_hz), btype="bandpass", fs=fps, output="sos")
+    return sosfiltfilt(sections, wave, axis=0, padlen=padding)
 
 
-@lru_cache(maxsize=64)
-def _sections(order: int, low_hz: float, high_hz: float, fps: float) -> np.ndarray:
-    """The Butterworth filter, which takes longer to design than to use on ten seconds."""
-    return butter(order, (low_hz, high_hz), btype="bandpass", fs=fps, output="sos")
+_butterworth = lru_cache(maxsize=64)(butter)  # it takes longer to design than to use on ten seconds
 
 
 def resample(seconds: ArrayLike, values: ArrayLike, fps: float) -> tuple[np.ndarray, np.ndarray]:

@@ -29,14 +29,12 @@ def lay_over(
     fps: float,
     kind: str,
     seed: int,
-    *,
-    last: bool = False,
     **overrides: Any,
 ) -> tuple[dict[str, Any], Iterator[tuple[float, np.ndarray]]]:
     """A disturbance over frames as `data.video.read_video` gives them, one by one.
 
     Args:
-        fps: of the frames; kind: of OVERLAYS; last: whether to draw as for the last test.
+        fps: of the frames; kind: of OVERLAYS.
         **overrides: fields of Parameters, in place of what is drawn.
 
     Returns:
@@ -47,7 +45,7 @@ def lay_over(
     """
     rng = np.random.default_rng(seed)
     choose("disturbance to lay over", dict.fromkeys(OVERLAYS), kind)
-    _, drawn = draw_disturbance(kind, rng, fps=fps, last=last)
+    _, drawn = draw_disturbance(kind, rng, fps=fps)
     drawn = {name: value for name, value in drawn.items() if name not in QUIET_CAMERA} | overrides
     p, phase, key = Parameters(**drawn), rng.uniform(0, 2 * np.pi), int(rng.integers(2**63))
     row = {"kind": kind, "strength": drawn[DISTURBANCES[kind].strength], "rate_hz": rate_hz(kind, drawn, fps), **drawn}

@@ -31,7 +31,7 @@ class Scene:
     brow: np.ndarray
     gaze: np.ndarray
     backdrop: np.ndarray
-    spot: np.ndarray
+    spot: np.ndarray  # (T, 3), relative change of R, G, B of the light on a part of the face alone
     gain: np.ndarray  # (T, 3) of the camera: exposure and white balance
     bands: np.ndarray  # see `light.rolling_bands`
 
@@ -76,7 +76,9 @@ def build_scene(
         * parameters.background_motion
         * np.stack([smooth_noise(seconds, (0.05, 0.8), camera) for _ in "xy"], 1)
         - BACKDROP_SHAKEN * shake,
-        spot=_spot(parameters, seconds, extra),
+        spot=parameters.spot
+        * np.sin(2 * np.pi * parameters.spot_hz * seconds + extra.uniform(0, 2 * np.pi))[:, None]
+        * (parameters.flicker_red, 1.0, parameters.flicker_blue),
         gain=_camera_gain(parameters, seconds, albedo, brightness, camera),
         bands=rolling_bands(parameters, seconds, size[0], fps, phase),
     )
@@ -133,12 +135,6 @@ def shaking(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.
     """A vehicle's shaking, narrow in frequency, in half face widths: (T, 2)."""
     band = (0.9 * p.shake_hz, 1.1 * p.shake_hz)
     return p.shake * np.stack([share * smooth_noise(seconds, band, rng) for share in (0.5, 1.0)], axis=1)
-
-
-def _spot(p: Parameters, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Relative change of R, G, B of the light that falls on a part of the face alone: (T, 3)."""
-    wave = p.spot * np.sin(2 * np.pi * p.spot_hz * seconds + rng.uniform(0, 2 * np.pi))
-    return wave[:, None] * (p.flicker_red, 1.0, p.flicker_blue)
 
 
 def _hold(seconds: np.ndarray, start: float, hold: float, ramp: float) -> np.ndarray:

@@ -25,26 +25,26 @@ COLUMNS = {"seconds", "pulse", "bpm"}
 
 def collect(folders: list[Folder]) -> list[Recording]:
     """One recording for each file with the suffix of a video, but for VIPL-HR's infrared ones."""
-    own = [folder for folder in folders if vipl_hr.RATES not in folder.files]
-    return [_recording(folder, name) for folder in own for name in folder.files if is_video(name)]
-
-
-def _recording(folder: Folder, name: str) -> Recording:
-    path = folder.path / name
-    parts = folder.path.relative_to(folder.root).parts
-    videos = [file for file in folder.files if is_video(file)]
-    labels = [path.with_suffix(".csv").name, SHARED_LABELS] if len(videos) == 1 else [path.with_suffix(".csv").name]
-    present = [folder.path / file for file in labels if file in folder.files][:1]
-    ambiguous = not present and SHARED_LABELS in folder.files
-    return Recording(
-        name="_".join([*parts, path.stem]),
-        subject=parts[0] if parts else path.stem,
-        layout="folder",
-        files=tuple(sorted([path, *present])),
-        frames=partial(read_file, path),
-        reference=partial(_reference, path, present[0] if present else None, ambiguous),
-        frame_seconds=partial(video_seconds, path),
-    )
+    found = []
+    for folder in folders:
+        parts = folder.path.relative_to(folder.root).parts
+        videos = [folder.path / file for file in folder.files if is_video(file)]
+        for path in videos if vipl_hr.RATES not in folder.files else ():
+            labels = [path.with_suffix(".csv").name, *[SHARED_LABELS] * (len(videos) == 1)]
+            present = [folder.path / file for file in labels if file in folder.files][:1]
+            ambiguous = not present and SHARED_LABELS in folder.files
+            found.append(
+                Recording(
+                    name="_".join([*parts, path.stem]),
+                    subject=parts[0] if parts else path.stem,
+                    layout="folder",
+                    files=tuple(sorted([path, *present])),
+                    frames=partial(read_file, path),
+                    reference=partial(_reference, path, present[0] if present else None, ambiguous),
+                    frame_seconds=partial(video_seconds, path),
+                )
+            )
+    return found
 
 
 def _reference(video: Path, labels: Path | None, ambiguous: bool) -> Reference | None:
