@@ -93,13 +93,11 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Metric]:
     Raises:
         InputError: they are not of the same recordings in the same order, protocol, method and windows.
     """
-    if (first.protocol.name, first.method, first.window_seconds) != (
-        second.protocol.name,
-        second.method,
-        second.window_seconds,
-    ) or [row.name for row in first.recordings + first.windows] != [
-        row.name for row in second.recordings + second.windows
-    ]:
+    one, other = (
+        (each.protocol.name, each.method, each.window_seconds, [row.name for row in each.recordings + each.windows])
+        for each in (first, second)
+    )
+    if one != other:
         raise InputError(
             "only evaluations of the same recordings by the same protocol, method and windows are comparable"
         )

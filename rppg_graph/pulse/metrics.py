@@ -59,7 +59,7 @@ def _pearson(sums: np.ndarray) -> np.ndarray:
 
 def _interval(
     subjects: Sequence[str], rows: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]
-) -> tuple[float, float] | None:
+) -> tuple[float | None, float | None, str | None]:
     """Percentile bootstrap of a statistic of column sums: subjects are drawn with replacement, with all of their rows.
 
     Args:
@@ -67,19 +67,21 @@ def _interval(
         statistic: sums (R, M) → (R,).
 
     Returns:
-        the 2.5th and 97.5th percentile, or None below three subjects or where the statistic is mostly undefined.
+        the 2.5th and 97.5th percentile and None; two None and why, below three subjects or where the statistic is
+        mostly undefined.
     """
     names, index = np.unique(subjects, return_inverse=True)
+    there = f"there {'is' if len(names) == 1 else 'are'} {len(names)}"
+    too_few = f"a 95 % interval over subjects needs {_LEAST_RECORDINGS} of them; {there}"
     if len(names) < _LEAST_RECORDINGS:
-        return None
+        return None, None, too_few
     sums = np.stack([np.bincount(index, column, len(names)) for column in rows.T], axis=1)  # (subjects, M)
     draws = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
     values = statistic(draws @ sums)
     values = values[np.isfinite(values)]
     if len(values) < RESAMPLES / 2:
-        return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+        return None, None, too_few
+    return *np.percentile(values, [2.5, 97.5]).tolist(), None
 
 
 def _of_mean(
@@ -94,17 +96,9 @@ def _of_mean(
     subjects, numbers = zip(*samples, strict=True)
     values = np.array(numbers, dtype=np.float64)
     rows = np.stack([np.ones_like(values), values], axis=1)
-    interval = _interval(subjects, rows, lambda sums: np.vectorize(value)(sums[:, 1] / sums[:, 0]))
-    low, high = interval or (None, None)
-    reason = None if interval else _too_few(len(set(subjects)), "a 95 % interval")
+    low, high, reason = _interval(subjects, rows, lambda sums: np.vectorize(value)(sums[:, 1] / sums[:, 0]))
     error = standard_error(values) if len(values) > 1 else None
     return Metric(value(values.mean()), error, low, high, len(values), reason)
-
-
-def _too_few(subjects: int, what: str) -> str:
-    return (
-        f"{what} over subjects needs {_LEAST_RECORDINGS} of them; there {'is' if subjects == 1 else 'are'} {subjects}"
-    )
 
 
 def _pearson_r(samples: Sequence[Sample]) -> Metric:
@@ -118,9 +112,7 @@ def _pearson_r(samples: Sequence[Sample]) -> Metric:
     r = float(_pearson(rows.sum(axis=0)[None])[0])
     if not np.isfinite(r):
         return Metric(None, n=n, reason="the reference or the predicted heart rate is the same everywhere")
-    interval = _interval(subjects, rows, _pearson)
-    low, high = interval or (None, None)
-    reason = None if interval else _too_few(len(set(subjects)), "a 95 % interval")
+    low, high, reason = _interval(subjects, rows, _pearson)
     return Metric(r, float(np.sqrt(max(1 - r**2, 0) / (n - 2))), low, high, n, reason)
 
 
