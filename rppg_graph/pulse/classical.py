@@ -52,9 +52,7 @@ def _by_windows(
     trace: np.ndarray, length: int, step: int, project: Callable[[np.ndarray], np.ndarray], tapered: bool
 ) -> np.ndarray:
     """Overlap-add `project` (n, length, 3) → (n, length), each less its mean, over the windows of a trace (T, 3)."""
-    starts = np.arange(0, len(trace) - length + 1, step)
-    if starts[-1] != len(trace) - length:
-        starts = np.append(starts, len(trace) - length)
+    starts = np.array([*range(0, len(trace) - length, step), len(trace) - length])
     windows = sliding_window_view(trace, length, axis=0)  # (T - length + 1, 3, length)
     taper = hann(length + 2)[1:-1] if tapered else np.ones(length)
     wave, weight = np.zeros(len(trace)), np.zeros(len(trace))

@@ -180,9 +180,7 @@ def _coherent_part(reference: np.ndarray, skin: np.ndarray, fps: float) -> np.nd
 def _explained(design: np.ndarray, changes: np.ndarray, fps: float) -> np.ndarray:
     """Least squares of changes (T, n) on a design (T, m), in tapered blocks of ten seconds, overlapping by half."""
     length = min(round(_BLOCK_SECONDS * fps), len(changes))
-    starts = list(range(0, len(changes) - length + 1, max(length // 2, 1)))
-    if starts[-1] != len(changes) - length:
-        starts.append(len(changes) - length)
+    starts = (*range(0, len(changes) - length, max(length // 2, 1)), len(changes) - length)
     taper = np.hanning(length + 2)[1:-1, None]
     total, weight = np.zeros_like(changes), np.zeros((len(changes), 1))
     for start in starts:
