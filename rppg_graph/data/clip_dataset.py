@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rppg_graph.data.clips import ON_GRID, frames_at
-from rppg_graph.pulse.filters import MAX_GAP_SECONDS
+from rppg_graph.pulse.filters import runs_in_time
 
 if TYPE_CHECKING:
     from rppg_graph.data.augment import Augment
@@ -64,7 +64,10 @@ class ClipDataset(Dataset):
         self.left_out = 0
         for number, recording in enumerate(self.recordings):
             self.usable.append(np.flatnonzero(recording.face & np.isfinite(recording.pulse)))
-            segments = _segments(recording.seconds[self.usable[-1]], self.fps)
+            usable = recording.seconds[self.usable[-1]]
+            parts = [usable[run] for run in runs_in_time(usable) if run.stop - run.start > 1]
+            ends = [(np.ceil(part[0] * self.fps - ON_GRID), np.floor(part[-1] * self.fps + ON_GRID)) for part in parts]
+            segments = [(int(first), int(last) + 1) for first, last in ends]  # in points of the grid
             points = int(recording.seconds[-1] * self.fps + ON_GRID) + 1
             for start in range(0, points - clip_frames + 1, stride):
                 end = next((end for first, end in segments if first <= start < end), start)
@@ -102,13 +105,3 @@ class ClipDataset(Dataset):
         """The recording of a clip and its seconds there."""
         number, start, stop = self.clips[key[0]]
         return f"{self.recordings[number].name} ({start / self.fps:.1f} to {stop / self.fps:.1f} s)"
-
-
-def _segments(seconds: np.ndarray, fps: float) -> list[tuple[int, int]]:
-    """First point of the grid, and the one after the last, of every stretch of times without a long hole."""
-    breaks = np.flatnonzero(np.diff(seconds) > MAX_GAP_SECONDS) + 1
-    return [
-        (int(np.ceil(part[0] * fps - ON_GRID)), int(np.floor(part[-1] * fps + ON_GRID)) + 1)
-        for part in np.split(seconds, breaks)
-        if len(part) > 1
-    ]

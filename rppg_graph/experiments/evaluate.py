@@ -131,8 +131,8 @@ def text(found: Measured) -> str:
     for name, evaluation in evaluations.items():
         lines += [f"{name}: {row.name} has no error: {row.reason}" for row in evaluation.failed]
     if len(evaluations) > 1:
-        lines.append("\npaired differences of the absolute error; below zero, the first one is better")
-        lines += results.comparison_lines(results.comparisons(evaluations))
+        head = "\npaired differences of the absolute error; below zero, the first one is better"
+        lines += [head, *results.comparison_lines(results.comparisons(evaluations))]
     if found.assessed:
         lines.append("\nuncertainty of the windows: area under the risk-coverage curve")
         lines.append(results.uncertainty_table(found.assessed))
@@ -242,8 +242,7 @@ def _waves_of(methods: Sequence[Method], crops: Sequence[CachedRecording]) -> li
 
 def _view(method: Method, recordings: list[CachedRecording]) -> NetworkView | None:
     """A look inside a network on the first clip there is; none into a formula."""
-    network = network_of(method)
-    if network is None:
+    if (network := network_of(method)) is None:
         return None
     frames = network.clip_frames
     clips = ((clip, each.fps) for each in recordings for clip in cut_clips(face_frames(each), each.fps, frames, frames))

@@ -12,8 +12,15 @@ import numpy as np
 from rppg_graph.config import Config
 from rppg_graph.data.augment import Augment
 from rppg_graph.data.cache import CachedRecording
-from rppg_graph.data.clips import ClipDataset
-from rppg_graph.data.prepared import SPLIT_FILE, cached_recordings, split_of, split_of_run, wanted_recordings
+from rppg_graph.data.clip_dataset import ClipDataset
+from rppg_graph.data.prepared import (
+    SPLIT_FILE,
+    believable,
+    cached_recordings,
+    split_of,
+    split_of_run,
+    wanted_recordings,
+)
 from rppg_graph.data.recordings import Recording
 from rppg_graph.data.recordings.folders import natural_order
 from rppg_graph.data.splits import Split, write_splits

@@ -11,7 +11,6 @@ import numpy as np
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, check_fps
-from rppg_graph.pulse.heart_rate import heart_rate
 
 LEAST_SECONDS = 4.0  # of a window: below, two rates in the band cannot be told apart
 _SKIN_CHROMA = 0.2  # how far red / green and blue / green of a patch may be from the skin's, as a logarithm

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rppg_graph.data.clips import clip_tensor
 from rppg_graph.data.source import STANDARD_INPUT
 from rppg_graph.files import csv_text
 from rppg_graph.inference.judged import POOR, WIDEST_BPM
@@ -201,6 +200,7 @@ def report_of_video(
     Args:
         finding: how the face was found, see `inference.predict.first_clip`.
     """
+    from rppg_graph.data.clip_dataset import clip_tensor  # brings torch, which the screen need not wait for
     from rppg_graph.report.graph_view import view_network
 
     view, network = None, network_of(method)

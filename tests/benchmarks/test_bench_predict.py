@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 

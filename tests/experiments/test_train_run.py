@@ -14,8 +14,10 @@ from rppg_graph.data.prepared import split_of_run
 from rppg_graph.data.splits import Split, read_splits, write_splits
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.run import recordings_to_test
 from rppg_graph.experiments.train_run import checked, resumed, train_anew
-from rppg_graph.experiments.training_people import split_to_train
+from rppg_graph.experiments.training_people import recorded_people, split_to_train
+from rppg_graph.synthetic import generate
 
 PULSE = "seconds,pulse\n0,1\n1,2\n"
 
