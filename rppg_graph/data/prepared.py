@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rppg_graph.config import CropConfig, DataConfig
@@ -35,6 +35,11 @@ def cached_recordings(data: DataConfig) -> list[CachedRecording]:
     return [recording for recording in load_cache(folder, data.leave_out) if recording.name in wanted]
 
 
+def wrong_references(recordings: Iterable[CachedRecording]) -> dict[str, str]:
+    """Name → what is wrong with the reference, of the recordings where something is."""
+    return {each.name: each.faults[0] for each in recordings if each.faults}
+
+
 def believable(recordings: Sequence[CachedRecording], data: DataConfig) -> list[CachedRecording]:
     """The recordings whose references are to be believed, unless ``data.every_reference`` asks for all.
 
@@ -43,7 +48,7 @@ def believable(recordings: Sequence[CachedRecording], data: DataConfig) -> list[
     Raises:
         InputError: none is left.
     """
-    wrong = {} if data.every_reference else {each.name: each.faults[0] for each in recordings if each.faults}
+    wrong = {} if data.every_reference else wrong_references(recordings)
     for name, fault in wrong.items():
         warnings.warn(f"{name} is left out: {fault}; data.every_reference=true takes it", stacklevel=2)
     if wrong and len(wrong) == len(recordings):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clip_dataset import clip_tensor
 from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.pool import do_all
-from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings
+from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings, wrong_references
 from rppg_graph.errors import InputError
 from rppg_graph.files import keep_apart
 from rppg_graph.inference import evaluate as results
@@ -80,7 +81,7 @@ def evaluate(
         leave_out: names of recordings.
         reading: how networks are read; with a classical method beside them, they take part alone as well.
         face_policy: of ``data.face.POLICIES``; None for each method's own.
-        every_reference: measure recordings whose reference is wrong, too.
+        every_reference: measure recordings whose reference is wrong, too, as a run does whose config says so.
         protocol: of ``pulse.protocols.PROTOCOLS``.
         window_seconds: length of the windows.
         out: folder for ``report.html``, ``results.json``, ``recordings.csv`` and the waves; None for no files.
@@ -104,7 +105,7 @@ def evaluate(
     if out:
         keep_apart(out, source.root)
     recordings = {c.name: _recordings(c, source, people) for c in contestants}
-    left_out = {} if every_reference else _take_out_unbelievable(recordings)
+    left_out = {} if every_reference or source.every_reference else _take_out_unbelievable(recordings)
     waves = _waves(contestants, recordings)
     evaluations = {name: evaluate_waves(found, protocol, window_seconds) for name, found in waves.items()}
     worth = {c.name: assess(evaluations[c.name].windows, c.calibration) for c in contestants}
@@ -203,7 +204,7 @@ def _recordings(contestant: Contestant, data: DataConfig, subjects: Sequence[str
 
 def _take_out_unbelievable(recordings: dict[str, list[CachedRecording]]) -> dict[str, str]:
     """Take out, for every method alike, what has a wrong reference by one's crops: name → why."""
-    wrong = {cached.name: cached.faults[0] for found in recordings.values() for cached in found if cached.faults}
+    wrong = wrong_references(chain.from_iterable(recordings.values()))
     for found in recordings.values():
         found[:] = [cached for cached in found if cached.name not in wrong]
     if not all(recordings.values()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from rppg_graph.data.prepared import split_of_run
 from rppg_graph.data.splits import Split, read_splits, write_splits
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
+from rppg_graph.experiments.evaluate import evaluate
 from rppg_graph.experiments.run import recordings_to_test
 from rppg_graph.experiments.train_run import checked, resumed, train_anew
 from rppg_graph.experiments.training_people import recorded_people, split_to_train
@@ -120,15 +122,20 @@ def test_a_recording_without_a_pulse_is_refused_before_faces_are_cut(config, tmp
     assert not (tmp_path / "split.yaml").exists()
 
 
-def test_nobody_learns_from_a_wrong_reference_or_is_measured_by_one(config, tmp_path):
-    """Two people with two samples of the pulse a second, one on each side of the split."""
+def people_with_references(folder: Path, rates_hz: Sequence[float]) -> None:
+    """The same face for each of several samples of a pulse a second."""
     recording = generate("easy", 3, seconds=6.0, fps=15.0, size=(180, 240), face_size=0.3)
-    (tmp_path / "people").mkdir()
-    for number, hz in enumerate((15, 15, 2, 15, 2), 1):
-        write_video(tmp_path / "people" / f"{number}.avi", recording.camera_frames(), 15, codec="mjpeg")
+    folder.mkdir()
+    for number, hz in enumerate(rates_hz, 1):
+        write_video(folder / f"{number}.avi", recording.camera_frames(), 15, codec="mjpeg")
         times = np.arange(0, 6, 1 / hz)
         rows = [f"{t},{v}" for t, v in zip(times, np.interp(times, recording.seconds, recording.pulse), strict=True)]
-        (tmp_path / "people" / f"{number}.csv").write_text("\n".join(["seconds,pulse", *rows]))
+        (folder / f"{number}.csv").write_text("\n".join(["seconds,pulse", *rows]))
+
+
+def test_nobody_learns_from_a_wrong_reference_or_is_measured_by_one(config, tmp_path):
+    """Two people with two samples of the pulse a second, one on each side of the split."""
+    people_with_references(tmp_path / "people", (15, 15, 2, 15, 2))
     sides = Split("own", train=("1", "3"), validation=("2",), test=("4", "5"))
     write_splits(tmp_path / "split.yaml", [sides])
     overrides = [f"data.cache={tmp_path / 'cache'}", "data.clip_frames=60"]
@@ -140,6 +147,19 @@ def test_nobody_learns_from_a_wrong_reference_or_is_measured_by_one(config, tmp_
         assert [each.subject for each in recordings_to_test(settings, tmp_path)] == ["4"]
     every = load_config(config, [*overrides, "data.every_reference=true"])
     assert [each.subject for each in recordings_to_test(every, tmp_path)] == ["4", "5"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("every", [False, True])
+def test_a_network_is_measured_by_the_references_that_its_run_takes(config, tmp_path, every):
+    people_with_references(tmp_path / "people", (15, 15, 15, 2))
+    write_splits(tmp_path / "own.yaml", [Split("own", train=("1",), validation=("2",), test=("3", "4"))])
+    own = ["data.split=own.yaml", "data.clip_frames=60", "train.steps=0", f"data.every_reference={every}"]
+    own = [word.replace("own.yaml", str(tmp_path / "own.yaml")) for word in own]
+    run = train_anew(config, tmp_path / "run", [f"data.cache={tmp_path / 'cache'}", *own])
+    found = evaluate([run / "best.safetensors"], window_seconds=5)
+    assert list(found.left_out) == ([] if every else ["4"])
+    assert [row.name for row in found.evaluations["stgnet_small"].recordings] == (["3", "4"] if every else ["3"])
 
 
 def test_a_refused_training_leaves_its_folder_to_the_next_try(config, tmp_path):
