@@ -33,6 +33,12 @@ PRESETS = (
     Column("within 5 bpm (%)", ("presets", "close"), ".1f", 100),
     Column("SNR (dB)", ("presets", "snr")),
 )
+_OTHERS = [f"{name}{what}" for name in FIGURES if name != "segments" for what in ("", "_chance")]
+_LAGS = _OTHERS.index("phase_cosine_chance") + 1
+GRAPH_FIGURES = [
+    *("neighbours", "segments", "segments_chance", *_OTHERS[:_LAGS]), "phase_cosine_of_lags", *_OTHERS[_LAGS:],
+]  # fmt: skip
+GRAPH_COLUMNS = ["variant", "seed", "set", "block", "grid", *GRAPH_FIGURES]  # of graph.csv
 GRAPH = (
     Column("Δt (s)", ("graph", "seconds")),
     Column("by chance", ("graph", "seconds_chance")),
@@ -83,7 +89,7 @@ def write_results(folder: Path, results: Results) -> None:
         return
     columns = [*ACCURACY, *(_set_column(name) for name in results.sets), *PRESETS, GRAPH_COST, *COST, *GRAPH]
     write_tables(folder / "table", markdown_page(results), results.rows, columns)
-    write_text(folder / "graph.csv", csv_text(graph_rows(results)))
+    write_text(folder / "graph.csv", csv_text(graph_rows(results), GRAPH_COLUMNS))
     for theme in THEMES:
         _draw(folder, results, theme)
 
@@ -161,13 +167,10 @@ def _set_column(name: str) -> Column:
 
 def graph_rows(results: Results) -> list[dict[str, Any]]:
     """What the graphs do: a row a variant, seed, set and block."""
-    columns = ["neighbours", "segments", *(name for name in FIGURES if name != "segments")]
-    columns = [each for name in columns for each in ((name,) if name == "neighbours" else (name, f"{name}_chance"))]
-    columns.insert(columns.index("phase_cosine_chance") + 1, "phase_cosine_of_lags")
     return [
         {"variant": name, "seed": row["seed"], "set": kind, "block": block["block"]}
         | {"grid": "×".join(map(str, block["grid"]))}
-        | {column: None if block[column] is None else f"{block[column]:.6g}" for column in columns}
+        | {column: None if block[column] is None else f"{block[column]:.6g}" for column in GRAPH_FIGURES}
         for name, rows in results.graphs.items()
         for row in rows
         for kind, blocks in row["sets"].items()

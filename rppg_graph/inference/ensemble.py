@@ -16,6 +16,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.inference.ensemble_stream import FPS, FRAMES, EnsembleStream, read_traces
 from rppg_graph.inference.wave_stream import LEAST_SECONDS, RawWave, whole_wave
 from rppg_graph.pulse.classical import CLASSICAL
+from rppg_graph.pulse.evidence import NETWORK_MEMBER
 from rppg_graph.pulse.judgement import Judge, shipped
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.votes import SHARPNESS
@@ -74,12 +75,13 @@ class Ensemble:
     @cached_property
     def names(self) -> list[str]:
         """Of the members, in the order of the votes."""
-        return [f"{formula} on {mask}" for formula, mask in self.members] + ["network"] * (self.network is not None)
+        formulas = [f"{formula} on {mask}" for formula, mask in self.members]
+        return formulas + [NETWORK_MEMBER] * (self.network is not None)
 
     @cached_property
     def upright(self) -> np.ndarray:
         """(M,) whether a member's wave rises where a contact pulse does: a formula's; a network's may be late."""
-        return np.array([name != "network" for name in self.names])
+        return np.array([name != NETWORK_MEMBER for name in self.names])
 
     @cached_property
     def unlike(self) -> np.ndarray:

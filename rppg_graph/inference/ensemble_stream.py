@@ -239,8 +239,10 @@ class _Reading:
         before = [window for window in self.windows if abs(window.start * FPS - cut.start + BESIDE) <= STRIDE / 2]
         beside = [window.bpm for window in before[-1:]]
         try:
-            said = {"members": members, "neighbours": beside, "waves": own}
-            window = cut_window(cut.traces, cut.start / FPS, waves.shape[1] / FPS, FPS, **said)
+            seconds = waves.shape[1] / FPS
+            window = cut_window(
+                cut.traces, cut.start / FPS, seconds, FPS, members=members, neighbours=beside, waves=own
+            )
             return self.ensemble.judge.judge(window, trust=self.ensemble.trust)
         except InputError:  # no member has a rate, or the window lacks colours
             return None

@@ -16,7 +16,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.pulse.classical import PBV_SIGNATURE
 from rppg_graph.pulse.window import Window, amplitudes, relative, without_parabola
 
-NETWORK = "network"  # its name among the methods
+NETWORK_MEMBER = "network"  # its name among the methods; the others are formulas
 AGREE_BPM = 3.0  # two rates this close are one
 _GREY = np.ones(3)
 _AROUND_HZ = np.r_[-0.75:-0.2:0.1, 0.25:0.8:0.1]  # from a line to where its noise is measured
@@ -173,16 +173,20 @@ def network(window: Window, bpm: float) -> float:
     Above 0 f is its own rate, the more the clearer; below 0 it reads another. A network reads where each formula fails,
     and it fails alone: what it says counts beside the vote of all.
     """
-    return _clarity(window, bpm, [NETWORK] if NETWORK in window.waves else [])
+    return _clarity(window, bpm, [NETWORK_MEMBER] if NETWORK_MEMBER in window.waves else [])
 
 
 def formulas(window: Window, bpm: float) -> float:
     """The same in the mean spectrum of the formulas, each of unit power in the band; NaN without one."""
-    return _clarity(window, bpm, [name for name in window.waves if name != NETWORK])
+    return _clarity(window, bpm, [name for name in window.waves if name != NETWORK_MEMBER])
 
 
 def _clarity(window: Window, bpm: float, names: Sequence[str]) -> float:
-    """In the main lobe around f only what is stronger counts as elsewhere."""
+    """10·log10(max P(f ± 3 bpm) / max P(elsewhere)) of the mean spectrum P of some methods; NaN without one.
+
+    In the main lobe around f, which is as wide as a window is short, only what is stronger counts as elsewhere: the
+    slope of f's own line is no rival, and a line close by is.
+    """
     if not names:
         return np.nan
     frequencies, by_name = window.spectra

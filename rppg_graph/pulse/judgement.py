@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit
 
 from rppg_graph.errors import InputError
-from rppg_graph.pulse.evidence import AGREE_BPM, EVIDENCE, collect
+from rppg_graph.pulse.evidence import AGREE_BPM, EVIDENCE, NETWORK_MEMBER, collect
 from rppg_graph.pulse.window import Window
 from rppg_graph.registry import choose
 
@@ -224,7 +224,7 @@ def explain(window: Window, bpm: float, evidence: Mapping[str, float], penalties
     name = max(spoke, key=lambda own: spoke[own] * (2 if own in CAUSES else 1))
     others = {
         "agreement": candidates(window.members),
-        "network": candidates({"network": window.members.get("network")}),
+        "network": candidates({NETWORK_MEMBER: window.members.get(NETWORK_MEMBER)}),
         "steadiness": candidates(dict(enumerate(window.neighbours))),
     }.get(name, [])
     apart = [rate for rate in others if abs(rate - bpm) > AGREE_BPM]

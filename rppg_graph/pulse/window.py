@@ -61,10 +61,9 @@ class Window:
         frames = len(self.skin)
         if frames < LEAST_SECONDS * check_fps(self.fps):
             raise InputError(f"the window has {frames / self.fps:.1f} s: evidence needs {LEAST_SECONDS:g} s or more")
-        shapes = {"skin": (3,), "patches": (None, 3), "background": (None, 3), "boxes": (4,)}
-        shapes |= {"key_frames": ()} | dict.fromkeys(self.waves, ())
-        for name, tail in shapes.items():
-            values = self.waves[name] if name in self.waves else getattr(self, name)
+        shapes = {"skin": (3,), "patches": (None, 3), "background": (None, 3), "boxes": (4,), "key_frames": ()}
+        parts = [(name, getattr(self, name), tail) for name, tail in shapes.items()]
+        for name, values, tail in (*parts, *((f"wave of {name}", wave, ()) for name, wave in self.waves.items())):
             if values is None:
                 continue
             fits = values.ndim == 1 + len(tail) and len(values) == frames
