@@ -25,7 +25,7 @@ def inference_form(model: nn.Module) -> nn.Module:
         if isinstance(module, GraphMixing) and not isinstance(module.conv, RelativeConv):
             raise InputError(
                 f"graph convolution {type(module.conv).__name__} (option conv) cannot be exported; "
-                "average_relative and max_relative can"
+                "average_relative, max_relative and attention_relative can"
             )
     return folded(model).requires_grad_(False)
 

@@ -44,7 +44,7 @@ class GraphMixing(nn.Module):
         self.conv_norm = nn.BatchNorm1d(2 * channels)
         self.shrink = nn.Sequential(nn.Linear(2 * channels, channels), nn.BatchNorm1d(channels), nn.GELU())
         if graph == "complete" and not isinstance(self.conv, RelativeConv):
-            raise InputError(f"graph 'complete' has no edges for {conv=} to use: take average_relative or max_relative")
+            raise InputError(f"graph 'complete' has no edges for {conv=} to use: take one of the relative convolutions")
 
     def neighbours(self, x: Tensor, grid: Grid) -> Tensor | CompleteGraph:
         """Who is whose neighbour among nodes (B, N, C): (B, N, K), counted within each clip."""

@@ -1,7 +1,8 @@
-"""Graph convolutions of STGNet that look at a neighbourhood through one statistic: its mean or its maximum."""
+"""Graph convolutions of STGNet that look at a neighbourhood through one statistic: mean, maximum or attention."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -9,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
+from torch_geometric.utils import softmax
 
-from rppg_graph.graph.aggregate import AGGREGATIONS
+from rppg_graph.graph.aggregate import gathered, neighbour_max, neighbour_mean
 from rppg_graph.graph.edges import CompleteGraph
 
 
@@ -22,24 +24,26 @@ class RelativeConv(MessagePassing):
         = \Big( \bigoplus_{j \in \mathcal{N}(i)} \mathbf{x}_j \Big) - \mathbf{x}_i, \qquad
         \mathbf{y}_i = \mathbf{W} \, [x_{i0}, d_{i0}, x_{i1}, d_{i1}, \dots] + \mathbf{b}
 
-    for ⊕ the mean or the maximum, so no edge-sized tensor is needed; W is block-diagonal in ``groups`` blocks.
+    for ⊕ the mean, the maximum or a weighted mean; W is block-diagonal in ``groups`` blocks.
 
     Args:
         in_channels, out_channels: C and C'; 2·C and C' are multiples of ``groups``.
         groups: blocks of W.
 
     Shapes:
-        - neighbour lists: x (B, N, C), neighbours (B, N, K) counted within each graph → (B, N, C'), by the operators of
-          ``graph.aggregate``; or a ``CompleteGraph`` in their place.
+        - neighbour lists: x (B, N, C), neighbours (B, N, K) counted within each graph → (B, N, C'); or a
+          ``CompleteGraph`` in their place.
         - edges: x (M, C) or, bipartite, ((M, C), (M', C)), with any edge index (2, E) from neighbour to node
           → (M, C') or (M', C'), by gathering and scattering. A node without neighbours has ⊕ = 0.
     """
 
-    reduce: str  # ⊕, set by the two classes below
-    over_all: Callable[..., Tensor]  # ⊕ of a dense tensor
+    # ⊕, set by the classes below:
+    scatter: str  # of messages, a name of PyG
+    over_neighbours: Callable[[Tensor, Tensor], Tensor]  # of x (B, N, C) over neighbours (B, N, K) → (B, N, C)
+    over_all: Callable[[Tensor], Tensor]  # of x (B, N, C) over all nodes → (B, N or 1, C)
 
     def __init__(self, in_channels: int, out_channels: int, groups: int = 4) -> None:
-        super().__init__(aggr=self.reduce)
+        super().__init__(aggr=self.scatter)
         if 2 * in_channels % groups or out_channels % groups:
             raise ValueError(f"groups={groups} must divide 2·in_channels={2 * in_channels} and {out_channels=}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
@@ -56,9 +60,9 @@ class RelativeConv(MessagePassing):
     def forward(self, x: Tensor | tuple[Tensor, Tensor], edge_index: Tensor | EdgeIndex | CompleteGraph) -> Tensor:
         if isinstance(edge_index, CompleteGraph):
             clips = x.unflatten(0, (edge_index.clips, -1)) if x.dim() == 2 else x  # (B, N, C)
-            reduced = type(self).over_all(clips, dim=1, keepdim=True).expand_as(clips).reshape(x.shape)
+            reduced = type(self).over_all(clips).expand_as(clips).reshape(x.shape)
         elif edge_index.dim() == 3:
-            reduced = AGGREGATIONS[self.reduce](x, edge_index)
+            reduced = type(self).over_neighbours(x, edge_index)
         else:
             sources, x = (x, x) if isinstance(x, Tensor) else x
             if isinstance(edge_index, EdgeIndex):
@@ -84,14 +88,44 @@ class RelativeConv(MessagePassing):
 
 
 class AverageRelativeConv(RelativeConv):
-    """⊕ = mean: the graph convolution of the published STGNet."""
+    """⊕ = mean: the graph convolution of the published STGNet; no edge-sized tensor."""
 
-    reduce = "mean"
-    over_all = torch.mean
+    scatter = "mean"
+    over_neighbours = neighbour_mean
+
+    def over_all(x: Tensor) -> Tensor:
+        return x.mean(1, keepdim=True)
 
 
 class MaxRelativeConv(RelativeConv):
-    """⊕ = max, element by element: the max-relative convolution of the same family."""
+    """⊕ = max, element by element: the max-relative convolution of the same family; no edge-sized tensor."""
 
-    reduce = "max"
-    over_all = torch.amax
+    scatter = "max"
+    over_neighbours = neighbour_max
+
+    def over_all(x: Tensor) -> Tensor:
+        return x.amax(1, keepdim=True)
+
+
+class AttentionRelativeConv(RelativeConv):
+    r"""⊕ = mean weighted by how alike two nodes are, without parameters of its own (dot-product attention).
+
+    .. math::
+        \bigoplus_j \mathbf{x}_j = \sum_j a_{ij} \mathbf{x}_j, \qquad
+        a_{ij} = \mathrm{softmax}_j \, \mathbf{x}_i^\top \mathbf{x}_j / \sqrt{C}
+
+    Source: Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.2.1, over the neighbours alone.
+    """
+
+    scatter = "sum"
+
+    def over_neighbours(x: Tensor, neighbours: Tensor) -> Tensor:
+        values = gathered(x, neighbours)  # (B, N, K, C)
+        return F.scaled_dot_product_attention(x.unsqueeze(2), values, values).squeeze(2)
+
+    def over_all(x: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(x, x, x)
+
+    def message(self, x_i: Tensor, x_j: Tensor, index: Tensor, size_i: int) -> Tensor:
+        alike = (x_i * x_j).sum(-1) / math.sqrt(self.in_channels)
+        return softmax(alike, index, num_nodes=size_i)[:, None] * x_j

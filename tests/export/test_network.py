@@ -11,7 +11,7 @@ from rppg_graph.graph.constructors import GRAPHS
 from rppg_graph.models import MODELS
 from rppg_graph.nn.graph_conv import GRAPH_CONVS
 
-RELATIVE = ("average_relative", "max_relative")
+RELATIVE = ("average_relative", "max_relative", "attention_relative")
 
 
 def assert_same(model: torch.nn.Module, video: torch.Tensor) -> None:
@@ -81,7 +81,7 @@ def test_the_network_is_left_as_it_was(tiny_network):
 
 @pytest.mark.parametrize("conv", [conv for conv in GRAPH_CONVS if conv not in RELATIVE])
 def test_other_convolutions_are_refused(conv, tiny_network):
-    with pytest.raises(InputError, match=r"\(option conv\).*average_relative and max_relative"):
+    with pytest.raises(InputError, match=r"\(option conv\).*average_relative, max_relative and attention_relative"):
         inference_form(tiny_network("stgnet_small", conv=conv))
 
 

@@ -8,9 +8,22 @@ from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
 
 from rppg_graph.graph.edges import CompleteGraph, neighbours_to_edge_index
-from rppg_graph.nn.relative_conv import AverageRelativeConv, MaxRelativeConv
+from rppg_graph.nn.relative_conv import AttentionRelativeConv, AverageRelativeConv, MaxRelativeConv
 
-CONVS = [AverageRelativeConv, MaxRelativeConv]
+
+def attended(x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Values (M, K, C), weighted by their products with x (M, C)."""
+    products = torch.einsum("mc,mkc->mk", x, values) / x.shape[1] ** 0.5
+    weights = products.exp() / products.exp().sum(1, keepdim=True)
+    return torch.einsum("mk,mkc->mc", weights, values)
+
+
+# ⊕ by its definition: nodes (M, C), values of their neighbours (M, K, C) → (M, C).
+CONVS = {
+    AverageRelativeConv: lambda x, values: values.mean(1),
+    MaxRelativeConv: lambda x, values: values.amax(1),
+    AttentionRelativeConv: attended,
+}
 
 
 @pytest.fixture(params=CONVS)
@@ -31,9 +44,8 @@ def neighbours() -> torch.Tensor:
 
 
 def by_definition(conv: MessagePassing, x: torch.Tensor, neighbours: torch.Tensor) -> torch.Tensor:
-    """A grouped 1×1 convolution of interleaved channels, of which the second of a pair is ⊕_j (x_j − x_i)."""
-    differences = x[neighbours] - x[:, None]  # (M, K, C)
-    relative = differences.mean(1) if isinstance(conv, AverageRelativeConv) else differences.amax(1)
+    """A grouped 1×1 convolution of interleaved channels, of which the second of a pair is ⊕_j x_j − x_i."""
+    relative = CONVS[type(conv)](x, x[neighbours]) - x
     pairs = torch.stack((x, relative), dim=2).flatten(1)  # (M, 2·C)
     weight = conv.weight.flatten(0, 1)[..., None]  # (C', 2·C/groups, 1)
     return torch.nn.functional.conv1d(pairs.T[None], weight, conv.bias, groups=4)[0].T
@@ -55,7 +67,7 @@ def test_bipartite_edges(conv, nodes):
     targets = torch.randn(3, 6, dtype=torch.float64)
     lists = torch.tensor([[4, 19], [0, 1], [7, 2]])
     edges = torch.stack((lists.flatten(), torch.arange(3).repeat_interleave(2)))
-    reduced = nodes[lists].mean(1) if isinstance(conv, AverageRelativeConv) else nodes[lists].amax(1)
+    reduced = CONVS[type(conv)](targets, nodes[lists])
     everybody = torch.cat((targets, reduced))  # node i's only neighbour is the reduction itself
     expected = by_definition(conv, everybody, (torch.arange(6) % 3 + 3)[:, None])[:3]
     torch.testing.assert_close(conv((nodes, targets), edges), expected)
