@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rppg_graph.inference.methods import Reading
+from rppg_graph.inference.methods import InferenceOptions
 from rppg_graph.inference.predict import predict_video
 from rppg_graph.models.checkpoint import load
 from rppg_graph.report.plots import THEMES, plot_prediction
@@ -22,7 +22,7 @@ def main() -> None:
     demo = parser.parse_args().demo
     checkpoint = load(demo / "train" / "best.safetensors")
     video = demo / "unseen" / "subject1" / "vid.mp4"
-    p = predict_video(video, Reading().of(checkpoint))
+    p = predict_video(video, InferenceOptions().of(checkpoint))
     title = f"{p.method} on a generated face that it never saw"
     for theme in THEMES:
         path = DOCS / f"predict-{theme}.png"

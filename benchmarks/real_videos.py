@@ -32,7 +32,7 @@ from rppg_graph.pulse.protocols import prepare_native
 SUFFIXES = {".mp4", ".mov", ".avi"}
 GRID_HZ = 30.0
 METHODS = {"no option": [], "pos": ["--method", "pos"]}  # to options of predict
-METHODS |= {"stgnet-small-synth": ["--weights", "stgnet-small-synth", "--views", VIEWS]}
+METHODS |= {"stgnet-small-synth": ["--weights", "stgnet-small-synth", "--crop-views", VIEWS]}
 
 
 def reference_bpm(video: Path, seconds: float = np.inf) -> float | None:

@@ -154,7 +154,7 @@ def _windows_of_set(name: str, root: Path) -> list[dict]:
     pictures = [network for network in SHIPPED if network != NETWORK]  # a map network is read as readings.py does it
     named = [word for network in pictures for word in ("--weights", network)]
     command = ["eval", *named, "--method", "pos", "--method", "chrom", "--data", str(root), "--out", str(out)]
-    command += ["--face-policy", "skip", "--views", VIEWS, "--beside", BESIDE]
+    command += ["--face-policy", "skip", "--crop-views", VIEWS, "--ensemble-with", BESIDE]
     command += [word for recording in FACELESS.get(name, ()) for word in ("--leave-out", recording)]
     if cli.main(command):
         raise SystemExit(f"run.py {' '.join(command)} failed")

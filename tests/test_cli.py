@@ -137,7 +137,7 @@ def test_eval_measures_on_nobody_who_was_trained_on(at, tmp_path, dataset, capsy
 def test_eval_shows_a_network_alone_and_with_a_method_beside_it(at, tmp_path, capsys):
     out = tmp_path / "result"
     best = str(at / "best.safetensors")
-    assert cli.main(["eval", best, "--beside", "green", "--window", "5", "--out", str(out)]) == 0
+    assert cli.main(["eval", best, "--ensemble-with", "green", "--window", "5", "--out", str(out)]) == 0
     assert "stgnet_small and green − stgnet_small, recordings" in capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
     assert set(results["methods"]) == {"stgnet_small", "stgnet_small and green", "mean of training"}

@@ -1,8 +1,9 @@
-"""What reads the pulse: ``--checkpoint``, ``--weights``, ``--method``, ``--views``, ``--beside``, ``--mc``."""
+"""What reads the pulse: ``--checkpoint``, ``--weights``, ``--method``, and how a network is asked."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.crop_views import VIEWS
-from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, MonteCarlo, Reading
+from rppg_graph.inference.methods import BY_NAME, DEFAULT, InferenceOptions, Method, MonteCarlo
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.judgement import shipped
 from rppg_graph.pulse.uncertainty import Calibration
@@ -44,16 +45,30 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """How a network is read."""
     parser.add_argument(
-        "--views",
+        "--crop-views",
         choices=list(VIEWS),
         help="what a network sees of a face: whole, or corners: the mean wave of the whole crop and its four corners, "
         "which has less noise and takes five times as long",
     )
     parser.add_argument(
-        "--beside",
+        "--ensemble-with",
         metavar="METHOD",
         help="average the network's wave with a classical method's; the cleaner wave has more weight",
     )
+    for old, new in OLD_NAMES.items():
+        parser.add_argument(old, dest=new, action=_OldName, help=argparse.SUPPRESS)
+
+
+OLD_NAMES = {"--views": "crop_views", "--beside": "ensemble_with"}  # until the next version
+
+
+class _OldName(argparse.Action):
+    """An option under the name that it had before: taken, with a warning."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        new = f"--{self.dest.replace('_', '-')}"
+        print(f"warning: {option_string} is called {new} now; the next version has the new name alone", file=sys.stderr)
+        setattr(namespace, self.dest, values)
 
 
 def add_monte_carlo(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +80,7 @@ def add_monte_carlo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="seed of the samples (default: 0)")
 
 
-def reading(args: argparse.Namespace) -> Reading:
+def reading(args: argparse.Namespace) -> InferenceOptions:
     """What the options ask for, of a command that has those of Monte-Carlo dropout or has not.
 
     Raises:
@@ -78,7 +93,7 @@ def reading(args: argparse.Namespace) -> Reading:
     with suppress(ValueError):
         rate = float(rate)
     mc = None if samples is None else MonteCarlo(samples, rate, seed or 0)
-    return Reading(args.views or "whole", args.beside, mc)
+    return InferenceOptions(args.crop_views or "whole", args.ensemble_with, mc)
 
 
 def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: str, cure: str) -> None:
@@ -89,10 +104,10 @@ def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: st
     """
     if mc is not None:
         raise InputError(f"--mc {mc.samples}: {who} without dropout; {cure}")
-    if args.views:
-        raise InputError(f"--views {args.views}: {who} on the mean colour of the skin; {cure}")
-    if args.beside:
-        raise InputError(f"--beside {args.beside}: a classical method stands beside a network alone; {cure}")
+    if args.crop_views:
+        raise InputError(f"--crop-views {args.crop_views}: {who} on the mean colour of the skin; {cure}")
+    if args.ensemble_with:
+        raise InputError(f"--ensemble-with {args.ensemble_with}: a formula goes with a network alone; {cure}")
 
 
 def chosen_method(args: argparse.Namespace) -> tuple[Method, dict[str, Any], Calibration | None]:
@@ -126,5 +141,5 @@ def origin(name: str, args: argparse.Namespace) -> str:
         return f"{name} of formulas and a graph network, judged by all evidence"
     read = reading(args)
     network = f"{name} from {args.checkpoint}" if args.checkpoint else args.weights
-    views = "" if read.views == "whole" else f", views: {read.views}"
-    return f"network {network}{views}{f', beside {read.beside}' if read.beside else ''}"
+    views = "" if read.crop_views == "whole" else f", views: {read.crop_views}"
+    return f"network {network}{views}{f', beside {read.ensemble_with}' if read.ensemble_with else ''}"

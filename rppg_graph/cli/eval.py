@@ -18,7 +18,7 @@ EXAMPLES = """\
   run.py eval runs/ubfc/best.safetensors --mc 30 --mc-rate half       how far to trust it, by Monte-Carlo dropout
   run.py eval runs/ubfc/best.safetensors --data /data/PURE            another dataset, all of its subjects
   run.py eval --weights stgnet-small-synth --method pos --data my_videos --out runs/mine
-  run.py eval --weights stgnet-small-synth --beside pos --data my_videos   a network alone, and mixed with POS"""
+  run.py eval --weights stgnet-small-synth --ensemble-with pos --data my_videos   a network alone, and mixed with POS"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ from rppg_graph.experiments.study import fingerprint
 from rppg_graph.files import keep_apart, writable, write_json
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.evaluate import mean_predictor
-from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, MonteCarlo, Reading
+from rppg_graph.inference.methods import SKIN_CROP, ClassicalMethod, InferenceOptions, MonteCarlo
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.pulse.classical import CLASSICAL
@@ -125,14 +125,14 @@ def measured(run: Run, checkpoint: Checkpoint, mc: MonteCarlo) -> dict[str, Any]
     """The row of a trained run, on its test subjects."""
     started = time.perf_counter()
     recordings = recordings_to_test(run.config, run.folder)
-    evaluation = evaluated(Reading().of(checkpoint), recordings)
-    sampled = evaluated(Reading(mc=mc).of(checkpoint), recordings)
+    evaluation = evaluated(InferenceOptions().of(checkpoint), recordings)
+    sampled = evaluated(InferenceOptions(mc=mc).of(checkpoint), recordings)
     row = {
         "accuracy": accuracy(evaluation),
         "accuracy_mc": accuracy(sampled),
         "uncertainty": {
-            "quality": assess(evaluation.windows, calibration_for(checkpoint, Reading())),
-            "mc": assess(sampled.windows, calibration_for(checkpoint, Reading(mc=mc))),
+            "quality": assess(evaluation.windows, calibration_for(checkpoint, InferenceOptions())),
+            "mc": assess(sampled.windows, calibration_for(checkpoint, InferenceOptions(mc=mc))),
         },
     }
     cost = cost_of(run, checkpoint) | {"measuring_seconds": time.perf_counter() - started}
@@ -146,7 +146,7 @@ def untrained(plan: Plan, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]
         if planned.variant in plan.untrained:
             trained, model = load(planned.best), planned.config.model
             torch.manual_seed(planned.seed)
-            method = Reading().of(trained._replace(model=MODELS[model.name](**model.options).eval()))
+            method = InferenceOptions().of(trained._replace(model=MODELS[model.name](**model.options).eval()))
             evaluation = evaluated(method, recordings_to_test(planned.config, planned.folder))
             found[f"{planned.variant}, untrained"].append({"seed": planned.seed, "accuracy": accuracy(evaluation)})
     return found

@@ -22,7 +22,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.files import keep_apart
 from rppg_graph.inference import evaluate as results
 from rppg_graph.inference.calibration import calibration_for
-from rppg_graph.inference.methods import BY_NAME, Method, Reading, network_of
+from rppg_graph.inference.methods import BY_NAME, InferenceOptions, Method, network_of
 from rppg_graph.inference.predict import face_frames, recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, load
 from rppg_graph.models.weights import load_weights
@@ -65,7 +65,7 @@ class Measured(NamedTuple):
 def evaluate(
     checkpoints: Sequence[Path] = (), weights: Sequence[str] = (), methods: Sequence[str] = (), *,
     data: Path | None = None, layout: str | None = None, subjects: str | None = None, leave_out: Sequence[str] = (),
-    reading: Reading | None = None, face_policy: str | None = None, every_reference: bool = False,
+    reading: InferenceOptions | None = None, face_policy: str | None = None, every_reference: bool = False,
     protocol: str = "native", window_seconds: float = 10.0, out: Path | None = None,
 ) -> Measured:  # fmt: skip
     """Measure networks and methods without training on the same recordings.
@@ -90,7 +90,7 @@ def evaluate(
         InputError: an unknown name, no recording or no method, or a recording without a reference or a wave.
     """
     choose("protocol", PROTOCOLS, protocol)
-    reading = reading or Reading()
+    reading = reading or InferenceOptions()
     contestants, config = _contestants(checkpoints, weights, methods, reading)
     if face_policy:
         contestants = [c._replace(crop=c.crop.model_copy(update={"policy": face_policy})) for c in contestants]
@@ -113,7 +113,7 @@ def evaluate(
     mean_bpm = next((c.mean_bpm for c in contestants if c.mean_bpm is not None), None)
     if mean_bpm is not None:
         evaluations["mean of training"] = results.mean_predictor(evaluations[contestants[0].name], mean_bpm)
-    about = {"data": str(source.root), "subjects": side, "views": reading.views, "beside": reading.beside}
+    about = {"data": str(source.root), "subjects": side, "views": reading.crop_views, "beside": reading.ensemble_with}
     about |= {"protocol": protocol, "window_seconds": window_seconds, "left_out": left_out}
     if out:
         results.write_results(out, evaluations, waves, about | {"uncertainty": assessed})
@@ -146,7 +146,7 @@ def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
 
 
 def _contestants(
-    checkpoints: Sequence[Path], weights: Sequence[str], methods: Sequence[str], reading: Reading
+    checkpoints: Sequence[Path], weights: Sequence[str], methods: Sequence[str], reading: InferenceOptions
 ) -> tuple[list[Contestant], Config | None]:
     """Who takes part, and the config of the first checkpoint."""
     contestants, first = [], None
@@ -167,13 +167,13 @@ def _contestants(
     return contestants, first
 
 
-def _trained(name: str, checkpoint: Checkpoint, reading: Reading) -> Iterator[Contestant]:
+def _trained(name: str, checkpoint: Checkpoint, reading: InferenceOptions) -> Iterator[Contestant]:
     """A network alone and, if that is asked for, with a classical method beside it."""
     crop = validate(Config, checkpoint.config, name).data.crop
-    alone = replace(reading, beside=None)
+    alone = replace(reading, ensemble_with=None)
     network = alone.of(checkpoint)
     for read in dict.fromkeys((alone, reading)):
-        called = f"{name} and {read.beside}" if read.beside else name
+        called = f"{name} and {read.ensemble_with}" if read.ensemble_with else name
         known = calibration_for(checkpoint, read)
         yield Contestant(called, read.around(network), crop, checkpoint.mean_bpm, known)
 

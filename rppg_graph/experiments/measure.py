@@ -23,7 +23,7 @@ from rppg_graph.experiments.run import WINDOW_SECONDS, accuracy, cost_of, record
 from rppg_graph.experiments.study import EvaluationConfig
 from rppg_graph.inference.ensemble import Ensemble
 from rppg_graph.inference.ensemble_stream import FRAMES, read_traces
-from rppg_graph.inference.methods import Reading
+from rppg_graph.inference.methods import InferenceOptions
 from rppg_graph.inference.predict import recording_wave, wave_beside
 from rppg_graph.models.checkpoint import Checkpoint
 from rppg_graph.pulse.evaluation import evaluate_waves
@@ -103,7 +103,7 @@ def _reader(checkpoint: Checkpoint) -> Callable[[Person], Wave]:
     if hasattr(checkpoint.model, "from_map"):
         alone = Ensemble((), checkpoint.model.eval(), name="network")
         return lambda person: wave_beside(person.recording, read_traces(alone, person.traces, FRAMES), alone.name)
-    method = Reading().of(checkpoint)
+    method = InferenceOptions().of(checkpoint)
     return lambda person: recording_wave(person.recording, method)
 
 

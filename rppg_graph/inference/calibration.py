@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from rppg_graph.errors import InputError
-from rppg_graph.inference.methods import MonteCarlo, Reading
+from rppg_graph.inference.methods import InferenceOptions, MonteCarlo
 from rppg_graph.inference.predict import NetworkWaves, recording_wave
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS
 from rppg_graph.pulse.measure import measure
@@ -25,11 +25,11 @@ STEP_SECONDS = 1.0  # as the heart-rate track of a prediction
 
 # What a calibration is fitted for: the signal quality of a wave by one pass, by the mean of several views, and with POS
 # beside it; and Monte-Carlo dropout with its default settings. Others have none.
-KINDS: dict[str, Reading] = {
-    "quality": Reading(),
-    "quality of corners": Reading(views="corners"),
-    "quality of corners and pos": Reading(views="corners", beside="pos"),
-    "mc": Reading(mc=MonteCarlo()),
+KINDS: dict[str, InferenceOptions] = {
+    "quality": InferenceOptions(),
+    "quality of corners": InferenceOptions(crop_views="corners"),
+    "quality of corners and pos": InferenceOptions(crop_views="corners", ensemble_with="pos"),
+    "mc": InferenceOptions(mc=MonteCarlo()),
 }
 
 
@@ -47,7 +47,7 @@ def calibrate(
 
     found, model = {}, checkpoint.model
     kinds = [kind for kind in kinds if KINDS[kind].mc is None or drops(model, KINDS[kind].mc.rate)]
-    alone = {kind: replace(KINDS[kind], beside=None) for kind in kinds}
+    alone = {kind: replace(KINDS[kind], ensemble_with=None) for kind in kinds}
     networks = {reading: reading.of(checkpoint) for reading in alone.values()}
     known: NetworkWaves = {}
     for kind in kinds:
@@ -64,11 +64,11 @@ def calibrate(
     return found
 
 
-def calibration_for(checkpoint: Checkpoint, reading: Reading) -> Calibration | None:
+def calibration_for(checkpoint: Checkpoint, reading: InferenceOptions) -> Calibration | None:
     """What a checkpoint knows about the uncertainty of predictions made so; None where it was fitted to none such."""
     for kind, fitted in KINDS.items():
         found = (checkpoint.calibration or {}).get(kind)
-        same = (fitted.views, fitted.beside, fitted.mc is None) == (reading.views, reading.beside, reading.mc is None)
-        if same and found and found["rate"] == reading.dropout_rate:
+        alike = replace(fitted, mc=None) == replace(reading, mc=None) and (fitted.mc is None) == (reading.mc is None)
+        if alike and found and found["rate"] == reading.dropout_rate:
             return Calibration(**found)
     return None

@@ -73,9 +73,9 @@ def by_calibration(prediction: Prediction, calibration: Calibration) -> Predicti
     A window that is refused is NaN in the track; a video that is refused has the reason in ``rate``.
     """
     p = prediction
-    sds = [None] * len(p.track.bpm) if p.scatter is None else p.scatter.track_sd_bpm.tolist()
+    sds = [None] * len(p.track.bpm) if p.spread is None else p.spread.track_sd_bpm.tolist()
     windows = list(zip(p.track.quality.tolist(), sds, strict=True))
-    whole = p.rate.quality, None if p.scatter is None else p.scatter.sd_bpm
+    whole = p.rate.quality, None if p.spread is None else p.spread.sd_bpm
     refused = np.array([calibration.refusal(*window) is not None for window in windows], dtype=bool)
     intervals = None
     if calibration.temperature is not None:

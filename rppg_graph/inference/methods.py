@@ -116,26 +116,26 @@ class JoinedMethod:
 
 
 @dataclass(frozen=True)
-class Reading:
+class InferenceOptions:
     """How a trained network is read.
 
     Args:
-        views: a name of ``views.VIEWS``.
-        beside: classical method whose wave is mixed with the network's; None for the network alone.
+        crop_views: a name of ``views.VIEWS``.
+        ensemble_with: classical method whose wave is mixed with the network's; None for the network alone.
         mc: Monte-Carlo dropout; None for one pass without.
 
     Raises:
         InputError: unknown views or method.
     """
 
-    views: str = "whole"
-    beside: str | None = None
+    crop_views: str = "whole"
+    ensemble_with: str | None = None
     mc: MonteCarlo | None = None
 
     def __post_init__(self) -> None:
-        choose("views", VIEWS, self.views)
-        if self.beside is not None:
-            choose("classical method", CLASSICAL, self.beside)
+        choose("views", VIEWS, self.crop_views)
+        if self.ensemble_with is not None:
+            choose("classical method", CLASSICAL, self.ensemble_with)
 
     @property
     def dropout_rate(self) -> float | str | None:
@@ -144,11 +144,11 @@ class Reading:
 
     def of(self, checkpoint: Checkpoint) -> NetworkMethod | JoinedMethod:
         """The method that reads a checkpoint's network so."""
-        return self.around(NetworkMethod.from_checkpoint(checkpoint, self.mc, self.views))
+        return self.around(NetworkMethod.from_checkpoint(checkpoint, self.mc, self.crop_views))
 
     def around(self, network: NetworkMethod) -> NetworkMethod | JoinedMethod:
         """The same of a network that is read with these views and samples."""
-        return network if self.beside is None else JoinedMethod(network, ClassicalMethod(self.beside))
+        return network if self.ensemble_with is None else JoinedMethod(network, ClassicalMethod(self.ensemble_with))
 
 
 DEFAULT = "ensemble"  # of BY_NAME, where nothing is named

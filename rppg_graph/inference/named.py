@@ -7,7 +7,7 @@ from pathlib import Path
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
 from rppg_graph.inference.judged import by_calibration
-from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, Reading
+from rppg_graph.inference.methods import BY_NAME, DEFAULT, InferenceOptions, Method
 from rppg_graph.inference.predict import Prediction, predict_video
 from rppg_graph.pulse.uncertainty import Calibration
 from rppg_graph.registry import nearest
@@ -67,5 +67,5 @@ def named(name: str | Path | None) -> tuple[Method, Calibration | None]:
 
     if name not in SHIPPED and not Path(name).exists():
         raise InputError(f"no method and no checkpoint file {str(name)!r}{nearest(name, [*BY_NAME, *SHIPPED])}")
-    checkpoint, reading = load_weights(name) if name in SHIPPED else load(Path(name)), Reading()
+    checkpoint, reading = load_weights(name) if name in SHIPPED else load(Path(name)), InferenceOptions()
     return reading.of(checkpoint), calibration_for(checkpoint, reading)

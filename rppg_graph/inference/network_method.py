@@ -65,7 +65,7 @@ class NetworkMethod:
         crop_size: S, the H and W of the clips that the network was trained on.
         batch: clips that run together.
         mc: Monte-Carlo dropout, None for one pass without.
-        views: a name of ``views.VIEWS``: the windows of a clip whose waves are averaged, one pass for each.
+        crop_views: a name of ``views.VIEWS``: the windows of a clip whose waves are averaged, one pass for each.
 
     Raises:
         InputError: Monte-Carlo dropout for a network that drops nothing, or unknown views.
@@ -78,10 +78,10 @@ class NetworkMethod:
     crop_size: int
     batch: int = 4
     mc: MonteCarlo | None = None
-    views: str = "whole"
+    crop_views: str = "whole"
 
     def __post_init__(self) -> None:
-        choose("views", VIEWS, self.views)
+        choose("views", VIEWS, self.crop_views)
         if self.mc is not None:
             from rppg_graph.nn.mc_dropout import dropout_alone
 
@@ -90,14 +90,14 @@ class NetworkMethod:
 
     @classmethod
     def from_checkpoint(
-        cls, checkpoint: Checkpoint, mc: MonteCarlo | None = None, views: str = "whole"
+        cls, checkpoint: Checkpoint, mc: MonteCarlo | None = None, crop_views: str = "whole"
     ) -> NetworkMethod:
         """The network of a checkpoint, with the clips and the frame rate it was trained with."""
         from rppg_graph.nn.folding import folded
 
         name, data = checkpoint.config["model"]["name"], checkpoint.config["data"]
         shape = data["clip_frames"], checkpoint.fps, data["crop"]["size"]
-        return cls(folded(checkpoint.model), name, *shape, mc=mc, views=views)
+        return cls(folded(checkpoint.model), name, *shape, mc=mc, crop_views=crop_views)
 
     @property
     def least_seconds(self) -> float:
@@ -132,7 +132,7 @@ class NetworkMethod:
         waves = []
         with torch.inference_mode():
             video = clip_tensor(clips).to(next(self.model.parameters()).device)  # (B, 3, T, H, W)
-            for view in seen(video, self.views):
+            for view in seen(video, self.crop_views):
                 if self.mc is None:
                     wave = self.model(view)[None]  # (S, B, T)
                 else:

@@ -32,14 +32,14 @@ from rppg_graph.pulse.votes import PooledSpectra
 if TYPE_CHECKING:
     from rppg_graph.data.cache import CachedRecording
 
-__all__ = ["NetworkWaves", "Prediction", "Scatter", "Stream", "Tally", "Update", "face_frames", "first_clip",
+__all__ = ["NetworkWaves", "Prediction", "SampleSpread", "Stream", "Tally", "Update", "face_frames", "first_clip",
            "predict_video", "recording_wave", "summarise"]  # fmt: skip
 
 FRAMES_AHEAD = 8  # that wait between decoding, cutting and reading: more than a look for a turn takes, 25 MB at 1080p
 
 
 @dataclass(frozen=True)
-class Scatter:
+class SampleSpread:
     """How far the samples of Monte-Carlo dropout lie apart.
 
     Args:
@@ -65,7 +65,7 @@ class Prediction:
         bvp: (T,) filtered, on the grid ``index / fps`` seconds, NaN where there is no face.
         rate: heart rate of the whole video with its quality, or the reason why there is none.
         track: heart rate of ten-second windows.
-        scatter: of Monte-Carlo samples; None without.
+        spread: of Monte-Carlo samples; None without.
         interval_bpm: half the empirical 95 % interval of ``rate``; None where the method is not calibrated.
         track_interval_bpm: (n,) the same of each window of the track, NaN where it has none; None likewise.
         verdict: what the evidence says of ``rate``; None where the method has no judge.
@@ -79,7 +79,7 @@ class Prediction:
     track: HeartRateTrack
     frames: int
     frames_with_face: int
-    scatter: Scatter | None = None
+    spread: SampleSpread | None = None
     interval_bpm: float | None = None
     track_interval_bpm: np.ndarray | None = None
     verdict: Verdict | None = None
@@ -172,14 +172,14 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
             f"short for {method}; it needs an unbroken stretch of face, so film for longer or hold the head stiller"
         )
     wave, rate, track = _read(raw.bvp, raw.fps, raw.contact, raw.spectra)
-    scatter = None
+    spread = None
     if raw.samples is not None:
         read = [_read(sample, raw.fps, raw.contact) for sample in raw.samples]
         tracks = np.stack([sample_track.bpm for _, _, sample_track in read], axis=1)  # (n, S)
         sd_bpm = deviation_bpm([sample_rate.bpm for _, sample_rate, _ in read])
         track_sd_bpm = np.array([deviation_bpm(bpm) for bpm in tracks], dtype=np.float64)
-        scatter = Scatter(len(raw.samples), raw.variance, sd_bpm, track_sd_bpm)
-    prediction = Prediction(method, raw.fps, wave, rate, track, tally.frames, tally.frames_with_face, scatter)
+        spread = SampleSpread(len(raw.samples), raw.variance, sd_bpm, track_sd_bpm)
+    prediction = Prediction(method, raw.fps, wave, rate, track, tally.frames, tally.frames_with_face, spread)
     return prediction if raw.judge is None else by_evidence(prediction, raw)
 
 

@@ -51,10 +51,10 @@ def facts(prediction: Prediction) -> dict[str, str]:
         "face": f"in {p.frames_with_face} of {p.frames} frames ({p.frames_with_face / max(p.frames, 1):.0%})",
     }
     told |= beats_told(p.beat_to_beat)
-    if p.scatter is not None:
-        sd = "none" if p.scatter.sd_bpm is None else f"{p.scatter.sd_bpm:.2f} bpm"
-        variance = f"mean variance of the wave {np.nanmean(p.scatter.variance):.3f}"
-        told["Monte Carlo"] = f"sd of the heart rate {sd}, {variance} ({p.scatter.samples} samples)"
+    if p.spread is not None:
+        sd = "none" if p.spread.sd_bpm is None else f"{p.spread.sd_bpm:.2f} bpm"
+        variance = f"mean variance of the wave {np.nanmean(p.spread.variance):.3f}"
+        told["Monte Carlo"] = f"sd of the heart rate {sd}, {variance} ({p.spread.samples} samples)"
     return told
 
 
@@ -102,18 +102,18 @@ def to_dict(name: str, prediction: Prediction) -> dict[str, Any]:
         "fps": p.fps,
         "beat_to_beat": p.beat_to_beat,
         "mc": None
-        if p.scatter is None
+        if p.spread is None
         else {
-            "samples": p.scatter.samples,
-            "sd_bpm": p.scatter.sd_bpm,
-            "mean_variance": float(np.nanmean(p.scatter.variance)),
+            "samples": p.spread.samples,
+            "sd_bpm": p.spread.sd_bpm,
+            "mean_variance": float(np.nanmean(p.spread.variance)),
         },
     }
 
 
 def _of_windows(p: Prediction) -> dict[str, tuple[np.ndarray, int]]:
     """What is known of a window's certainty, by name, each with the decimals to show."""
-    known = {"interval_bpm": (p.track_interval_bpm, 2), "sd_bpm": (p.scatter and p.scatter.track_sd_bpm, 3)}
+    known = {"interval_bpm": (p.track_interval_bpm, 2), "sd_bpm": (p.spread and p.spread.track_sd_bpm, 3)}
     return {name: value for name, value in known.items() if value[0] is not None}
 
 
@@ -141,7 +141,7 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
 def csv_of(prediction: Prediction) -> str:
     """One row a sample; heart rate, interval and deviation are those of the window whose centre is nearest."""
     p = prediction
-    samples = {"bvp": (p.bvp, 6)} | ({} if p.scatter is None else {"bvp_variance": (p.scatter.variance, 6)})
+    samples = {"bvp": (p.bvp, 6)} | ({} if p.spread is None else {"bvp_variance": (p.spread.variance, 6)})
     windows = {"bpm": (p.track.bpm, 2)} | _of_windows(p)
     rows = []
     for i, seconds in enumerate(p.seconds):

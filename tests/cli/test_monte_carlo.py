@@ -42,17 +42,28 @@ def checkpoint(tmp_path):
         (["predict", "a.mp4", "--mc", "8", "--seed", "-1"], "seed=-1: must be a whole number from 0"),
         (["predict", "a.mp4", "--mc-rate", "half"], "ask for it with --mc 30"),
         (["predict", "a.mp4", "--seed", "1"], "ask for it with --mc 30"),
-        (["predict", "a.mp4", "--method", "pos", "--views", "corners"], "--views corners: pos is a formula on the"),
-        (["eval", "--method", "pos", "--data", "nowhere", "--views", "corners"], "--views corners: classical methods"),
-        (["predict", "a.mp4", "--method", "pos", "--beside", "chrom"], "--beside chrom: a classical method"),
-        (["eval", "--method", "pos", "--data", "nowhere", "--beside", "pos"], "--beside pos: a classical method"),
-        (["predict", "a.mp4", "--weights", "stgnet-synth", "--beside", "poss"], "did you mean pos"),
-        (["live", "--video", "a.mp4", "--weights", "stgnet-synth", "--beside", "poss"], "did you mean pos"),
+        (["predict", "a.mp4", "--method", "pos", "--crop-views", "corners"], "--crop-views corners: pos is a formula"),
+        (["eval", "--method", "pos", "--data", "nowhere", "--crop-views", "corners"], "corners: classical methods"),
+        (["predict", "a.mp4", "--method", "pos", "--ensemble-with", "chrom"], "--ensemble-with chrom: a formula"),
+        (["eval", "--method", "pos", "--data", "nowhere", "--ensemble-with", "pos"], "pos: a formula goes"),
+        (["predict", "a.mp4", "--weights", "stgnet-synth", "--ensemble-with", "poss"], "did you mean pos"),
+        (["live", "--video", "a.mp4", "--weights", "stgnet-synth", "--ensemble-with", "poss"], "did you mean pos"),
     ],
 )
 def test_bad_options(arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("old", "new"), [("--views", "--crop-views"), ("--beside", "--ensemble-with")])
+def test_an_option_s_old_name_is_taken_with_a_warning(old, new, capsys):
+    assert main(["predict", "a.mp4", "--weights", "stgnet-synth", old, "nothing"]) == 2
+    said = capsys.readouterr().err
+    assert f"warning: {old} is called {new} now" in said
+    assert "'nothing'" in said  # it arrived where the new one does
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    assert f" {old} " not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["predict", "a.mp4", "--checkpoint"], ["eval"]])
@@ -91,7 +102,7 @@ def test_a_guess_is_refused_with_exit_code_0(video, options, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("options", "temperature"),
-    [([], 2), (["--views", "corners"], 3), (["--views", "corners", "--beside", "pos"], 4)],
+    [([], 2), (["--crop-views", "corners"], 3), (["--crop-views", "corners", "--ensemble-with", "pos"], 4)],
 )
 def test_a_calibrated_network_says_how_sure_it_is(video, options, temperature, tmp_path, capsys):
     network, result = saved(tmp_path / "best.safetensors", known()), tmp_path / "out.json"

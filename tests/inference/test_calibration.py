@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rppg_graph.inference.calibration import calibrate, calibration_for
-from rppg_graph.inference.methods import MonteCarlo, Reading
+from rppg_graph.inference.methods import InferenceOptions, MonteCarlo
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, load, save
 from rppg_graph.pulse.uncertainty import LEAST_SCORES
@@ -49,15 +49,15 @@ def test_both_sources_are_calibrated_on_a_window_a_second(checkpoint, tmp_path):
     save(tmp_path / "best.safetensors", checkpoint._replace(calibration=found))
     loaded = load(tmp_path / "best.safetensors")
     assert loaded.calibration == found
-    assert calibration_for(loaded, Reading()).to_dict() == found["quality"]
-    assert calibration_for(loaded, Reading("corners")).to_dict() == found["quality of corners"]
-    joined = calibration_for(loaded, Reading("corners", "pos"))
+    assert calibration_for(loaded, InferenceOptions()).to_dict() == found["quality"]
+    assert calibration_for(loaded, InferenceOptions("corners")).to_dict() == found["quality of corners"]
+    joined = calibration_for(loaded, InferenceOptions("corners", "pos"))
     assert joined.to_dict() == found["quality of corners and pos"]
-    assert calibration_for(loaded, Reading("whole", "pos")) is None
-    assert calibration_for(loaded, Reading("corners", mc=MonteCarlo())) is None
-    assert calibration_for(loaded, Reading(mc=MonteCarlo(5, "half", 7))).to_dict() == found["mc"]
-    assert calibration_for(loaded, Reading(mc=MonteCarlo(30, "third"))) is None  # never seen at that rate
-    assert calibration_for(checkpoint, Reading()) is None
+    assert calibration_for(loaded, InferenceOptions("whole", "pos")) is None
+    assert calibration_for(loaded, InferenceOptions("corners", mc=MonteCarlo())) is None
+    assert calibration_for(loaded, InferenceOptions(mc=MonteCarlo(5, "half", 7))).to_dict() == found["mc"]
+    assert calibration_for(loaded, InferenceOptions(mc=MonteCarlo(30, "third"))) is None  # never seen at that rate
+    assert calibration_for(checkpoint, InferenceOptions()) is None
 
 
 def test_a_network_that_drops_nothing_has_no_calibration_by_dropout(checkpoint):
@@ -70,7 +70,7 @@ def test_a_network_that_drops_nothing_has_no_calibration_by_dropout(checkpoint):
 @pytest.mark.slow
 def test_too_few_windows_calibrate_nothing_and_say_so(checkpoint):
     found = calibrate(checkpoint, [recording("a", 12)], ["quality"])
-    known = calibration_for(checkpoint._replace(calibration=found), Reading())
+    known = calibration_for(checkpoint._replace(calibration=found), InferenceOptions())
     assert (known.windows, known.temperature, known.threshold) == (3, None, None)
     assert f"no interval, which {LEAST_SCORES} recordings are needed for" in known.summary()
     assert known.interval_bpm(0.1, None) is known.refusal(0.0, None) is None

@@ -30,7 +30,7 @@ def faces() -> list[FaceFrame]:
 
 
 def method(views: str, mc: MonteCarlo | None = None) -> NetworkMethod:
-    return NetworkMethod(Sampled(3.0, first_green).eval(), "first", FRAMES, FPS, SIZE, views=views, mc=mc)
+    return NetworkMethod(Sampled(3.0, first_green).eval(), "first", FRAMES, FPS, SIZE, crop_views=views, mc=mc)
 
 
 def test_windows_are_what_interpolation_makes_of_the_corners():

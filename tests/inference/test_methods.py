@@ -89,9 +89,9 @@ def test_deviation_of_the_heart_rate_is_that_of_the_samples():
     rates = 60 * FPS / 450 * power.argmax(1).double()  # bins of 4 bpm hold both pulses exactly
     assert set(rates.tolist()) == {SLOW, FAST}
     expected = float(rates.std())
-    assert prediction.scatter.sd_bpm == pytest.approx(expected, abs=1)
-    np.testing.assert_allclose(prediction.scatter.track_sd_bpm, expected, atol=1.5)
-    assert len(prediction.scatter.track_sd_bpm) == len(prediction.track.bpm) == 6
+    assert prediction.spread.sd_bpm == pytest.approx(expected, abs=1)
+    np.testing.assert_allclose(prediction.spread.track_sd_bpm, expected, atol=1.5)
+    assert len(prediction.spread.track_sd_bpm) == len(prediction.track.bpm) == 6
 
 
 def test_a_network_is_read_as_a_contact_sensor_and_a_formula_is_not():
@@ -120,7 +120,7 @@ def test_without_it_a_method_has_no_samples():
     for plain in (network, ClassicalMethod("green")):
         raw = plain.wave(faces(300), FPS)
         assert raw.samples is raw.variance is None
-        assert summarise("plain", raw, Tally(), "test").scatter is None
+        assert summarise("plain", raw, Tally(), "test").spread is None
 
 
 @pytest.mark.parametrize("samples", [1, 0, -1])
@@ -157,8 +157,8 @@ def test_a_sure_prediction_gets_its_interval():
     prediction = summarise("two", method(rate=0.5).wave(faces(400), FPS), Tally(), "test")
     judged = by_calibration(prediction, calibration(threshold=None))
     assert judged.rate == prediction.rate
-    assert judged.interval_bpm == pytest.approx(1.96 * 2 * prediction.scatter.sd_bpm)
-    np.testing.assert_allclose(judged.track_interval_bpm, 1.96 * 2 * prediction.scatter.track_sd_bpm)
+    assert judged.interval_bpm == pytest.approx(1.96 * 2 * prediction.spread.sd_bpm)
+    np.testing.assert_allclose(judged.track_interval_bpm, 1.96 * 2 * prediction.spread.track_sd_bpm)
 
 
 def test_a_guess_is_refused_with_its_reason():
@@ -172,7 +172,7 @@ def test_a_guess_is_refused_with_its_reason():
 
 def test_only_the_windows_that_are_guesses_are_refused():
     prediction = summarise("two", method(rate=0.5).wave(faces(600), FPS), Tally(), "test")
-    sds = prediction.scatter.track_sd_bpm
+    sds = prediction.spread.track_sd_bpm
     threshold = float(np.median(sds))
     judged = by_calibration(prediction, calibration(threshold))
     assert 0 < np.isnan(judged.track.bpm).sum() < len(sds)
@@ -187,12 +187,12 @@ def test_json_and_csv_show_it():
     judged = by_calibration(prediction, calibration(threshold=None))
     shown = json.loads(json.dumps(to_dict("a.mp4", judged), allow_nan=False))
     assert shown["mc"]["samples"] == 16
-    assert shown["mc"]["sd_bpm"] == prediction.scatter.sd_bpm
-    assert shown["track"]["sd_bpm"] == prediction.scatter.track_sd_bpm.tolist()
+    assert shown["mc"]["sd_bpm"] == prediction.spread.sd_bpm
+    assert shown["track"]["sd_bpm"] == prediction.spread.track_sd_bpm.tolist()
     assert shown["interval_bpm"] == judged.interval_bpm
     rows = list(csv.DictReader(csv_of(judged).splitlines()))
     assert list(rows[0]) == ["seconds", "bvp", "bvp_variance", "bpm", "interval_bpm", "sd_bpm"]
-    assert float(rows[7]["bvp_variance"]) == pytest.approx(prediction.scatter.variance[7], abs=1e-6)
+    assert float(rows[7]["bvp_variance"]) == pytest.approx(prediction.spread.variance[7], abs=1e-6)
     assert judged.interval_bpm > WIDEST_BPM
     assert "±" not in facts(judged)["heart rate"]
     narrow = replace(judged, interval_bpm=4.2)

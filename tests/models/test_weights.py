@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
 from rppg_graph.inference.calibration import calibration_for
-from rppg_graph.inference.methods import Reading
+from rppg_graph.inference.methods import InferenceOptions
 from rppg_graph.inference.predict import predict_video
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, load
@@ -89,7 +89,7 @@ def test_the_package_holds_small_files_with_a_card_each():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bpm", [60.0, 85.0, 120.0])
-@pytest.mark.parametrize("reading", [Reading(), Reading(views="corners", beside="pos")])
+@pytest.mark.parametrize("reading", [InferenceOptions(), InferenceOptions(crop_views="corners", ensemble_with="pos")])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_network_finds_a_generated_pulse(name, reading, bpm, tmp_path):
     recording = generate("easy", seed=77, seconds=12, fps=30, bpm=bpm)
