@@ -17,12 +17,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from graph_answers import answers, shared
 from report import BENCHES, bench_block, draw_all, studies, table, targets_table
 from windows import CLOSE_BPM, INTERVAL, accuracy, errors, told_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-STUDIES = ("neighbours", "constructors")
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}
 DEFAULT, MAP, BASE = "default", "network", "pos, skin"  # readings of readings.py
 NEEDED = ("recordings_with_3_seeds", "recordings_with_5_seeds")  # of power.py
@@ -320,16 +320,6 @@ def comparison() -> str:
     return f"{about}\n\n{tables}"
 
 
-def preset_table(study: str) -> str:
-    """What a study of ``run.py ablate`` found on the presets, as it wrote it."""
-    path = RESULTS / f"ablation_{study}" / "table.md"
-    if not path.exists():
-        return missing(f"python run.py ablate configs/ablations/{study}.yaml")
-    question, *parts = path.read_text(encoding="utf-8").split("\n\n")
-    heading = next(number for number, part in enumerate(parts) if part.startswith("**On the presets"))
-    return "\n\n".join([question, *parts[heading : heading + 2]])
-
-
 def power() -> str:
     """The least differences that studies can show, and what it would take to show the wanted ones."""
     units = {"errors": ("MAE", "bpm", 1), "close": ("within 5 bpm", "points", 100), "snr": ("SNR", "dB", 1)}
@@ -416,7 +406,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "published_synthetic": partial(published, "synthetic"),
     "comparison": comparison,
     "cross_check": cross_check,
-    **{f"study_{study}": partial(preset_table, study) for study in STUDIES},
+    "graph_answers": partial(answers, RESULTS),
+    "graph_shared": partial(shared, RESULTS),
     "power": power,
     "time_of_a_video": time_of_a_video,
     "networks": networks,
