@@ -28,6 +28,7 @@ import torch
 from pipeline_stages import on_cores
 from pipeline_videos import FPS, name_of, render, repeat
 from stopwatch import seconds_by_stage
+from threadpoolctl import threadpool_limits
 
 from rppg_graph.data.video import read_pictures, read_video
 from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, NetworkMethod
@@ -186,7 +187,8 @@ def targets_of(rows: list[dict]) -> list[harness.Target]:
 def main() -> None:
     options = harness.arguments(__doc__.splitlines()[0])
     plan = QUICK if options.quick else FULL
-    keep_freed_memory()  # as the command line does
+    keep_freed_memory()  # as the command line does, and so is numpy's BLAS
+    threadpool_limits(1, user_api="blas")
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), plan, options)
     harness.write("predict", options, rows, targets_of(rows))
