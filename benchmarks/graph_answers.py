@@ -15,7 +15,7 @@ from rppg_graph.experiments.study import Study, load_study
 from rppg_graph.pulse.metrics import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ("neighbours", "constructors", "rebuilding", "features", "reductions")
+STUDIES = ("neighbours", "longer", "constructors", "rebuilding", "features", "reductions")
 PLANS = "configs/ablations"
 REFERENCE = "k=16"  # of the costs, and of what neighbours share
 FIGURES = {"errors": ("bpm", 1, "smaller"), "close": ("points", 100, "larger"), "snr": ("dB", 1, "larger")}
@@ -42,7 +42,7 @@ def answers(folder: Path) -> str:
             lines.append([f"`{name}`: not measured yet"] + [""] * 7)
             continue
         reference = results.study.base_variant
-        for variant in results.rows:
+        for variant in sorted(results.rows, key=lambda name: name != reference):
             cost = costs.get(_options(results.study, variant), {})
             times = [f"{cost[mode]:.2f}×" if mode in cost else "–" for mode in ("inference", "step")]
             if variant == reference:
