@@ -1,4 +1,7 @@
-"""What the studies of graphs found, for docs/graphs.md: every variant against its reference, its cost, a verdict."""
+"""What the studies of graphs found, for docs/graphs.md: every variant against its reference, its cost, a verdict.
+
+    python benchmarks/graph_answers.py        # draws docs/frontier-*.png; the tables are blocks of readme.py
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from rppg_graph.experiments.results import Results, difference
 from rppg_graph.experiments.rows import finished, read_rows
 from rppg_graph.experiments.study import Study, load_study
 from rppg_graph.pulse.metrics import Metric
+from rppg_graph.report.plots import BLUE, GREY, ORANGE, THEMES, figure
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ("neighbours", "longer", "constructors", "rebuilding", "features", "reductions")
@@ -36,32 +40,66 @@ def results_of(folder: Path, name: str) -> Results:
 def answers(folder: Path) -> str:
     """A row a variant of every study: its differences to the reference, over seeds and people, and what they say."""
     costs, lines = _costs(folder), []
-    for name in STUDIES:
-        results = results_of(folder, name)
+    for study in STUDIES:
+        results = results_of(folder, study)
         if not results.rows:
-            lines.append([f"`{name}`: not measured yet"] + [""] * 7)
+            lines.append([f"`{study}`: not measured yet"] + [""] * 7)
             continue
         reference = results.study.base_variant
         for variant in sorted(results.rows, key=lambda name: name != reference):
             cost = costs.get(_options(results.study, variant), {})
             times = [f"{cost[mode]:.2f}×" if mode in cost else "–" for mode in ("inference", "step")]
             if variant == reference:
-                lines.append([f"**{name}**: {variant}", *["reference"] * 4, *times, ""])
+                lines.append([f"**{study}**: {variant}", *["reference"] * 4, *times, ""])
                 continue
             presets = results.study.evaluation.presets
-            found = {figure: difference(results, variant, presets, figure) for figure in FIGURES}
-            cells = [_cell(found[figure], FIGURES[figure][1]) for figure in FIGURES]
+            found = {name: difference(results, variant, presets, name) for name in FIGURES}
+            cells = [_cell(found[name], FIGURES[name][1]) for name in FIGURES]
             real = _cell(difference(results, variant, (REAL,)), 1)
             lines.append([variant, *cells, real, *times, verdict(found)])
     heads = ["variant", "MAE (bpm)", "within 5 bpm (points)", "SNR (dB)", "MAE, real (bpm)", "inference", "step"]
     return table([*heads, "so it is"], lines)
 
 
+CAPTION = (
+    "Each point is a variant against k = 16, the reference; the bars are 95 % intervals over seeds and people. Further "
+    "left is cheaper, higher is better. A bar that does not reach the dotted line is a difference that is seen."
+)
+
+
+def draw_frontier(folder: Path, path: Path, theme: str) -> None:
+    """Accuracy against cost: the difference in SNR and in MAE to the reference over the time of inference."""
+    costs = _costs(folder)
+    with figure(path, 1, CAPTION, theme, height=4.2, columns=2) as axes:
+        for axis, name, sign in zip(axes, ("snr", "errors"), (1, -1), strict=True):
+            axis.axhline(0, color=GREY, linestyle=":")
+            for study in FRONTIER:
+                results = results_of(folder, study)
+                for variant in results.rows:
+                    cost = costs.get(_options(results.study, variant), {}).get("inference")
+                    if cost is None or (variant == results.study.base_variant and study != FRONTIER[0]):
+                        continue
+                    found = difference(results, variant, results.study.evaluation.presets, name)
+                    bars = [[sign * found.value - min(sign * found.low, sign * found.high)],
+                            [max(sign * found.low, sign * found.high) - sign * found.value]]  # fmt: skip
+                    colour = ORANGE if study == FRONTIER[0] else BLUE
+                    axis.errorbar(cost, sign * found.value, yerr=bars, fmt="o", color=colour, ecolor=GREY, markersize=4)
+                    place = (cost, sign * found.value)
+                    axis.annotate(variant, place, (4, 4), textcoords="offset points", fontsize=7)
+            axis.set(xlabel="time of inference, times that of k = 16")
+            axis.margins(x=0.15)
+        axes[0].set(title="Pulse in the wave", ylabel="SNR more than k = 16 (dB)")
+        axes[1].set(title="Heart rate", ylabel="MAE less than k = 16 (bpm)")
+
+
+FRONTIER = ("neighbours", "constructors")
+
+
 def verdict(found: Mapping[str, Metric]) -> str:
     """In the figures whose interval leaves out zero, better or worse; and how large what is not seen may be at most."""
     said = []
-    for figure, metric in found.items():
-        unit, scale, good = FIGURES[figure]
+    for name, metric in found.items():
+        unit, scale, good = FIGURES[name]
         if metric.low is None:
             continue
         largest = scale * max(abs(metric.low), abs(metric.high))
@@ -114,3 +152,12 @@ def shared(folder: Path) -> str:
         lines.append([row["set"], f"{row['before_db']:.1f}".replace("-", "−"), *gains, interval])
     heads = ["preset", "before (dB)", "nearest, as trained", "random", "itself alone", "nearest less itself"]
     return f"{near}\n\n{table(heads, lines)}"
+
+
+def main() -> None:
+    for theme in THEMES:
+        draw_frontier(ROOT / "benchmarks" / "results", ROOT / "docs" / f"frontier-{theme}.png", theme)
+
+
+if __name__ == "__main__":
+    main()

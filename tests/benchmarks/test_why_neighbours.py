@@ -55,3 +55,20 @@ def test_a_verdict_says_better_and_worse_by_the_figure_and_how_large_the_rest_ma
         "snr": Metric(0.1, 0.1, -0.2, 0.4, 10),
     }
     assert load_bench("graph_answers").verdict(found) == "**better** by 0.5 bpm; **worse** by 2 points; within 0.4 dB"
+
+
+@pytest.mark.slow
+def test_every_variant_is_timed_in_both_modes(quick_run):
+    rows = quick_run("variants").document["rows"]
+    assert len(rows) == 4
+    assert {row["mode"] for row in rows} == {"inference", "step"}
+    assert all(0 < row["p20_ms"] <= row["median_ms"] <= row["p80_ms"] for row in rows)
+
+
+def test_variants_that_studies_share_are_timed_once(load_bench):
+    names = list(load_bench("bench_variants").networks())
+    assert "neighbours: k=16" in names
+    assert not any(name.endswith((": cosine, k=16", ": cosine, raw", ": mean")) for name in names)
+    answers = load_bench("graph_answers")
+    studies = [answers.study_of(name) for name in answers.STUDIES]
+    assert len(names) == len({answers._options(study, each.name) for study in studies for each in study.variants})
