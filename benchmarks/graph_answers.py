@@ -61,6 +61,49 @@ def answers(folder: Path) -> str:
     return table([*heads, "so it is"], lines)
 
 
+QUESTIONS = {
+    "neighbours": "How many neighbours?",
+    "constructors": "Who is a neighbour?",
+    "rebuilding": "How often is the graph built?",
+    "features": "On what features is it built?",
+    "reductions": "Mean, maximum or attention?",
+}
+
+
+def sentences(folder: Path) -> str:
+    """A sentence a question: which variants differ from the reference of their study, and how large the rest may be."""
+    lines = []
+    for study, question in QUESTIONS.items():
+        results = results_of(folder, study)
+        reference, presets = results.study.base_variant, results.study.evaluation.presets
+        found = {
+            variant: [difference(results, variant, presets, name) for name in ("errors", "snr")]
+            for variant in results.rows
+            if variant != reference
+        }
+        said = _in_words(found) if found else "it is not measured yet"
+        lines.append(f"- **{question}** Against `{reference}`, {said}.")
+    return "\n".join(lines)
+
+
+def _in_words(found: Mapping[str, list[Metric]]) -> str:
+    """What the intervals of the heart rate and of the wave allow to say of variants."""
+    parts, unseen = [], {}
+    for variant, (rate, _) in found.items():
+        if rate.low is not None and not rate.low <= 0 <= rate.high:
+            parts.append(f"`{variant}` is {'worse' if rate.value > 0 else 'better'} by {abs(rate.value):.2g} bpm")
+        elif rate.low is not None:
+            unseen[variant] = max(abs(rate.low), abs(rate.high))
+    if unseen:
+        names = ", ".join(f"`{name}`" for name in unseen)
+        parts.append(f"no difference is seen, and none above {max(unseen.values()):.2g} bpm, with {names}")
+    for variant, (_, snr) in found.items():
+        if snr.low is not None and not snr.low <= 0 <= snr.high:
+            sign = "less" if snr.value < 0 else "more"
+            parts.append(f"the wave of `{variant}` has {abs(snr.value):.2g} dB {sign} pulse")
+    return "; ".join(parts) or "two seeds at least are needed"
+
+
 CAPTION = (
     "Each point is a variant against k = 16, the reference; the bars are 95 % intervals over seeds and people. Further "
     "left is cheaper, higher is better. A bar that does not reach the dotted line is a difference that is seen."

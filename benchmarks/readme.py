@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from graph_answers import answers, shared
+from graph_answers import answers, sentences, shared
 from report import BENCHES, bench_block, draw_all, studies, table, targets_table
 from windows import CLOSE_BPM, INTERVAL, accuracy, errors, told_apart
 
@@ -406,6 +406,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "published_synthetic": partial(published, "synthetic"),
     "comparison": comparison,
     "cross_check": cross_check,
+    "graph_sentences": partial(sentences, RESULTS),
     "graph_answers": partial(answers, RESULTS),
     "graph_shared": partial(shared, RESULTS),
     "power": power,
