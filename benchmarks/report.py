@@ -28,7 +28,6 @@ BENCHES = {
 OURS = ("auto", "rppg_graph")
 STUDY = "ablation_"
 PLOTS = {
-    "accuracy_cost": "Error over the time of a training step, with the Pareto front",
     "graph": "What the graph of each block does, for every variant",
 }
 
@@ -145,9 +144,9 @@ def studies(results: Path) -> str:
         links = f"[Tables]({place}/table.md)" + (f", [findings]({place}/findings.md)" if said else "")
         name = folder.name.removeprefix(STUDY).replace("_", " ").capitalize()
         shown = [_picture(f"{place}/{plot}", text) for plot, text in PLOTS.items() if _drawn(folder, plot)]
-        text = " ".join([f"**{name}.**", *answers, f"{links}, [every run]({place}/rows.jsonl), [all plots]({place})."])
-        parts += [text, " ".join(shown)] if shown else [text]
-    return "\n\n".join(parts)
+        text = " ".join([f"- **{name}.**", *answers, f"{links}, [every run]({place}/rows.jsonl), [all plots]({place})."])
+        parts.append(" ".join([text, *shown]))
+    return "\n".join(parts)
 
 
 def _drawn(folder: Path, plot: str) -> bool:
