@@ -144,8 +144,8 @@ def studies(results: Path) -> str:
         links = f"[Tables]({place}/table.md)" + (f", [findings]({place}/findings.md)" if said else "")
         name = folder.name.removeprefix(STUDY).replace("_", " ").capitalize()
         shown = [_picture(f"{place}/{plot}", text) for plot, text in PLOTS.items() if _drawn(folder, plot)]
-        text = " ".join([f"- **{name}.**", *answers, f"{links}, [every run]({place}/rows.jsonl), [all plots]({place})."])
-        parts.append(" ".join([text, *shown]))
+        files = f"{links}, [every run]({place}/rows.jsonl), [all plots]({place})."
+        parts.append(" ".join([f"- **{name}.**", *answers, files, *shown]))
     return "\n".join(parts)
 
 
