@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from report import documents, table
 
 from rppg_graph.experiments.measure import REAL
@@ -16,7 +17,7 @@ from rppg_graph.experiments.results import Results, difference
 from rppg_graph.experiments.rows import finished, read_rows
 from rppg_graph.experiments.study import Study, load_study
 from rppg_graph.pulse.metrics import Metric
-from rppg_graph.report.plots import BLUE, GREY, ORANGE, THEMES, figure
+from rppg_graph.report.plots import GREY, ORANGE, THEMES, figure
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ("neighbours", "longer", "constructors", "rebuilding", "features", "reductions")
@@ -105,37 +106,33 @@ def _in_words(found: Mapping[str, list[Metric]]) -> str:
 
 
 CAPTION = (
-    "Each point is a variant against k = 16, the reference; the bars are 95 % intervals over seeds and people. Further "
-    "left is cheaper, higher is better. A bar that does not reach the dotted line is a difference that is seen."
+    "Variants by the time of their inference over that of k = 16, the reference, the cheapest above. Further right is "
+    "better; the bars are 95 % intervals over seeds and people. One that does not reach the dotted line is seen."
 )
+FRONTIER = ("neighbours", "constructors", "rebuilding")
 
 
 def draw_frontier(folder: Path, path: Path, theme: str) -> None:
-    """Accuracy against cost: the difference in SNR and in MAE to the reference over the time of inference."""
-    costs = _costs(folder)
+    """Accuracy against cost: the difference in SNR and in MAE to the reference, by the time of inference."""
+    costs, drawn = _costs(folder), {}
+    for study in FRONTIER:
+        results = results_of(folder, study)
+        for variant in results.rows:
+            options = _options(results.study, variant)
+            if options in costs:  # a network that several studies have is drawn once
+                drawn.setdefault(options, (costs[options]["inference"], variant, results))
+    points = sorted(drawn.values(), key=lambda point: -point[0])
     with figure(path, 1, CAPTION, theme, height=4.2, columns=2) as axes:
         for axis, name, sign in zip(axes, ("snr", "errors"), (1, -1), strict=True):
-            axis.axhline(0, color=GREY, linestyle=":")
-            for study in FRONTIER:
-                results = results_of(folder, study)
-                for variant in results.rows:
-                    cost = costs.get(_options(results.study, variant), {}).get("inference")
-                    if cost is None or (variant == results.study.base_variant and study != FRONTIER[0]):
-                        continue
-                    found = difference(results, variant, results.study.evaluation.presets, name)
-                    bars = [[sign * found.value - min(sign * found.low, sign * found.high)],
-                            [max(sign * found.low, sign * found.high) - sign * found.value]]  # fmt: skip
-                    colour = ORANGE if study == FRONTIER[0] else BLUE
-                    axis.errorbar(cost, sign * found.value, yerr=bars, fmt="o", color=colour, ecolor=GREY, markersize=4)
-                    place = (cost, sign * found.value)
-                    axis.annotate(variant, place, (4, 4), textcoords="offset points", fontsize=7)
-            axis.set(xlabel="time of inference, times that of k = 16")
-            axis.margins(x=0.15)
-        axes[0].set(title="Pulse in the wave", ylabel="SNR more than k = 16 (dB)")
-        axes[1].set(title="Heart rate", ylabel="MAE less than k = 16 (bpm)")
-
-
-FRONTIER = ("neighbours", "constructors")
+            axis.axvline(0, color=GREY, linestyle=":")
+            for place, (_, variant, results) in enumerate(points):
+                found = difference(results, variant, results.study.evaluation.presets, name)
+                bars = np.abs(np.sort([sign * found.low, sign * found.high]) - sign * found.value)[:, None]
+                axis.errorbar(sign * found.value, place, xerr=bars, fmt="o", color=ORANGE, ecolor=GREY, markersize=4)
+            axis.set_yticks(range(len(points)), [f"{variant}, {cost:.2f}×" for cost, variant, _ in points])
+        axes[1].set_yticklabels([])
+        axes[0].set(title="Pulse in the wave", xlabel="SNR more than k = 16 (dB)")
+        axes[1].set(title="Heart rate", xlabel="MAE less than k = 16 (bpm)")
 
 
 def verdict(found: Mapping[str, Metric]) -> str:
