@@ -13,7 +13,7 @@ import numpy as np
 from report import documents, table
 
 from rppg_graph.experiments.measure import REAL
-from rppg_graph.experiments.results import Results, difference
+from rppg_graph.experiments.results import Results, difference, with_interval
 from rppg_graph.experiments.rows import finished, read_rows
 from rppg_graph.experiments.study import Study, load_study
 from rppg_graph.pulse.metrics import Metric
@@ -48,15 +48,15 @@ def answers(folder: Path) -> str:
             continue
         reference = results.study.base_variant
         for variant in sorted(results.rows, key=lambda name: name != reference):
-            cost = costs.get(_options(results.study, variant), {})
+            cost = costs.get(options_of(results.study, variant), {})
             times = [f"{cost[mode]:.2f}×" if mode in cost else "–" for mode in ("inference", "step")]
             if variant == reference:
                 lines.append([f"**{study}**: {variant}", *["reference"] * 4, *times, ""])
                 continue
             presets = results.study.evaluation.presets
             found = {name: difference(results, variant, presets, name) for name in FIGURES}
-            cells = [_cell(found[name], FIGURES[name][1]) for name in FIGURES]
-            real = _cell(difference(results, variant, (REAL,)), 1)
+            cells = [with_interval(found[name], FIGURES[name][1]) for name in FIGURES]
+            real = with_interval(difference(results, variant, (REAL,)))
             lines.append([variant, *cells, real, *times, verdict(found)])
     heads = ["variant", "MAE (bpm)", "within 5 bpm (points)", "SNR (dB)", "MAE, real (bpm)", "inference", "step"]
     return table([*heads, "so it is"], lines)
@@ -73,33 +73,45 @@ QUESTIONS = {
 
 def sentences(folder: Path) -> str:
     """A sentence a question: which variants differ from the reference of their study, and how large the rest may be."""
-    lines = []
+    lines, real = [], []
     for study, question in QUESTIONS.items():
         results = results_of(folder, study)
         reference, presets = results.study.base_variant, results.study.evaluation.presets
-        found = {
-            variant: [difference(results, variant, presets, name) for name in ("errors", "snr")]
-            for variant in results.rows
-            if variant != reference
-        }
+        others = [variant for variant in results.rows if variant != reference]
+        found = {v: [difference(results, v, presets, name) for name in ("errors", "snr")] for v in others}
         said = _in_words(found) if found else "it is not measured yet"
         lines.append(f"- **{question}** Against `{reference}`, {said}.")
-    return "\n".join(lines)
+        for variant in others:
+            metric = difference(results, variant, (REAL,))
+            if _seen(metric):
+                real.append(f"`{variant}` against `{reference}` {with_interval(metric)} bpm")
+    listed = "; ".join(real) or "none"
+    return "\n".join([*lines, "", f"Differences that are seen on the real recordings: {listed}."])
+
+
+def _seen(metric: Metric) -> bool:
+    """Whether there is an interval, and it leaves out zero."""
+    return metric.low is not None and not metric.low <= 0 <= metric.high
+
+
+def _largest(metric: Metric) -> float:
+    """How large a difference may be at most, by its interval."""
+    return max(abs(metric.low), abs(metric.high))
 
 
 def _in_words(found: Mapping[str, list[Metric]]) -> str:
     """What the intervals of the heart rate and of the wave allow to say of variants."""
     parts, unseen = [], {}
     for variant, (rate, _) in found.items():
-        if rate.low is not None and not rate.low <= 0 <= rate.high:
+        if _seen(rate):
             parts.append(f"`{variant}` is {'worse' if rate.value > 0 else 'better'} by {abs(rate.value):.2g} bpm")
         elif rate.low is not None:
-            unseen[variant] = max(abs(rate.low), abs(rate.high))
+            unseen[variant] = _largest(rate)
     if unseen:
         names = ", ".join(f"`{name}`" for name in unseen)
         parts.append(f"no difference is seen, and none above {max(unseen.values()):.2g} bpm, with {names}")
     for variant, (_, snr) in found.items():
-        if snr.low is not None and not snr.low <= 0 <= snr.high:
+        if _seen(snr):
             sign = "less" if snr.value < 0 else "more"
             parts.append(f"the wave of `{variant}` has {abs(snr.value):.2g} dB {sign} pulse")
     return "; ".join(parts) or "two seeds at least are needed"
@@ -118,7 +130,7 @@ def draw_frontier(folder: Path, path: Path, theme: str) -> None:
     for study in FRONTIER:
         results = results_of(folder, study)
         for variant in results.rows:
-            options = _options(results.study, variant)
+            options = options_of(results.study, variant)
             if options in costs:  # a network that several studies have is drawn once
                 drawn.setdefault(options, (costs[options]["inference"], variant, results))
     points = sorted(drawn.values(), key=lambda point: -point[0])
@@ -140,39 +152,30 @@ def verdict(found: Mapping[str, Metric]) -> str:
     said = []
     for name, metric in found.items():
         unit, scale, good = FIGURES[name]
-        if metric.low is None:
-            continue
-        largest = scale * max(abs(metric.low), abs(metric.high))
-        if metric.low <= 0 <= metric.high:
-            said.append(f"within {largest:.2g} {unit}")
-        else:
+        if _seen(metric):
             better = (metric.value > 0) == (good == "larger")
             said.append(f"**{'better' if better else 'worse'}** by {scale * abs(metric.value):.2g} {unit}")
+        elif metric.low is not None:
+            said.append(f"within {scale * _largest(metric):.2g} {unit}")
     return "; ".join(said)
 
 
-def _cell(metric: Metric, scale: float) -> str:
-    if metric.value is None:
-        return "–"
-    interval = "" if metric.low is None else f" [{scale * metric.low:+.2f}, {scale * metric.high:+.2f}]"
-    return f"{scale * metric.value:+.2f}{interval}".replace("-", "−")
-
-
-def _options(study: Study, variant: str) -> str:
+def options_of(study: Study, variant: str) -> str:
+    """What stands for a variant's network: studies have some networks under other names."""
     chosen = next(each for each in study.variants if each.name == variant)
     return study.config(chosen, study.seeds[0]).model.model_dump_json()
 
 
 def _costs(folder: Path) -> dict[str, dict[str, float]]:
     """Times over the reference's of the studies, by a network's options and what was timed; the last machine's."""
-    named = {f"{name}: {v.name}": _options(study_of(name), v.name) for name in STUDIES for v in study_of(name).variants}
+    studies = {name: study_of(name) for name in STUDIES}
+    named = {f"{name}: {v.name}": options_of(study, v.name) for name, study in studies.items() for v in study.variants}
     costs: dict[str, dict[str, float]] = {}
     for _, document in documents(folder, "variants"):
         times = {(row["variant"], row["mode"]): row["median_ms"] for row in document["rows"]}
         for (name, mode), milliseconds in times.items():
             costs.setdefault(named[name], {})[mode] = milliseconds / times[f"{STUDIES[0]}: {REFERENCE}", mode]
     return costs
-
 
 
 def shared(folder: Path) -> str:

@@ -71,15 +71,22 @@ def row_of(patches: np.ndarray, pulse: np.ndarray) -> dict[str, float]:
     return row | ({} if true is None else {SNR: snr_db(wave, FPS, true)})
 
 
+def side_by_side(person: Person, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Mean colours (T, g², 3) and pulse (T,) of a recording's windows of so many frames, where the pulse is known."""
+    recording, traces = person
+    clock, patches = resample(traces.seconds, traces.patches.reshape(len(traces.seconds), -1), FPS)
+    pulse = np.interp(clock, recording.seconds, recording.pulse)
+    for first in range(0, len(clock) - frames + 1, frames):
+        part = slice(first, first + frames)
+        if np.isfinite(pulse[part]).all():
+            yield patches[part].reshape(frames, -1, 3), pulse[part]
+
+
 def filmed(people: list[Person]) -> Iterator[dict[str, float]]:
     """Windows side by side of recordings."""
-    for recording, traces in people:
-        clock, patches = resample(traces.seconds, traces.patches.reshape(len(traces.seconds), -1), FPS)
-        pulse = np.interp(clock, recording.seconds, recording.pulse)
-        for first in range(0, len(clock) - FRAMES + 1, FRAMES):
-            part = slice(first, first + FRAMES)
-            if np.isfinite(pulse[part]).all():
-                yield row_of(patches[part].reshape(FRAMES, -1, 3), pulse[part])
+    for person in people:
+        for patches, pulse in side_by_side(person, FRAMES):
+            yield row_of(patches, pulse)
 
 
 def simulated(count: int, seed: int = 9) -> Iterator[dict[str, float]]:

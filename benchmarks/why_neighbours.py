@@ -25,6 +25,7 @@ import torch
 from harness import RESULTS, environment, show
 from torch import Tensor
 from tqdm import tqdm
+from trace_realism import FPS, side_by_side
 
 from rppg_graph.data.traces import GRID
 from rppg_graph.experiments.measure import people
@@ -36,14 +37,14 @@ from rppg_graph.graph.constructors import GRAPHS
 from rppg_graph.models.checkpoint import load
 from rppg_graph.models.stgnet_map import SEGMENT_FRAMES
 from rppg_graph.nn.denoise_block import SegmentDenoise
-from rppg_graph.pulse.filters import PULSE_BAND_HZ, resample
+from rppg_graph.pulse.filters import PULSE_BAND_HZ
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.paired import difference_over_seeds
 from rppg_graph.pulse.phase import pulse_phase
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import HARMONIC_REACH_HZ
 
-STUDY, FPS, SECONDS, SHARED_SECONDS = Path("configs/ablations/neighbours.yaml"), 30.0, (5, 10, 20), 10
+STUDY, SECONDS, SHARED_SECONDS = Path("configs/ablations/neighbours.yaml"), (5, 10, 20), 10
 VARIANTS = ("k=16", "none (self alone)")
 TRAINED = "as trained"
 CHOICES = ("random", "self")  # of GRAPHS, in place of the network's own
@@ -65,18 +66,10 @@ def snr_of_features(x: Tensor, bpm: float) -> float:
 
 def windows(person: Person, seconds: int) -> Iterator[tuple[Tensor, np.ndarray, float]]:
     """Colours (1, 3, T, P), pulse (T,) and rate (bpm) of windows side by side."""
-    recording, traces = person
-    frames = round(seconds * FPS)
-    clock, patches = resample(traces.seconds, traces.patches.reshape(len(traces.seconds), -1), FPS)
-    pulse = np.interp(clock, recording.seconds, recording.pulse)
-    for first in range(0, len(clock) - frames + 1, frames):
-        part = slice(first, first + frames)
-        bpm = None
-        if np.isfinite(pulse[part]).all():
-            bpm = heart_rate(prepare_native(pulse[part], FPS), FPS, contact=True).bpm
+    for patches, pulse in side_by_side(person, round(seconds * FPS)):
+        bpm = heart_rate(prepare_native(pulse, FPS), FPS, contact=True).bpm
         if bpm is not None:
-            colours = torch.as_tensor(patches[part].reshape(frames, GRID**2, 3), dtype=torch.float32)
-            yield colours.permute(2, 0, 1)[None], pulse[part], bpm
+            yield torch.as_tensor(patches, dtype=torch.float32).permute(2, 0, 1)[None], pulse, bpm
 
 
 def properties(colours: Tensor, pulse: np.ndarray, grid: tuple[int, int, int]) -> dict[str, Tensor]:

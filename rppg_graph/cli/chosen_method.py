@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help=f"print a number if it is right with this probability, or a higher one (default: {shipped().trust:g})",
     )
-    add_reading(parser)
+    add_inference_options(parser)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--face", type=int, metavar="N", help="which face, from the left (default: the largest)")
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
+def add_inference_options(parser: argparse.ArgumentParser) -> None:
     """How a network is read."""
     parser.add_argument(
         "--crop-views",
@@ -80,7 +80,7 @@ def add_monte_carlo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="seed of the samples (default: 0)")
 
 
-def reading(args: argparse.Namespace) -> InferenceOptions:
+def inference_options(args: argparse.Namespace) -> InferenceOptions:
     """What the options ask for, of a command that has those of Monte-Carlo dropout or has not.
 
     Raises:
@@ -112,7 +112,7 @@ def refuse_for_formulas(args: argparse.Namespace, mc: MonteCarlo | None, who: st
 
 def chosen_method(args: argparse.Namespace) -> tuple[Method, dict[str, Any], Calibration | None]:
     """The method asked for, how faces are found for it (detector, policy), and what is known about its uncertainty."""
-    read = reading(args)
+    read = inference_options(args)
     if not (args.checkpoint or args.weights):
         name = args.method or DEFAULT
         build = choose("method", BY_NAME, name)
@@ -139,7 +139,7 @@ def origin(name: str, args: argparse.Namespace) -> str:
         return f"classical method {name}, no training"
     if not (args.checkpoint or args.weights):
         return f"{name} of formulas and a graph network, judged by all evidence"
-    read = reading(args)
+    read = inference_options(args)
     network = f"{name} from {args.checkpoint}" if args.checkpoint else args.weights
     views = "" if read.crop_views == "whole" else f", views: {read.crop_views}"
     return f"network {network}{views}{f', beside {read.ensemble_with}' if read.ensemble_with else ''}"

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="native", help=f"one of {', '.join(PROTOCOLS)} (default: native)")
     parser.add_argument("--window", type=float, default=10.0, metavar="SECONDS", help="of a window (default: 10)")
     chosen_method.add_monte_carlo(parser)
-    chosen_method.add_reading(parser)
+    chosen_method.add_inference_options(parser)
     parser.add_argument("--face-policy", choices=POLICIES, help="what to do if few frames show a face (see predict)")
     parser.add_argument(
         "--every-reference", action="store_true", help="count recordings whose reference check-data calls wrong, too"
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    reading = chosen_method.reading(args)
+    reading = chosen_method.inference_options(args)
     if not args.checkpoints and not args.weights:
         chosen_method.refuse_for_formulas(args, reading.mc, "classical methods are formulas", "name a CHECKPOINT")
     found = evaluate(

@@ -154,7 +154,11 @@ def difference(results: Results, variant: str, sets: Sequence[str], figure: str 
 def _difference(results: Results, variant: str, sets: Sequence[str], figure: str, scale: float = 1.0) -> str:
     if variant == results.study.base_variant:
         return "reference"
-    metric = difference(results, variant, sets, figure)
+    return with_interval(difference(results, variant, sets, figure), scale)
+
+
+def with_interval(metric: Metric, scale: float = 1.0) -> str:
+    """A signed figure and its interval, as a cell of a table; a dash where there is none."""
     if metric.value is None:
         return "–"
     interval = "" if metric.low is None else f" [{scale * metric.low:+.2f}, {scale * metric.high:+.2f}]"

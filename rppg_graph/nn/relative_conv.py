@@ -60,9 +60,9 @@ class RelativeConv(MessagePassing):
     def forward(self, x: Tensor | tuple[Tensor, Tensor], edge_index: Tensor | EdgeIndex | CompleteGraph) -> Tensor:
         if isinstance(edge_index, CompleteGraph):
             clips = x.unflatten(0, (edge_index.clips, -1)) if x.dim() == 2 else x  # (B, N, C)
-            reduced = type(self).over_all(clips).expand_as(clips).reshape(x.shape)
+            reduced = self.over_all(clips).expand_as(clips).reshape(x.shape)
         elif edge_index.dim() == 3:
-            reduced = type(self).over_neighbours(x, edge_index)
+            reduced = self.over_neighbours(x, edge_index)
         else:
             sources, x = (x, x) if isinstance(x, Tensor) else x
             if isinstance(edge_index, EdgeIndex):
@@ -91,8 +91,9 @@ class AverageRelativeConv(RelativeConv):
     """⊕ = mean: the graph convolution of the published STGNet; no edge-sized tensor."""
 
     scatter = "mean"
-    over_neighbours = neighbour_mean
+    over_neighbours = staticmethod(neighbour_mean)
 
+    @staticmethod
     def over_all(x: Tensor) -> Tensor:
         return x.mean(1, keepdim=True)
 
@@ -101,8 +102,9 @@ class MaxRelativeConv(RelativeConv):
     """⊕ = max, element by element: the max-relative convolution of the same family; no edge-sized tensor."""
 
     scatter = "max"
-    over_neighbours = neighbour_max
+    over_neighbours = staticmethod(neighbour_max)
 
+    @staticmethod
     def over_all(x: Tensor) -> Tensor:
         return x.amax(1, keepdim=True)
 
@@ -119,10 +121,12 @@ class AttentionRelativeConv(RelativeConv):
 
     scatter = "sum"
 
+    @staticmethod
     def over_neighbours(x: Tensor, neighbours: Tensor) -> Tensor:
         values = gathered(x, neighbours)  # (B, N, K, C)
         return F.scaled_dot_product_attention(x.unsqueeze(2), values, values).squeeze(2)
 
+    @staticmethod
     def over_all(x: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(x, x, x)
 

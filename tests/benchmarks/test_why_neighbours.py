@@ -71,7 +71,7 @@ def test_variants_that_studies_share_are_timed_once(load_bench):
     assert not any(name.endswith((": cosine, k=16", ": cosine, raw", ": mean")) for name in names)
     answers = load_bench("graph_answers")
     studies = [answers.study_of(name) for name in answers.STUDIES]
-    assert len(names) == len({answers._options(study, each.name) for study in studies for each in study.variants})
+    assert len(names) == len({answers.options_of(study, each.name) for study in studies for each in study.variants})
 
 
 def test_sentences_name_what_differs_and_bound_what_does_not(load_bench):
