@@ -22,7 +22,7 @@ check: dev lint
 
 # About an hour on two quiet cores; FUZZ=SECONDS of each target where atheris is installed.
 soak: dev
-	@set -o pipefail; { date -u; $(BIN)/python -m pytest -m soak -v --tb=short --durations=0 tests/soak; \
+	@set -o pipefail; { date -u; $(BIN)/python -m pytest -m soak --timeout 7200 -v --tb=short --durations=0 tests/soak; \
 	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/test_strangers.py -k any_bytes; \
 	for target in $$($(BIN)/python tests/soak/fuzz.py); do $(BIN)/python tests/soak/fuzz.py "$$target" $(FUZZ); done; \
 	} 2>&1 | tee tests/soak/last.log

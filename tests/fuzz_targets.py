@@ -68,8 +68,16 @@ def seeds(folder: Path) -> dict[str, list[bytes]]:
     content = {"format": "rppg_graph-checkpoint-1", "model": model.state_dict(), "config": config, "fps": 30.0}
     torch.save(content | {"mean_bpm": 70.0, "training": {}}, folder / "seed.pt")
     np.savez(folder / "seed.npz", subject1_pred=np.zeros(9), subject1_label=np.zeros(9), subject1_fs=30.0)
+    waves = (folder / "seed.npz").read_bytes()
+    encrypted = bytearray(waves)
+    encrypted[waves.find(b"PK\1\2") + 8] = 0x41  # as the flags of the first array say
     huge = {"model": {"name": "stgnet_small", "options": options | {"size": 4096, "stages": [[99, 9999, 2]]}}}
-    header = {"checkpoint": json.dumps({"config": huge, "fps": 30, "mean_bpm": 70, "training": {}})}
+    deep = {"model": {"name": "stgnet_small", "options": {"stages": [[9999, 4, 2]]}}}
+    wide = {"model": {"name": "stgnet_map", "options": {"dilations": [1] * 9999}}}
+    headers = [
+        {"checkpoint": json.dumps({"config": asked, "fps": 30, "mean_bpm": 70, "training": {}})}
+        for asked in (huge, deep, wide)
+    ]
     laughs = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" if n else "a0: &a0 [1, 2]" for n in range(12))
     entity = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     pure_label = {"/Image": [{"Timestamp": 0}], "/FullPackage": [
@@ -82,12 +90,13 @@ def seeds(folder: Path) -> dict[str, list[bytes]]:
         "override": [b"train.steps=200", b"train.steps.x=1", b"=", b"a=!!int ''", b"a=2001-99-99", b"a=" + b"{" * 999],
         "study": [b"question: q\nbase: {data: {root: x}}\nvariants: [{name: a}]", *yaml_bombs],
         "splits": [b"folds: [{name: a, train: ['1'], test: ['2']}]\nleft_out: ['3']", *yaml_bombs],
-        "checkpoint": [(folder / "seed.safetensors").read_bytes(), safetensors({"a": torch.ones(1)}, header),
+        "checkpoint": [(folder / "seed.safetensors").read_bytes(),
+                       *(safetensors({"a": torch.ones(1)}, header) for header in headers),
                        safetensors({"a": torch.ones(1)}, {"checkpoint": "[" * 99999}), b"\xff" * 16],
         "pickled checkpoint": [(folder / "seed.pt").read_bytes(), b"\x80\x02cos\nsystem\n(S'true'\ntR."],
         "recording of the cache": [b'{"format_version": 1, "frames": 1}', b"[" * 99999, b'{"a":' * 9999],
         "metrics": [b'{"step": 2, "loss": 1.0}\n{"step": 4', b'{"step": 1e999}', b"[" * 99999],
-        "waves": [(folder / "seed.npz").read_bytes()],
+        "waves": [waves, bytes(encrypted)],
         "pure": [json.dumps(pure_label).encode(), b"[" * 99999, b'{"/Image": 1e999}'],
         "ubfc-rppg": [b"1 2 3 4\n70 70 70 70\n0 .1 .2 .3", b"1e999 nan\n1 2\n3 4"],
         "ubfc-rppg-1": [b"0,70,98,1\n16,70,98,2\n32,70,98,3"],

@@ -28,7 +28,7 @@ def mean_predictor(evaluation: Evaluation, bpm: float) -> Evaluation:
         recordings=recordings,
         metrics=summarise([row.sample() for row in recordings]),
         windows=windows,
-        window_metrics=summarise([row.sample() for row in windows]) if windows else {},
+        window_metrics=summarise([row.sample() for row in windows]) if evaluation.window_metrics else {},
     )
 
 

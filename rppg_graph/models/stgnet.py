@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
 from rppg_graph.nn.bvp_head import BVPHead
-from rppg_graph.nn.denoise_block import DenoiseBlock
+from rppg_graph.nn.denoise_block import DenoiseBlock, check_blocks
 from rppg_graph.nn.recompute import recomputed
 from rppg_graph.nn.roi_selection import ROISelection
 from rppg_graph.nn.stem import Stem
@@ -133,7 +133,9 @@ class STGNet(nn.Module):
         self.stem = Stem(mask_axes)
         self.stages = nn.ModuleList()
         grid = tuple(math.ceil(n / stride) for n, stride in zip((clip_frames, size, size), STEM_STRIDE, strict=True))
-        for stage in with_neighbours(stages, k):
+        stages = with_neighbours(stages, k)
+        check_blocks(sum(stage.blocks for stage in stages))
+        for stage in stages:
             block = {"conv": conv, "loop": loop, "drop_path": drop_path, "backend": backend}
             block |= {"graph": graph, "graph_options": graph_options}
             self.stages.append(GraphStage(stage, grid, mask_axes, reuse_graph, **block))

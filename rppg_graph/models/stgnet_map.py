@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from rppg_graph.errors import InputError
 from rppg_graph.models.video_input import check_video
-from rppg_graph.nn.denoise_block import SegmentDenoise
+from rppg_graph.nn.denoise_block import SegmentDenoise, check_blocks
 
 SLOW_FRAMES = 31  # what is slower than about a second of video is light and posture
 SEGMENT_FRAMES = 4  # of a node: 7.5 nodes a second carry rates up to 225 bpm
@@ -95,6 +95,7 @@ class STGNetMap(nn.Module):
         graph: str = "knn", graph_options: Mapping[str, object] | None = None, loop: bool = True, backend: str = "auto",
     ) -> None:  # fmt: skip
         super().__init__()
+        check_blocks(len(dilations))
         self.grid, self.reuse_graph = grid, reuse_graph
         mixing = {"conv": conv, "graph": graph, "graph_options": graph_options, "loop": loop, "backend": backend}
         self.first = nn.Conv2d(3, channels, (1, 7), padding=(0, 3))

@@ -17,6 +17,14 @@ from rppg_graph.nn.graph_conv import GRAPH_CONVS
 from rppg_graph.nn.relative_conv import RelativeConv
 from rppg_graph.registry import choose
 
+MOST_BLOCKS = 100  # of a network: a stranger's file may ask for thousands in a few bytes, which take minutes to build
+
+
+def check_blocks(blocks: int) -> None:
+    """Refuse a network of more than ``MOST_BLOCKS`` blocks; InputError."""
+    if blocks > MOST_BLOCKS:
+        raise InputError(f"a network of {blocks} blocks: {MOST_BLOCKS} are allowed at most")
+
 
 class GraphMixing(nn.Module):
     """Every node is mixed with its neighbours: what the denoise blocks have in common.

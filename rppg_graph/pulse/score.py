@@ -75,7 +75,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 return {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:  # or it is encrypted
         raise InputError(f"{path} cannot be read as an .npz file of plain arrays: {error}") from error
     raise InputError(f"{path} is a single array; an .npz file of <name>_pred and <name>_label is needed")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rppg_graph.errors import InputError
-from rppg_graph.inference.evaluate import write_results
+from rppg_graph.inference.evaluate import mean_predictor, table, write_results
 from rppg_graph.pulse.evaluation import evaluate_waves
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.score import score
@@ -42,3 +42,10 @@ def test_a_result_that_cannot_be_written_leaves_the_older_one(tmp_path):
     (tmp_path / "results.json").rmdir()
     assert json.loads(before.pop("results.json"))["data"] == "first"
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_recordings_shorter_than_a_window_have_a_line_in_the_table_of_windows():
+    measured = evaluate_waves([wave("short", 30.0)], window_seconds=60.0)
+    assert not measured.windows
+    text = table({"pos": measured, "mean": mean_predictor(measured, 80.0)}, windows=True)
+    assert {line.split()[0] for line in text.splitlines() if line.startswith(("pos", "mean"))} == {"pos", "mean"}
