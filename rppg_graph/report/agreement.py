@@ -9,7 +9,7 @@ import numpy as np
 
 from rppg_graph.pulse.measure import Measurement
 from rppg_graph.pulse.metrics import Metric
-from rppg_graph.report.page import figure
+from rppg_graph.report.page import Figure
 from rppg_graph.report.svg import Plot, span_of, text_of
 
 LEAST_PAIRS = 3  # as for the other figures over recordings
@@ -37,7 +37,7 @@ def limits_of_agreement(differences: Sequence[float]) -> Limits:
     return Limits(n, bias, bias - reach, bias + reach)
 
 
-def bland_altman(rows: Sequence[Measurement], what: str, method: str, number: int) -> str:
+def bland_altman(rows: Sequence[Measurement], what: str, method: str, kind: str) -> Figure:
     """The figure of predicted minus reference heart rate over their mean; ``what``: recordings or windows."""
     rows = [row for row in rows if row.error_bpm is not None]
     mean = [(row.bpm + row.reference_bpm) / 2 for row in rows]
@@ -60,24 +60,24 @@ def bland_altman(rows: Sequence[Measurement], what: str, method: str, number: in
         scarce = (
             f"Bias {signed(limits.bias)} bpm, limits {signed(limits.low)} to {signed(limits.high)} bpm, n = {limits.n}."
         )
-    plot.dots(mean, error, f"m{number}", _titles(rows) if what == "recordings" else ())
+    plot.dots(mean, error, kind, _titles(rows) if what == "recordings" else ())
     caption = (
         f"Bland–Altman plot of {method} over {what}. Each dot is one of the {what}; 0 is perfect agreement. About 95 % "
         f"of the differences are expected between the outer dashed lines (bias ± 1.96 standard deviations). {scarce}"
     )
     if what == "windows":
         caption += " Windows of one recording are not independent of each other."
-    return figure(plot.svg(f"Bland–Altman plot, {method}, {what}"), caption)
+    return Figure(plot.svg(f"Bland–Altman plot, {method}, {what}"), caption)
 
 
-def correlation(rows: Sequence[Measurement], r: Metric, what: str, method: str, number: int) -> str:
+def correlation(rows: Sequence[Measurement], r: Metric, what: str, method: str, kind: str) -> Figure:
     """The figure of predicted over reference heart rate, with the evaluation's Pearson r."""
     rows = [row for row in rows if row.error_bpm is not None]
     reference, predicted = [row.reference_bpm for row in rows], [row.bpm for row in rows]
     both = span_of(reference, predicted, least=10.0)
     plot = Plot(both, both, "reference (bpm)", "prediction (bpm)", HEIGHT)
     plot.line(np.array(both), np.array(both), "ref")
-    plot.dots(reference, predicted, f"m{number}", _titles(rows) if what == "recordings" else ())
+    plot.dots(reference, predicted, kind, _titles(rows) if what == "recordings" else ())
     if not rows:
         plot.note("no heart rates to compare")
     strength = f"Pearson r = {text_of(r.value)}, n = {r.n}." if r.value is not None else f"No correlation: {r.reason}."
@@ -85,7 +85,7 @@ def correlation(rows: Sequence[Measurement], r: Metric, what: str, method: str, 
         f"Predicted against reference heart rate of {method} over {what}. On the diagonal the two are equal; above it "
         f"the prediction is too high. {strength}"
     )
-    return figure(plot.svg(f"correlation plot, {method}, {what}"), caption)
+    return Figure(plot.svg(f"correlation plot, {method}, {what}"), caption)
 
 
 def signed(value: float) -> str:

@@ -3,58 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
+from markupsafe import Markup
 
 from rppg_graph.report.graph_view import Cost, Mask, Neighbours, NetworkView
-from rppg_graph.report.page import figure, figures, legend, picture
-from rppg_graph.report.svg import WIDTH, Plot, shaded
+from rppg_graph.report.page import Figure, picture
+from rppg_graph.report.svg import WIDTH, Plot, element, shaded
 
-FACE = 130  # side of the face crop in a drawing; .beside of the template has the proportions
+FACE = 130  # side of the face crop in a drawing; .beside of page.html has the proportions
 HEIGHT, RIGHT_WIDTH = 170, 300  # of the plot beside it
 COST_KINDS = {"neighbours": "m1", "graph convolution": "m0", "MLP": "m2", "ROI selection": "m3", "other": "ref"}
 
 
-def network_section(view: NetworkView) -> str:
-    """All figures of a network."""
-    parts = ["<h3>Cost of each part</h3>", figures([_costs(view.costs, view.seconds)])]
-    if view.masks:
-        parts += ["<h3>Attention masks</h3>", figures([_mask(mask, view) for mask in view.masks])]
-    if view.neighbours:
-        parts += ["<h3>Neighbours of a patch</h3>", figures([_neighbours(found, view) for found in view.neighbours])]
-    return "".join(parts)
+def network_figures(view: NetworkView) -> dict[str, list[Figure]]:
+    """All figures of a network, by what they show."""
+    drawn = {
+        "Cost of each part": [_costs(view.costs, view.seconds)],
+        "Attention masks": [_mask(mask, view) for mask in view.masks],
+        "Neighbours of a patch": [_neighbours(found, view) for found in view.neighbours],
+    }
+    return {title: figures for title, figures in drawn.items() if figures}
 
 
-def _costs(costs: Sequence[Cost], seconds: float) -> str:
+def _costs(costs: Sequence[Cost], seconds: float) -> Figure:
     totals = [sum(cost.seconds.values()) for cost in costs]
     name_width, row, value_width = 90, 26, 84
     scale = (WIDTH - name_width - value_width) / max(*totals, 1e-9)
     parts = []
     for number, (cost, total) in enumerate(zip(costs, totals, strict=True)):
         top, left = number * row + 4, float(name_width)
-        parts.append(f'<text class="y" x="{name_width - 6}" y="{top + 14}">{escape(cost.part)}</text>')
+        parts.append(element("text", "y", cost.part, x=name_width - 6, y=top + 14))
         for what, spent in cost.seconds.items():
-            parts.append(
-                f'<rect class="bar {COST_KINDS[what]}" x="{left:.1f}" y="{top}" width="{spent * scale:.1f}" '
-                f'height="{row - 8}"><title>{escape(what)}: {1000 * spent:.1f} ms</title></rect>'
-            )
+            title, size = f"{what}: {1000 * spent:.1f} ms", {"width": spent * scale, "height": row - 8}
+            parts.append(element("rect", f"bar {COST_KINDS[what]}", element("title", "", title), x=left, y=top, **size))
             left += spent * scale
-        parts.append(f'<text x="{left + 5:.1f}" y="{top + 14}">{1000 * total:.1f} ms</text>')
-    svg = (
-        f'<svg role="img" viewBox="0 0 {WIDTH} {len(costs) * row + 4}" aria-label="cost of each part">'
-        f"{''.join(parts)}</svg>"
-    )
+        parts.append(element("text", "", f"{1000 * total:.1f} ms", x=left + 5, y=top + 14))
+    view = f"0 0 {WIDTH} {len(costs) * row + 4}"
+    svg = element("svg", "", *parts, role="img", viewBox=view, aria_label="cost of each part")
     kinds = [(COST_KINDS[what], what) for what in COST_KINDS if any(what in cost.seconds for cost in costs)]
     caption = (
         f"Time that each part takes for one clip of {seconds:.1f} s on this device, {1000 * sum(totals):.0f} ms in "
         "all: the longest bar is what to make faster. “neighbours” is the search for each patch's nearest neighbours, "
         "“between” what lies outside of all parts; the names are those of the network's modules."
     )
-    return figure(svg, caption, legend(kinds))
+    return Figure(svg, caption, kinds)
 
 
-def _mask(mask: Mask, view: NetworkView) -> str:
+def _mask(mask: Mask, view: NetworkView) -> Figure:
     """The mean over time on the face, and rows of the face over time."""
     place, over_time = mask.values.mean(axis=0), mask.values.mean(axis=2).T  # (H, W), (H, T)
     plot = Plot((0.0, view.seconds), (float(len(place)), 0.0), "time (s)", "row of patches", HEIGHT, RIGHT_WIDTH)
@@ -64,10 +60,10 @@ def _mask(mask: Mask, view: NetworkView) -> str:
         f"when, for each row of patches (mean across the face), {_range(over_time)}. The full colour lets through, "
         "the paper's holds back; a mask is 0.5 on average by construction."
     )
-    return figure(_beside(_on_face(_shade(place), view.face), plot.svg("mask over time")), caption)
+    return Figure(element("div", "beside", _on_face(_shade(place), view.face), plot.svg("mask over time")), caption)
 
 
-def _neighbours(found: Neighbours, view: NetworkView) -> str:
+def _neighbours(found: Neighbours, view: NetworkView) -> Figure:
     segments, rows, columns = found.grid
     nodes = found.found if found.found is not None else np.argwhere(np.ones(found.grid))  # (K, 3)
     counts = np.zeros((rows, columns))
@@ -88,27 +84,20 @@ def _neighbours(found: Neighbours, view: NetworkView) -> str:
         "the patch's own time."
     )
     on_face = _on_face(counts / counts.max(), view.face, found.node[1:])
-    return figure(_beside(on_face, plot.svg("neighbours over time")), caption)
+    return Figure(element("div", "beside", on_face, plot.svg("neighbours over time")), caption)
 
 
-def _beside(left: str, right: str) -> str:
-    return f'<div class="beside">{left}{right}</div>'
-
-
-def _on_face(shade: np.ndarray, face: np.ndarray | None, chosen: tuple[int, int] | None = None) -> str:
+def _on_face(shade: np.ndarray, face: np.ndarray | None, chosen: tuple[int, int] | None = None) -> Markup:
     """Patches (H, W) in 0–1 on the square of the face crop, over its picture if there is one."""
-    rows, columns = shade.shape
-    below = f'<image href="{picture(face)}" width="{FACE}" height="{FACE}"/>' if face is not None else ""
-    edges, tops = np.linspace(0, FACE, columns + 1), np.linspace(0, FACE, rows + 1)
-    outline = ""
+    edges, tops = (np.linspace(0, FACE, count + 1) for count in shade.shape[::-1])
+    parts = shaded(shade if face is None else 0.7 * shade, edges, tops, "m0")
+    if face is not None:
+        parts.insert(0, element("image", "", href=picture(face), width=FACE, height=FACE))
     if chosen is not None:
-        x, y = edges[chosen[1]], tops[chosen[0]]
-        size = f'width="{edges[1]:.1f}" height="{tops[1]:.1f}"'
-        outline = f'<rect class="chosen" x="{x:.1f}" y="{y:.1f}" {size}/>'
-    cells = shaded(0.7 * shade if face is not None else shade, edges, tops, "m0")
-    return (
-        f'<svg role="img" viewBox="-2 -2 {FACE + 4} {FACE + 4}" aria-label="on the face">{below}{cells}{outline}</svg>'
-    )
+        corner = {"x": edges[chosen[1]], "y": tops[chosen[0]]}
+        parts.append(element("rect", "chosen", **corner, width=edges[1], height=tops[1]))
+    view = f"-2 -2 {FACE + 4} {FACE + 4}"
+    return element("svg", "", *parts, role="img", viewBox=view, aria_label="on the face")
 
 
 def _shade(values: np.ndarray) -> np.ndarray:

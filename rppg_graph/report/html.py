@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from rppg_graph.pulse.evaluation import Evaluation
 from rppg_graph.pulse.measure import Measurement, Wave
 from rppg_graph.pulse.metrics import METRICS, Metric
 from rppg_graph.report.agreement import bland_altman, correlation, signed
-from rppg_graph.report.graph_figures import network_section
+from rppg_graph.report.graph_figures import network_figures
 from rppg_graph.report.graph_view import NetworkView
-from rppg_graph.report.page import COLOURS, figures, page, table
+from rppg_graph.report.page import Figure, Table, page
 from rppg_graph.report.recording import compared, recording_figures
-from rppg_graph.report.svg import text_of
+from rppg_graph.report.svg import KINDS, text_of
 
 NONE = "–"
 
@@ -38,84 +38,54 @@ def write_evaluation_report(
         networks: what `report.graph_view.view_network` saw of the methods that are networks.
     """
     first = next(iter(evaluations.values()))
-    facts = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in about.items())
-    stamp = first.protocol.to_dict()
-    protocol, (low, high) = stamp.pop("name"), stamp.pop("band_hz")
-    settings = "; ".join(f"{what.replace('_', ' ')}: {value}" for what, value in stamp.items())
-    how = f"Protocol {protocol}: band {low:g}–{high:g} Hz; {settings}. Heart rates by {first.method}."
-    body = [
-        "<h1>Pulse from face video: evaluation</h1>",
-        f'<p class="quiet">{escape(facts)}</p>',
-        f'<p class="quiet">{escape(how)}</p>',
-        "<h2>Summary</h2>",
-        *_summary(evaluations),
-        "<h2>Agreement with the reference</h2>",
-        *_agreement({name: evaluations[name] for name in waves}),
-        "<h2>Recordings, worst first</h2>",
-        *_recordings(evaluations, waves),
-    ]
-    for name, view in (networks or {}).items():
-        body += [f"<h2>Inside {escape(name)}</h2>", network_section(view)]
-    write_text(path, page("Pulse from face video: evaluation", body))
+    drawn = {name: evaluations[name] for name in waves}
+    kinds = dict(zip(drawn, cycle(KINDS), strict=False))
+    recordings, sections = _recordings(drawn, waves, kinds)
+    content = page(
+        "evaluation.html", about=about, first=first, protocol=first.protocol, whole=_metrics(evaluations, "metrics"),
+        windows=_metrics(evaluations, "window_metrics") if first.window_metrics else None,
+        differences=_differences(evaluations) if len(evaluations) > 1 else None,
+        agreement={name: _agreement(name, kinds[name], evaluation) for name, evaluation in drawn.items()},
+        recordings=recordings, sections=sections,
+        networks={name: network_figures(view) for name, view in (networks or {}).items()},
+    )  # fmt: skip
+    write_text(path, content)
 
 
-def _summary(evaluations: Mapping[str, Evaluation]) -> list[str]:
-    first = next(iter(evaluations.values()))
-    protocol, several = first.protocol.name, len(evaluations) > 1
-    how = "Value ± standard error; below it the 95 % interval by bootstrap over subjects."
-    parts = [
-        _metrics_table("whole", f"Whole recordings, protocol {protocol}. {how}", evaluations, "metrics"),
-    ]
-    if first.window_metrics:
-        caption = f"Windows of {first.window_seconds:g} s, protocol {protocol}. {how}"
-        parts.append(_metrics_table("windows", caption, evaluations, "window_metrics"))
-    if several:
-        pairs = {
-            f"{pair}, {what}": metric
-            for pair, metrics in comparisons(evaluations).items()
-            for what, metric in metrics.items()
-        }
-        rows = [[escape(pair), _metric(metric, signed), str(metric.n)] for pair, metric in pairs.items()]
-        notes = [f"{pair}: {metric.reason}" for pair, metric in pairs.items() if metric.reason]
-        caption = "Paired differences of the absolute error; below zero, the first one of the pair is better. " + how
-        parts.append(table("differences", caption, ["pair", "difference (bpm)", "n"], rows, notes))
-    return parts
-
-
-def _metrics_table(identity: str, caption: str, evaluations: Mapping[str, Evaluation], which: str) -> str:
+def _metrics(evaluations: Mapping[str, Evaluation], which: str) -> Table:
     head = ["method", *(f"{name} ({unit})" if unit else name for name, (unit, _) in METRICS.items()), "n"]
     rows, notes = [], []
     for method, evaluation in evaluations.items():
         metrics: dict[str, Metric] = getattr(evaluation, which)
         reasons = dict.fromkeys(metric.reason for metric in metrics.values() if metric.reason)
-        rows.append([escape(method), *(_metric(metrics[name]) for name in METRICS), str(metrics["MAE"].n)])
+        rows.append([method, *(_metric(metrics[name]) for name in METRICS), str(metrics["MAE"].n)])
         notes += [f"{method}: {'; '.join(reasons)}"] * bool(reasons)
-    return table(identity, caption, head, rows, notes)
+    return Table(head, rows, notes)
 
 
-def _metric(metric: Metric, form: Callable[[float], str] = text_of) -> str:
+def _differences(evaluations: Mapping[str, Evaluation]) -> Table:
+    pairs = {
+        f"{pair}, {what}": metric for pair, found in comparisons(evaluations).items() for what, metric in found.items()
+    }
+    rows = [[pair, _metric(metric, signed), str(metric.n)] for pair, metric in pairs.items()]
+    notes = [f"{pair}: {metric.reason}" for pair, metric in pairs.items() if metric.reason]
+    return Table(["pair", "difference (bpm)", "n"], rows, notes)
+
+
+def _metric(metric: Metric, form: Callable[[float], str] = text_of) -> str | tuple[str, str]:
     if metric.value is None:
         return NONE
     error = f" ± {metric.standard_error:.2f}" if metric.standard_error is not None else ""
-    interval = f"<small>{form(metric.low)} to {form(metric.high)}</small>" if metric.low is not None else ""
-    return f"{form(metric.value)}{error}{interval}"
+    text = f"{form(metric.value)}{error}"
+    return text if metric.low is None else (text, f"{form(metric.low)} to {form(metric.high)}")
 
 
-def _agreement(evaluations: Mapping[str, Evaluation]) -> list[str]:
-    parts = []
-    for number, (name, evaluation) in enumerate(evaluations.items()):
-        drawn = []
-        for what, rows, metrics in (
-            ("recordings", evaluation.recordings, evaluation.metrics),
-            ("windows", evaluation.windows, evaluation.window_metrics),
-        ):
-            if rows:
-                colour = number % COLOURS
-                drawn += [
-                    bland_altman(rows, what, name, colour), correlation(rows, metrics["r"], what, name, colour)
-                ]  # fmt: skip
-        parts += [f"<h3>{escape(name)}</h3>", figures(drawn)]
-    return parts
+def _agreement(name: str, kind: str, found: Evaluation) -> list[Figure]:
+    parts = ("recordings", found.recordings, found.metrics), ("windows", found.windows, found.window_metrics)
+    return [
+        figure for what, rows, metrics in parts if rows
+        for figure in (bland_altman(rows, what, name, kind), correlation(rows, metrics["r"], what, name, kind))
+    ]  # fmt: skip
 
 
 def worst_first(rows: Sequence[Measurement]) -> list[int]:
@@ -124,28 +94,22 @@ def worst_first(rows: Sequence[Measurement]) -> list[int]:
     return sorted(range(len(rows)), key=lambda index: -sizes[index])
 
 
-def _recordings(evaluations: Mapping[str, Evaluation], waves: Mapping[str, Sequence[Wave]]) -> list[str]:
-    """The table of all recordings, and the figures of each."""
-    drawn = {name: evaluations[name] for name in waves}
-    first_name, first = next(iter(drawn.items()))
-    order = worst_first(first.recordings)
-    head = ["recording", "subject", "length (s)", "reference (bpm)"]
-    head += [f"{name} (bpm)" for name in drawn]
-    lines, notes, sections = [], [], []
-    for place, index in enumerate(order):
-        rows = {name: evaluation.recordings[index] for name, evaluation in drawn.items()}
-        row = first.recordings[index]
+def _recordings(
+    drawn: Mapping[str, Evaluation], waves: Mapping[str, Sequence[Wave]], kinds: Mapping[str, str]
+) -> tuple[Table, list[tuple[str, list[str], list[Figure]]]]:
+    """The table of all recordings; and of each its name, a line of words for each method, and its figures."""
+    first = next(iter(drawn.values()))
+    rows, notes, sections = [], [], []
+    for index in worst_first(first.recordings):
+        row, found = first.recordings[index], {name: evaluation.recordings[index] for name, evaluation in drawn.items()}
         reference = NONE if row.reference_bpm is None else f"{row.reference_bpm:.1f}{'*' * row.reference_at_band_edge}"
-        named = [f'<a href="#recording-{place}">{escape(row.name)}</a>', escape(row.subject), f"{row.seconds:.1f}"]
-        lines.append([*named, reference, *(_rate(measured) for measured in rows.values())])
-        reasons = {name: row.reason for name, row in rows.items() if row.reason}
-        notes += [f"{row.name}, {name}: {reason}" for name, reason in reasons.items()]
-        sections += _recording_section(place, index, rows, drawn, waves)
-    caption = (
-        f"Sorted by the error of {first_name}, without a heart rate first. Heart rate of the whole recording, with its "
-        "error in brackets; * marks one at the edge of the band, where the true rate may lie outside."
-    )
-    return [table("recordings", caption, head, lines, notes), *sections]
+        rows.append([row.name, row.subject, f"{row.seconds:.1f}", reference, *map(_rate, found.values())])
+        notes += [f"{row.name}, {name}: {own.reason}" for name, own in found.items() if own.reason]
+        words = [f"{name}: {_in_words(own)}" for name, own in found.items()]
+        methods = [compared(name, kinds[name], waves[name][index], first.protocol, own) for name, own in found.items()]
+        sections.append((row.name, words, recording_figures(methods, first.protocol.band_hz)))
+    head = ["recording", "subject", "length (s)", "reference (bpm)", *(f"{name} (bpm)" for name in drawn)]
+    return Table(head, rows, notes), sections
 
 
 def _rate(row: Measurement) -> str:
@@ -155,30 +119,10 @@ def _rate(row: Measurement) -> str:
     return f"{row.bpm:.1f}{'*' * row.at_band_edge}{error}"
 
 
-def _recording_section(
-    place: int, index: int, rows: Mapping[str, Measurement], evaluations: Mapping[str, Evaluation],
-    waves: Mapping[str, Sequence[Wave]],
-) -> list[str]:  # fmt: skip
-    protocol = next(iter(evaluations.values())).protocol
-    methods = [
-        compared(name, waves[name][index], protocol, row.bpm, row.reference_bpm) for name, row in rows.items()
-    ]  # fmt: skip
-    words = [f"{name}: {_in_words(row)}" for name, row in rows.items()]
-    return [
-        f'<h3 id="recording-{place}">{escape(next(iter(rows.values())).name)}</h3>',
-        *(f'<p class="quiet">{escape(line)}</p>' for line in words),
-        recording_figures(methods, protocol.band_hz),
-    ]
-
-
 def _in_words(row: Measurement) -> str:
     if row.bpm is None:
         return f"no heart rate, {row.reason}"
-    parts = [f"{row.bpm:.1f} bpm"]
-    if row.error_bpm is not None:
-        parts.append(f"error {signed(row.error_bpm)} bpm")
-    if row.snr_db is not None:
-        parts.append(f"SNR {text_of(row.snr_db, '.1f')} dB")
-    if row.macc is not None:
-        parts.append(f"MACC {row.macc:.2f}")
-    return ", ".join([*parts, f"signal quality {row.quality:.2f} of 1"])
+    error = f", error {signed(row.error_bpm)} bpm" if row.error_bpm is not None else ""
+    snr = f", SNR {text_of(row.snr_db, '.1f')} dB" if row.snr_db is not None else ""
+    macc = f", MACC {row.macc:.2f}" if row.macc is not None else ""
+    return f"{row.bpm:.1f} bpm{error}{snr}{macc}, signal quality {row.quality:.2f} of 1"

@@ -1,60 +1,40 @@
-"""The page that every report is written on, and its building blocks: tables, figures, legends."""
+"""The page that every report is written on: templates beside this file are filled with text, which they escape."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
-from string import Template
+from typing import Any, NamedTuple
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib.image import imsave
 
-COLOURS = 6  # classes m0 to m5 of the template
+
+class Figure(NamedTuple):
+    """A drawing, the text that says how to read it, and (CSS class, name) of every series."""
+
+    svg: Markup
+    caption: str
+    legend: Sequence[tuple[str, str]] = ()
 
 
-def page(title: str, body: Sequence[str]) -> str:
-    """A whole report as HTML: ``body`` is HTML, ``title`` text."""
-    template = Template(Path(__file__).with_name("template.html").read_text(encoding="utf-8"))
-    return template.substitute(title=escape(title), body="\n".join(body))
+class Table(NamedTuple):
+    """Rows of cells, the first of which names its row; a cell is text, or text and its small print; notes lie below."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str | tuple[str, str]]]
+    notes: Sequence[str] = ()
 
 
-def figure(svg: str, caption: str, legend: str = "") -> str:
-    """A drawing with the text that says how to read it."""
-    return f"<figure>{legend}{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def figures(parts: Sequence[str]) -> str:
-    """Figures beside each other where there is room."""
-    return f'<div class="figures">{"".join(parts)}</div>'
-
-
-def legend(entries: Sequence[tuple[str, str]]) -> str:
-    """(CSS class, name) of every series of a figure."""
-    keys = "".join(f'<span><i class="{kind}"></i>{escape(name)}</span>' for kind, name in entries)
-    return f'<p class="legend">{keys}</p>'
-
-
-def table(
-    identity: str, caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()
-) -> str:
-    """A table under its caption; the cells are HTML already, the first one of a row names it; notes, text, lie below.
-
-    Caption and notes are no part of the table, which a phone has to scroll sideways.
-    """
-    columns = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
-    )
-    below = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return (
-        f'<p class="quiet" id="{identity}-caption">{escape(caption)}</p>'
-        f'<div class="scroll"><table id="{identity}" aria-labelledby="{identity}-caption">'
-        f"<thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>"
-        + (f'<ul class="quiet">{below}</ul>' if notes else "")
-    )
+def page(template: str, **data: Any) -> str:
+    """A whole report as HTML, from the template of that name."""
+    folder = FileSystemLoader(Path(__file__).parent)
+    pages = Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    return pages.get_template(template).render(data) + "\n"
 
 
 def picture(pixels: np.ndarray) -> str:

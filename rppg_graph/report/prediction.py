@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,30 +165,20 @@ def report_of(
         face: a face crop (S, S, 3) uint8 to be shown.
     """
     # Figures bring matplotlib, which the screen need not wait for.
-    from rppg_graph.report.graph_figures import network_section
-    from rppg_graph.report.page import figure, figures, page, picture
+    from rppg_graph.report.graph_figures import network_figures
+    from rppg_graph.report.page import page, picture
     from rppg_graph.report.recording import Compared, Trace, recording_figures
 
     p = prediction
     against = p.verdict.reason if p.verdict is not None and p.rate.bpm is not None else None
-    spoken = [f"against it: {against}"] if against else []
-    reasons = "".join(f"<li>{escape(text)}</li>" for text in [*spoken, *remarks])
-    lines = "".join(f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>" for what, value in facts(p).items())
     trace = Trace(p.bvp, p.fps, p.track, p.rate.bpm, p.track_interval_bpm)
-    body = [
-        f"<h1>{escape(name)}</h1>",
-        f'<p class="big">{escape(answer(p))}</p>',
-        f"<ul>{reasons}</ul>" if reasons else "",
-        '<p class="quiet">A research tool, not a medical device.</p>',
-        recording_figures([Compared(p.method, trace, None)], PULSE_BAND_HZ),
-        f"<h2>All numbers</h2><dl><dt>method</dt><dd>{escape(p.method)}</dd>{lines}</dl>",
-    ]
-    if face is not None:
-        image = f'<img src="{picture(face)}" alt="face crop" width="160" height="160">'
-        body.append(figures([figure(image, "The face as it was cut out: all that the method sees of it.")]))
-    if network is not None:
-        body += [f"<h2>Inside {escape(p.method)}</h2>", network_section(network)]
-    return page(f"{name}: {p.method}", body)
+    return page(
+        "prediction.html", name=name, method=p.method, answer=answer(p), facts=facts(p),
+        remarks=[*([f"against it: {against}"] if against else []), *remarks],
+        drawn=recording_figures([Compared(p.method, trace, None)], PULSE_BAND_HZ),
+        face=None if face is None else picture(face),
+        networks={} if network is None else {p.method: network_figures(network)},
+    )  # fmt: skip
 
 
 def report_of_video(

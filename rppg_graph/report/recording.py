@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.filters import frames_in, is_constant, usable_band
 from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRateTrack, cut_windows, heart_rate_track, spectrum
-from rppg_graph.pulse.measure import Wave
+from rppg_graph.pulse.measure import Measurement, Wave
 from rppg_graph.pulse.protocols import Protocol
-from rppg_graph.report.page import COLOURS, figure, figures, legend
-from rppg_graph.report.svg import Plot, span_of
+from rppg_graph.report.page import Figure
+from rppg_graph.report.svg import KINDS, Plot, span_of
 
 EXCERPT_SECONDS = 10.0
 DEVIATIONS = 4.0  # of a standardised wave that are shown
@@ -36,29 +37,33 @@ class Trace:
 
 @dataclass(frozen=True)
 class Compared:
-    """One method's trace of a recording and the reference's on the same frames; ``reason``: why there is no wave."""
+    """One method's trace of a recording and the reference's on the same frames.
+
+    ``reason``: why there is no wave; ``kind``: the CSS class of its lines.
+    """
 
     method: str
     prediction: Trace
     reference: Trace | None
     reason: str | None = None
+    kind: str = KINDS[0]
 
 
-def compared(method: str, wave: Wave, protocol: Protocol, bpm: float | None, reference_bpm: float | None) -> Compared:
+def compared(method: str, kind: str, wave: Wave, protocol: Protocol, row: Measurement) -> Compared:
     """Filter a prediction and its label as the protocol does, and track their heart rates."""
-    prediction, reason = _trace(wave.prediction, wave, protocol, bpm, wave.contact)
+    prediction, reason = _trace(wave.prediction, wave, protocol, row.bpm, wave.contact)
     reference = None
     if wave.label is not None:
-        reference, _ = _trace(wave.label, wave, protocol, reference_bpm, contact=True)
+        reference, _ = _trace(wave.label, wave, protocol, row.reference_bpm, contact=True)
     elif wave.label_bpm is not None:
         seconds = np.arange(len(wave.label_bpm)) / wave.fps
         unknown = np.full(len(seconds), np.nan)
         device = HeartRateTrack(seconds, np.asarray(wave.label_bpm, dtype=float), unknown, unknown, unknown)
-        reference = Trace(None, wave.fps, device, reference_bpm)
-    return Compared(method, prediction, reference, reason)
+        reference = Trace(None, wave.fps, device, row.reference_bpm)
+    return Compared(method, prediction, reference, reason, kind)
 
 
-def recording_figures(methods: Sequence[Compared], band_hz: tuple[float, float]) -> str:
+def recording_figures(methods: Sequence[Compared], band_hz: tuple[float, float]) -> list[Figure]:
     """The four figures of a recording."""
     traces = [trace for m in methods for trace in (m.prediction, m.reference) if trace is not None]
     end = max(0.0 if trace.wave is None else len(trace.wave) / trace.fps for trace in traces)
@@ -68,7 +73,7 @@ def recording_figures(methods: Sequence[Compared], band_hz: tuple[float, float])
         excerpt = (middle - EXCERPT_SECONDS / 2, middle + EXCERPT_SECONDS / 2)
         parts.append(_waves(methods, excerpt, "The ten seconds in the middle of the recording"))
     parts.append(_waves(methods, (0.0, end or 1.0), "The whole recording"))
-    return figures([*parts, _spectra(methods, band_hz), _tracks(methods, end or 1.0)])
+    return [*parts, _spectra(methods, band_hz), _tracks(methods, end or 1.0)]
 
 
 def _trace(
@@ -86,22 +91,18 @@ def _trace(
 
 def _entries(methods: Sequence[Compared]) -> list[tuple[str, str]]:
     reference = [("ref", "reference")] if any(m.reference is not None for m in methods) else []
-    return [*reference, *((_kind(number), m.method) for number, m in enumerate(methods))]
+    return [*reference, *((m.kind, m.method) for m in methods)]
 
 
-def _kind(number: int) -> str:
-    return f"m{number % COLOURS}"
-
-
-def _waves(methods: Sequence[Compared], span: tuple[float, float], what: str) -> str:
+def _waves(methods: Sequence[Compared], span: tuple[float, float], what: str) -> Figure:
     lanes = []
-    for number, method in enumerate(methods):
-        last = number == len(methods) - 1
+    for method in methods:
+        last = method is methods[-1]
         height = 190 if len(methods) == 1 else 100 + 32 * last
         plot = Plot(span, (-DEVIATIONS, DEVIATIONS), "time (s)" if last else "", "BVP (sd)", height)
         if method.reference is not None:
             _standardised(plot, method.reference, span, "ref")
-        _standardised(plot, method.prediction, span, _kind(number))
+        _standardised(plot, method.prediction, span, method.kind)
         if method.reason is not None:
             plot.note(f"no wave: {method.reason}")
         lanes.append(plot.svg(f"pulse wave by {method.method}"))
@@ -112,7 +113,7 @@ def _waves(methods: Sequence[Compared], span: tuple[float, float], what: str) ->
         f"{what}: the filtered pulse wave {unit}. Every peak is a heart beat: look at "
         "the distance of the peaks; height and delay do not matter for the heart rate."
     )
-    return figure("".join(lanes), caption, legend(_entries(methods)))
+    return Figure(Markup("").join(lanes), caption, _entries(methods))
 
 
 def _standardised(plot: Plot, trace: Trace, span: tuple[float, float], kind: str) -> None:
@@ -124,10 +125,10 @@ def _standardised(plot: Plot, trace: Trace, span: tuple[float, float], kind: str
     plot.line((first + np.arange(len(shown))) / trace.fps, shown, kind)
 
 
-def _spectra(methods: Sequence[Compared], band_hz: tuple[float, float]) -> str:
+def _spectra(methods: Sequence[Compared], band_hz: tuple[float, float]) -> Figure:
     plot = Plot((60 * band_hz[0], 60 * band_hz[1]), (0.0, 1.08), "frequency (bpm)", "power (share of the peak)")
     reference = next((m.reference for m in methods if m.reference is not None), None)
-    for kind, trace in [("ref", reference), *((_kind(n), m.prediction) for n, m in enumerate(methods))]:
+    for kind, trace in [("ref", reference), *((m.kind, m.prediction) for m in methods)]:
         if trace is None:
             continue
         if trace.wave is not None:
@@ -140,7 +141,7 @@ def _spectra(methods: Sequence[Compared], band_hz: tuple[float, float]) -> str:
         "Spectrum of the pulse wave, the mean of ten-second windows. A clean pulse is one sharp peak, with perhaps a "
         "lower one at twice its rate; dashed upright lines are the heart rates that count in the tables."
     )
-    return figure(plot.svg("spectra"), caption, legend(_entries(methods)))
+    return Figure(plot.svg("spectra"), caption, _entries(methods))
 
 
 def _mean_spectrum(plot: Plot, trace: Trace, band_hz: tuple[float, float], kind: str) -> None:
@@ -159,22 +160,22 @@ def _mean_spectrum(plot: Plot, trace: Trace, band_hz: tuple[float, float], kind:
         plot.line(60 * frequencies[frequencies >= low], mean / mean.max(), kind)
 
 
-def _tracks(methods: Sequence[Compared], end: float) -> str:
+def _tracks(methods: Sequence[Compared], end: float) -> Figure:
     reference = next((m.reference for m in methods if m.reference is not None), None)
     tracks = [trace.track for trace in (reference, *(m.prediction for m in methods)) if trace and trace.track]
     rates = [trace.bpm for trace in (reference, *(m.prediction for m in methods)) if trace and trace.bpm]
     plot = Plot((0.0, end), span_of(rates, *(t.bpm for t in tracks), least=10.0), "time (s)", "heart rate (bpm)")
     if reference is not None and reference.track is not None:
         plot.line(reference.track.seconds, reference.track.bpm, "ref")
-    for number, method in enumerate(methods):
+    for method in methods:
         track = method.prediction.track
         if track is not None and len(track.seconds):
             calibrated = method.prediction.interval_bpm
             reach = 1.96 * track.uncertainty_bpm if calibrated is None else calibrated
-            plot.band(track.seconds, track.bpm - reach, track.bpm + reach, _kind(number))
-            plot.line(track.seconds, track.bpm, _kind(number))
+            plot.band(track.seconds, track.bpm - reach, track.bpm + reach, method.kind)
+            plot.line(track.seconds, track.bpm, method.kind)
             if len(track.seconds) < 3:
-                plot.dots(track.seconds, track.bpm, _kind(number))
+                plot.dots(track.seconds, track.bpm, method.kind)
     if not any(len(track.seconds) for track in tracks):
         plot.note("no window of ten seconds with a wave")
     band = (
@@ -184,4 +185,4 @@ def _tracks(methods: Sequence[Compared], end: float) -> str:
     if any(m.prediction.interval_bpm is not None for m in methods):
         band = "The shaded band held 95 % of the errors on validation recordings; a window without a line is a guess."
     caption = f"Heart rate of ten-second windows, each drawn at its middle. {band}"
-    return figure(plot.svg("heart rate over time"), caption, legend(_entries(methods)))
+    return Figure(plot.svg("heart rate over time"), caption, _entries(methods))

@@ -6,17 +6,18 @@ this is what is left without both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from html import escape
 
 import numpy as np
+from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
 
 from rppg_graph.pulse.filters import finite_runs
 
 WIDTH = 440  # of a plot; a phone shows it at four fifths, two beside each other on a screen a little larger
 LEFT, RIGHT, TOP, BOTTOM = 64, 10, 8, 38  # margins, for the axes' numbers and labels
+KINDS = ("m0", "m1", "m2", "m3", "m4", "m5")  # of series; a seventh has the first one's colour again
 
 
 @dataclass
@@ -35,79 +36,70 @@ class Plot:
     y_label: str
     height: int = 230
     width: int = WIDTH
-    inside: list[str] = field(default_factory=list)  # clipped to the axes
+    inside: list[Markup] = field(default_factory=list)  # clipped to the axes
 
     def line(self, x: np.ndarray, y: np.ndarray, kind: str) -> None:
         """A line through points (n,), broken where y is NaN."""
         x, y = decimate(np.asarray(x, dtype=float), np.asarray(y, dtype=float), self._columns)
-        self.inside.append(f'<path class="line {kind}" d="{self._path(x, y)}"/>')
+        self._draw("path", f"line {kind}", d=self._path(x, y))
 
     def band(self, x: np.ndarray, low: np.ndarray, high: np.ndarray, kind: str) -> None:
         """The area between two lines, one for each stretch without NaN."""
         for run in finite_runs(low + high):
             around = np.concatenate((x[run], x[run][::-1])), np.concatenate((low[run], high[run][::-1]))
-            self.inside.append(f'<path class="band {kind}" d="{self._path(*around)}Z"/>')
+            self._draw("path", f"band {kind}", d=self._path(*around) + "Z")
 
     def dots(self, x: Sequence[float], y: Sequence[float], kind: str, titles: Sequence[str] = ()) -> None:
         """A dot a point; with titles, each says its own when it is pointed at."""
         across, down = self._across(np.asarray(x, dtype=float)), self._down(np.asarray(y, dtype=float))
         if not titles:
             small = "".join(f"M{a:.1f},{d:.1f}h0" for a, d in zip(across, down, strict=True))
-            self.inside.append(f'<path class="dots {kind}" d="{small}"/>')
+            self._draw("path", f"dots {kind}", d=small)
             return
         for a, d, title in zip(across, down, titles, strict=True):
-            self.inside.append(
-                f'<circle class="dot {kind}" cx="{a:.1f}" cy="{d:.1f}" r="4"><title>{escape(title)}</title></circle>'
-            )
+            self._draw("circle", f"dot {kind}", element("title", "", title), cx=a, cy=d, r=4)
 
     def level(self, y: float, text: str, where: str) -> None:
         """A dashed line across at y; what it stands for is ``above`` or ``below`` its right end, or at the ``left``."""
-        down = float(self._down(np.float64(y)))
+        down = self._down(y)
         x, dy, side = {
             "above": (self.width - RIGHT - 3, -4, "note"),
             "below": (self.width - RIGHT - 3, 13, "note"),
             "left": (LEFT + 5, -4, "corner"),
         }[where]
-        self.inside.append(f'<path class="dash" d="M{LEFT},{down:.1f}H{self.width - RIGHT}"/>')
-        self.inside.append(f'<text class="{side}" x="{x}" y="{down + dy:.1f}">{escape(text)}</text>')
+        self._draw("path", "dash", d=f"M{LEFT},{down:.1f}H{self.width - RIGHT}")
+        self._draw("text", side, text, x=x, y=down + dy)
 
     def mark(self, x: float, kind: str) -> None:
         """A dashed line upwards at x."""
-        self.inside.append(
-            f'<path class="dash {kind}" d="M{float(self._across(np.float64(x))):.1f},{TOP}V{self.height}"/>'
-        )
+        self._draw("path", f"dash {kind}", d=f"M{self._across(x):.1f},{TOP}V{self.height}")
 
     def cells(self, values: np.ndarray, kind: str) -> None:
         """A bar of height ``values`` (n,) for each of n equal parts of the x axis."""
-        edges = self._across(np.linspace(*self.x, len(values) + 1))
-        floor = float(self._down(np.float64(self.y[0])))
-        for left, right, value in zip(edges, edges[1:], values, strict=False):
-            top = float(self._down(np.float64(value)))
-            self.inside.append(
-                f'<rect class="bar {kind}" x="{left + 0.5:.1f}" y="{top:.1f}" width="{max(right - left - 1, 0.5):.1f}" '
-                f'height="{floor - top:.1f}"/>'
-            )
+        edges, floor = self._across(np.linspace(*self.x, len(values) + 1)), self._down(self.y[0])
+        for left, right, top in zip(edges, edges[1:], self._down(values), strict=False):
+            self._draw("rect", f"bar {kind}", x=left + 0.5, y=top, width=max(right - left - 1, 0.5), height=floor - top)
 
     def heat(self, values: np.ndarray, kind: str) -> None:
         """A cell for every value (R, C) in 0–1, row 0 at the upper end of the y axis; 1 is the full colour."""
         rows, columns = values.shape
         edges = self._across(np.linspace(*self.x, columns + 1))
         tops = self._down(np.linspace(*self.y[::-1], rows + 1))
-        self.inside.append(shaded(values, edges, tops, kind))
+        self.inside += shaded(values, edges, tops, kind)
 
     def note(self, text: str) -> None:
         """A line of text in the upper left corner."""
-        self.inside.append(f'<text class="corner" x="{LEFT + 5}" y="{TOP + 13}">{escape(text)}</text>')
+        self._draw("text", "corner", text, x=LEFT + 5, y=TOP + 13)
 
-    def svg(self, label: str) -> str:
+    def svg(self, label: str) -> Markup:
         """The element; ``label`` says what it shows to who cannot see it."""
-        bottom = self.height - self._bottom
-        frame = f'x="{LEFT}" y="{TOP}" width="{self._columns}" height="{bottom - TOP}"'
-        view = f'viewBox="{LEFT} {TOP} {self._columns} {bottom - TOP}"'
-        return (
-            f'<svg role="img" viewBox="0 0 {self.width} {self.height}" aria-label="{escape(label)}">{self._axes()}'
-            f"<svg {frame} {view}>{''.join(self.inside)}</svg></svg>"
-        )
+        frame = {"x": LEFT, "y": TOP, "width": self._columns, "height": self.height - self._bottom - TOP}
+        clipped = element("svg", "", *self.inside, **frame, viewBox=" ".join(map(str, frame.values())))
+        view = f"0 0 {self.width} {self.height}"
+        return element("svg", "", *self._axes(), clipped, role="img", viewBox=view, aria_label=label)
+
+    def _draw(self, *what: str, **attributes: str | float) -> None:
+        self.inside.append(element(*what, **attributes))
 
     @property
     def _columns(self) -> int:
@@ -134,32 +126,37 @@ class Plot:
             draw = True
         return "".join(commands)
 
-    def _axes(self) -> str:
-        bottom = self.height - self._bottom
-        parts = []
+    def _axes(self) -> Iterator[Markup]:
+        bottom, middle = self.height - self._bottom, (LEFT + self.width - RIGHT) / 2
         for tick in ticks(self.y, max(2, (bottom - TOP) // 35)):
-            down = float(self._down(np.float64(tick)))
-            parts.append(f'<path class="grid" d="M{LEFT},{down:.1f}H{self.width - RIGHT}"/>')
-            parts.append(f'<text class="y" x="{LEFT - 5}" y="{down + 4:.1f}">{text_of(tick, ".6g")}</text>')
+            down = self._down(tick)
+            yield element("path", "grid", d=f"M{LEFT},{down:.1f}H{self.width - RIGHT}")
+            yield element("text", "y", text_of(tick, ".6g"), x=LEFT - 5, y=down + 4)
         for tick in ticks(self.x, 6) if self.x_label else ():
-            across = float(self._across(np.float64(tick)))
-            parts.append(f'<path class="grid" d="M{across:.1f},{TOP}V{bottom}"/>')
-            parts.append(f'<text class="x" x="{across:.1f}" y="{bottom + 15}">{text_of(tick, ".6g")}</text>')
-        middle = (TOP + bottom) / 2
-        parts.append(f'<text class="x" transform="translate(13 {middle}) rotate(-90)">{escape(self.y_label)}</text>')
+            across = self._across(tick)
+            yield element("path", "grid", d=f"M{across:.1f},{TOP}V{bottom}")
+            yield element("text", "x", text_of(tick, ".6g"), x=across, y=bottom + 15)
+        yield element("text", "x", self.y_label, transform=f"translate(13 {(TOP + bottom) / 2}) rotate(-90)")
         if self.x_label:
-            label = escape(self.x_label)
-            parts.append(f'<text class="x" x="{(LEFT + self.width - RIGHT) / 2}" y="{self.height - 6}">{label}</text>')
-        return "".join(parts)
+            yield element("text", "x", self.x_label, x=middle, y=self.height - 6)
 
 
-def shaded(values: np.ndarray, edges: np.ndarray, tops: np.ndarray, kind: str) -> str:
+def element(tag: str, kind: str = "", *inside: str, **attributes: str | float) -> Markup:
+    """SVG of the CSS class ``kind`` with elements, or text, inside; a fraction is written with one decimal."""
+    said = {"class": kind} | attributes if kind else attributes
+    written = ((name, f"{value:.1f}" if isinstance(value, float) else value) for name, value in said.items())
+    shown = "".join(f' {name.replace("_", "-")}="{escape(value)}"' for name, value in written)
+    return Markup(f"<{tag}{shown}>{''.join(map(escape, inside))}</{tag}>" if inside else f"<{tag}{shown}/>")
+
+
+def shaded(values: np.ndarray, edges: np.ndarray, tops: np.ndarray, kind: str) -> list[Markup]:
     """Rectangles between edges (C + 1,) and tops (R + 1,), as opaque as values (R, C) say."""
-    return "".join(
-        f'<rect class="patch {kind}" x="{edges[c]:.1f}" y="{tops[r]:.1f}" width="{edges[c + 1] - edges[c]:.1f}" '
-        f'height="{tops[r + 1] - tops[r]:.1f}" fill-opacity="{values[r, c]:.2f}"/>'
+    sizes = np.diff(edges), np.diff(tops)
+    return [
+        element("rect", f"patch {kind}", x=edges[c], y=tops[r], width=sizes[0][c], height=sizes[1][r],
+                fill_opacity=f"{values[r, c]:.2f}")
         for r, c in np.ndindex(*values.shape)
-    )
+    ]  # fmt: skip
 
 
 def ticks(span: tuple[float, float], most: int) -> list[float]:

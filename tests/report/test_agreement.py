@@ -38,29 +38,30 @@ def rows(errors):
 
 
 def test_the_figure_draws_what_it_says():
-    html = bland_altman(rows([1.0, -1.0, 3.0]), "recordings", "pos", 0)
-    assert "Bias +1.00 bpm, limits −2.92 to +4.92 bpm, n = 3" in html  # sd of 1, −1, 3 is 2
-    dots = [float(y) for y in re.findall(r'cy="([\d.]+)"', html)]
-    lines = [float(y) for y in re.findall(r'class="dash" d="M\d+,([\d.]+)H', html)]
+    svg, caption, _ = bland_altman(rows([1.0, -1.0, 3.0]), "recordings", "pos", "m0")
+    assert "Bias +1.00 bpm, limits −2.92 to +4.92 bpm, n = 3" in caption  # sd of 1, −1, 3 is 2
+    dots = [float(y) for y in re.findall(r'cy="([\d.]+)"', svg)]
+    lines = [float(y) for y in re.findall(r'class="dash" d="M\d+,([\d.]+)H', svg)]
     # +4.92, +1 and −2.92 on the same scale as the dots at 1, −1 and 3
     slope = (dots[1] - dots[0]) / -2
     assert lines == pytest.approx([dots[0] + slope * step for step in (3.92, 0, -3.92)], abs=0.3)
-    assert "r1: 70.0 bpm, reference 71.0" in html
+    assert "r1: 70.0 bpm, reference 71.0" in svg
 
 
 def test_failed_rows_are_in_no_plot():
     failed = [Measurement("f", "f", 0.0, 30.0, None, 60.0, reason="flat")]
-    assert bland_altman(rows([1, 2, 3]) + failed, "recordings", "pos", 0).count("<circle") == 3
-    empty = bland_altman(failed, "recordings", "pos", 0)
-    assert "no heart rates to compare" in empty
-    assert "there are 0" in empty
-    assert "No correlation: because" in correlation(failed, Metric(None, reason="because"), "recordings", "pos", 0)
+    assert bland_altman(rows([1, 2, 3]) + failed, "recordings", "pos", "m0").svg.count("<circle") == 3
+    empty = bland_altman(failed, "recordings", "pos", "m0")
+    assert "no heart rates to compare" in empty.svg
+    assert "there are 0" in empty.caption
+    none = correlation(failed, Metric(None, reason="because"), "recordings", "pos", "m0")
+    assert "No correlation: because" in none.caption
 
 
 def test_correlation_puts_equal_rates_on_the_diagonal():
-    html = correlation(rows([0.0, 0.0, 0.0]), Metric(1.0, n=3), "recordings", "pos", 0)
-    diagonal = re.search(r'class="line ref" d="M([\d.]+),([\d.]+)L([\d.]+),([\d.]+)"', html)
+    svg = correlation(rows([0.0, 0.0, 0.0]), Metric(1.0, n=3), "recordings", "pos", "m0").svg
+    diagonal = re.search(r'class="line ref" d="M([\d.]+),([\d.]+)L([\d.]+),([\d.]+)"', svg)
     x0, y0, x1, y1 = map(float, diagonal.groups())
-    dots = [tuple(map(float, dot)) for dot in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', html)]
+    dots = [tuple(map(float, dot)) for dot in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', svg)]
     assert len(dots) == 3
     assert [y for _, y in dots] == pytest.approx([y0 + (x - x0) / (x1 - x0) * (y1 - y0) for x, _ in dots], abs=0.2)

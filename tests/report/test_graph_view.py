@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rppg_graph.models import MODELS
-from rppg_graph.report.graph_figures import network_section
+from rppg_graph.report.graph_figures import network_figures
 from rppg_graph.report.graph_view import PLACES, costs, view_network
 
 FPS = 30.0
@@ -85,21 +85,21 @@ def test_every_graph_has_neighbours(clip, options):
 def test_a_complete_graph_is_drawn_with_all_nodes(clip):
     view = view_network(small(graph="complete"), clip, FPS)
     assert all(found.found is None for found in view.neighbours)
-    assert "128 neighbours" in network_section(view)  # 8 segments of 4×4 patches
+    assert "128 neighbours" in str(network_figures(view))  # 8 segments of 4×4 patches
 
 
 def test_a_network_without_a_graph_has_costs_alone():
     view = view_network(MODELS["deep_phys"](size=36).eval(), torch.rand(1, 3, 20, 36, 36), FPS)
     assert view.neighbours == view.masks == []
     assert {"temporal.0", "spatial.3", "hidden", "between"} <= {cost.part for cost in view.costs}
-    assert "Attention masks" not in network_section(view)
+    assert "Attention masks" not in network_figures(view)
 
 
 def test_a_pair_is_seen_member_by_member(clip):
     view = view_network(MODELS["stgnet_pair"](stages=STAGES, clip_frames=32).eval(), clip, FPS)
     assert {found.where.split(".")[1] for found in view.neighbours} == {"0", "1"}
     assert {cost.part for cost in view.costs} >= {"members.0", "members.1"}
-    assert "Attention masks" in network_section(view)
+    assert "Attention masks" in network_figures(view)
 
 
 def test_costs_add_up_to_the_whole(clip):
@@ -138,8 +138,8 @@ def test_a_slow_part_is_told(clip):
 
 def test_a_face_is_kept_only_on_request(clip, view):
     assert view.face is None
-    assert "<image" not in network_section(view)
+    assert "<image" not in str(network_figures(view))
     shown = view_network(small(), clip, FPS, show_face=True)
     expected = (clip[0, :, 16].movedim(0, -1) * 255).round().to(torch.uint8)
     assert np.array_equal(shown.face, expected.numpy())
-    assert "data:image/png;base64," in network_section(shown)
+    assert "data:image/png;base64," in str(network_figures(shown))
