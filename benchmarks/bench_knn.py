@@ -160,9 +160,7 @@ def targets(rows: list[dict], device: str) -> list[harness.Target]:
         *target("torch_cluster", "torch_cluster", 15, 30),
         *target("released formula", "the released formula", 3, 6),
         *target("faiss IndexFlatIP", "faiss IndexFlatIP", 1.4, 3),
-        harness.Target(
-            at + "the product alone", last["auto"] / last["product alone"], 3.5, 2, smaller_is_better=True
-        ),
+        harness.Target(at + "the product alone", last["auto"] / last["product alone"], 3.5, 2, smaller_is_better=True),
     ]
 
 

@@ -210,9 +210,7 @@ def targets(rows: list[dict]) -> list[harness.Target]:
     if ("plain", "train", 4) in found:
         made.append(harness.Target("STGNet training step, batch 4, float32", times_faster(STAGED, "train", 4), 4, 8))
         low = f"{STAGED}, bfloat16"
-        made.append(
-            harness.Target("STGNet training step, batch 4, bfloat16", times_faster(low, "train", 4), 12, 16)
-        )
+        made.append(harness.Target("STGNet training step, batch 4, bfloat16", times_faster(low, "train", 4), 12, 16))
         plain_mb = found["plain", "train", 4].get("peak_mb")
         kinds = ((STAGED, "float32"), (low, "bfloat16"), (RECOMPUTED, "float32, recomputed"))
         for name, kind in kinds if plain_mb else ():

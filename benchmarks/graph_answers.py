@@ -1,16 +1,18 @@
 """What the studies of graphs found, for docs/graphs.md: every variant against its reference, its cost, a verdict.
 
-    python benchmarks/graph_answers.py        # draws docs/frontier-*.png; the tables are blocks of readme.py
+python benchmarks/graph_answers.py        # draws docs/frontier-*.png; the tables are blocks of readme.py
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import kept
 import numpy as np
-from report import documents, table
+from blocks import block, missing
+from kept import DOCS, ROOT, json_of, table, where
+from report import documents
 
 from rppg_graph.experiments.measure import REAL
 from rppg_graph.experiments.results import Results, difference, with_interval
@@ -19,30 +21,29 @@ from rppg_graph.experiments.study import Study, load_study
 from rppg_graph.pulse.metrics import Metric
 from rppg_graph.report.plots import GREY, ORANGE, THEMES, figure
 
-ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ("neighbours", "longer", "constructors", "rebuilding", "features", "reductions")
-PLANS = "configs/ablations"
 REFERENCE = "k=16"  # of the costs, and of what neighbours share
 FIGURES = {"errors": ("bpm", 1, "smaller"), "close": ("points", 100, "larger"), "snr": ("dB", 1, "larger")}
 
 
 def study_of(name: str) -> Study:
-    return load_study(ROOT / PLANS / f"{name}.yaml")
+    return load_study(ROOT / "configs" / "ablations" / f"{name}.yaml")
 
 
-def results_of(folder: Path, name: str) -> Results:
+def results_of(name: str) -> Results:
     """A study with all rows that are there."""
     study, rows = study_of(name), {}
-    for row in finished(read_rows(folder / f"ablation_{name}" / "rows.jsonl")).values():
+    for row in finished(read_rows(kept.RESULTS / f"ablation_{name}" / "rows.jsonl")).values():
         rows.setdefault(row["variant"], []).append(row)
     return Results(name, study, rows, {}, [])
 
 
-def answers(folder: Path) -> str:
+@block
+def graph_answers() -> str:
     """A row a variant of every study: its differences to the reference, over seeds and people, and what they say."""
-    costs, lines = _costs(folder), []
+    costs, lines = _costs(), []
     for study in STUDIES:
-        results = results_of(folder, study)
+        results = results_of(study)
         if not results.rows:
             lines.append([f"`{study}`: not measured yet"] + [""] * 7)
             continue
@@ -71,11 +72,12 @@ QUESTIONS = {
 }
 
 
-def sentences(folder: Path) -> str:
+@block
+def graph_sentences() -> str:
     """A sentence a question: which variants differ from the reference of their study, and how large the rest may be."""
     lines, real = [], []
     for study, question in QUESTIONS.items():
-        results = results_of(folder, study)
+        results = results_of(study)
         reference, presets = results.study.base_variant, results.study.evaluation.presets
         others = [variant for variant in results.rows if variant != reference]
         found = {v: [difference(results, v, presets, name) for name in ("errors", "snr")] for v in others}
@@ -124,11 +126,11 @@ CAPTION = (
 FRONTIER = ("neighbours", "constructors", "rebuilding")
 
 
-def draw_frontier(folder: Path, path: Path, theme: str) -> None:
+def draw_frontier(path: Path, theme: str) -> None:
     """Accuracy against cost: the difference in SNR and in MAE to the reference, by the time of inference."""
-    costs, drawn = _costs(folder), {}
+    costs, drawn = _costs(), {}
     for study in FRONTIER:
-        results = results_of(folder, study)
+        results = results_of(study)
         for variant in results.rows:
             options = options_of(results.study, variant)
             if options in costs:  # a network that several studies have is drawn once
@@ -166,40 +168,38 @@ def options_of(study: Study, variant: str) -> str:
     return study.config(chosen, study.seeds[0]).model.model_dump_json()
 
 
-def _costs(folder: Path) -> dict[str, dict[str, float]]:
+def _costs() -> dict[str, dict[str, float]]:
     """Times over the reference's of the studies, by a network's options and what was timed; the last machine's."""
     studies = {name: study_of(name) for name in STUDIES}
     named = {f"{name}: {v.name}": options_of(study, v.name) for name, study in studies.items() for v in study.variants}
     costs: dict[str, dict[str, float]] = {}
-    for _, document in documents(folder, "variants"):
+    for _, document in documents(kept.RESULTS, "variants"):
         times = {(row["variant"], row["mode"]): row["median_ms"] for row in document["rows"]}
         for (name, mode), milliseconds in times.items():
             costs.setdefault(named[name], {})[mode] = milliseconds / times[f"{STUDIES[0]}: {REFERENCE}", mode]
     return costs
 
 
-def shared(folder: Path) -> str:
+@block
+def graph_shared() -> str:
     """What neighbours share, and what a block does to the pulse, of why_neighbours.py."""
-    path = folder / "why_neighbours.json"
-    if not path.exists():
-        return "Not measured yet: `python benchmarks/why_neighbours.py`."
-    document = json.loads(path.read_text(encoding="utf-8"))
-    rows = [row for row in document["rows"] if row["variant"] == REFERENCE and row["block"] == 1]
-    of_ten = [row for row in rows if row["seconds"] == document["shared_seconds"]]
-    heads = ["preset", *document["shared"]]
-    near = table(heads, [[row["set"], *(f"{row[name]:.2f}" for name in document["shared"])] for row in of_ten])
+    if not (kept.RESULTS / "why_neighbours.json").exists():
+        return missing("python benchmarks/why_neighbours.py")
+    document = json_of("why_neighbours.json")
+    rows = where(document["rows"], variant=REFERENCE, block=1, seconds=document["shared_seconds"])
+    near = [[row["set"], *(f"{row[name]:.2f}" for name in document["shared"])] for row in rows]
     lines = []
-    for row in of_ten:
-        gains = [f"{row[name]:+.2f}".replace("-", "−") for name in (document["trained"], *document["choices"])]
-        interval = f"[{row['low']:+.2f}, {row['high']:+.2f}]".replace("-", "−")
-        lines.append([row["set"], f"{row['before_db']:.1f}".replace("-", "−"), *gains, interval])
+    for row in rows:
+        gains = [f"{row[name]:+.2f}" for name in (document["trained"], *document["choices"])]
+        cells = [f"{row['before_db']:.1f}", *gains, f"[{row['low']:+.2f}, {row['high']:+.2f}]"]
+        lines.append([row["set"], *(cell.replace("-", "−") for cell in cells)])
     heads = ["preset", "before (dB)", "nearest, as trained", "random", "itself alone", "nearest less itself"]
-    return f"{near}\n\n{table(heads, lines)}"
+    return f"{table(['preset', *document['shared']], near)}\n\n{table(heads, lines)}"
 
 
 def main() -> None:
     for theme in THEMES:
-        draw_frontier(ROOT / "benchmarks" / "results", ROOT / "docs" / f"frontier-{theme}.png", theme)
+        draw_frontier(DOCS / f"frontier-{theme}.png", theme)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How large the house is: lines, rooms, floors, what imports what, and helpers with a single caller.
 
-    python benchmarks/house.py            # prints the table, and writes results/house.json
+python benchmarks/house.py            # prints the table, and writes results/house.json
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
 """Write the model cards of the networks that come with the package, all figures from the result files.
 
-    python benchmarks/model_cards.py
+python benchmarks/model_cards.py
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 
-from harness import RESULTS
-from weights import BESIDE, EXAMPLE, RECIPES, SUBJECTS, WORK, curve, recipes
-from windows import CLOSE_BPM, accuracy, read_windows
+from kept import ROOT, json_of, where
+from weights import BESIDE, EXAMPLE, SUBJECTS, WORK, curve, recipes
+from windows import CLOSE_BPM, Row, in_words, read_windows
 
 from rppg_graph.config import read_mapping
 from rppg_graph.models.checkpoint import load
@@ -27,7 +26,6 @@ BANDS = {
     "sway": ("head motion (share of the frame's height)", (0.0, 0.02, 0.06, 1.0)),
     "kbit_per_second": ("bit rate of the video (kbit/s)", (0.0, 500.0, 3000.0, 1e9)),
 }
-Row = dict[str, str]
 
 
 def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
@@ -37,7 +35,7 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
     configs = recipes(name)
     people = ["| config | preset | people | seconds each | as |", "|---|---|---:|---:|---|"]
     people += [line for path in configs for line in _people(path)]
-    commands = [f"python run.py train {_in_repository(path)} --out {WORK / path.stem}" for path in configs]
+    commands = [f"python run.py train {path.relative_to(ROOT)} --out {WORK / path.stem}" for path in configs]
     return TEMPLATE.read_text(encoding="utf-8").format(
         name=name,
         network=config["model"]["name"],
@@ -51,7 +49,7 @@ def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
         about=_about(configs[-1]),
         subjects=SUBJECTS,
         tables="\n\n".join([by_set(name, rows), *(by_band(name, key, rows) for key in BANDS)]),
-        trained_at=json.loads((RESULTS / f"training_{name}.json").read_text(encoding="utf-8"))["commit"],
+        trained_at=json_of(f"training_{name}.json")["commit"],
         stamp=f"Commit {stamp['commit']}, {stamp['versions'].split()[0]}, {stamp['device']}, {stamp['date']}.",
         last=_last(config["train"]),
     )
@@ -77,18 +75,15 @@ def _people(path: Path) -> list[str]:
         people = config["train"]["steps"] * config["train"]["batch"]
         return [f"| {path.stem} | all ranges of synthetic/traces.py | {people:,} | 10 | simulated colour traces |"]
     return [
-        f"| {path.stem} | {_preset(part)} | {part['subjects']} | {part['seconds']:g} | {_coded(part)}{how} |"
+        f"| {path.stem} | {_preset(part)} | {part['subjects']} | {part['seconds']:g} | {coded}{how} |"
         for key, how in (("synthetic", "videos"), ("rendered", "crops"))
         for part in config.get(key, [])
+        for coded in ["coded " if part.get("coded") else ""]
     ]
 
 
 def _preset(part: dict) -> str:
     return part["preset"] + (f", skin tone {part['skin_tone']:g}" if "skin_tone" in part else "")
-
-
-def _coded(part: dict) -> str:
-    return "coded " if part.get("coded") else ""
 
 
 def _about(path: Path) -> str:
@@ -97,21 +92,14 @@ def _about(path: Path) -> str:
     return "\n".join(line.removeprefix("# ") for line in itertools.takewhile(lambda line: line.startswith("#"), lines))
 
 
-def _in_repository(path: Path) -> Path:
-    return path.relative_to(RECIPES.parents[1])
-
-
 def by_set(name: str, rows: list[Row]) -> str:
     """A line a set: the network, the network with POS beside it, and POS."""
     if not any(row["method"] == name for row in rows):
         return "Measured alone and in the default reading: docs/accuracy.md, benchmarks/results/readings_*.csv."
     lines = [f"| set | windows | {ACCURACY} | with POS: {ACCURACY} | POS: {ACCURACY} |", "|---|" + "---:|" * 7]
     for found in dict.fromkeys(row["set"] for row in rows):
-        own, both, pos = (
-            [row for row in rows if (row["set"], row["method"]) == (found, method)]
-            for method in (name, f"{name} and {BESIDE}", BESIDE)
-        )
-        lines.append(f"| {found} | {len(own)} | {' | '.join(accuracy(own) + accuracy(both) + accuracy(pos))} |")
+        own, both, pos = (where(rows, set=found, method=each) for each in (name, f"{name} and {BESIDE}", BESIDE))
+        lines.append(f"| {found} | {len(own)} | {' | '.join(in_words(own) + in_words(both) + in_words(pos))} |")
     return "\n".join(lines)
 
 
@@ -127,13 +115,12 @@ def by_band(name: str, key: str, rows: list[Row]) -> str:
         found = [row for row in own if low <= float(row[key]) < high or (last and float(row[key]) >= high)]
         if found:
             band = f"{low:g} and more" if last else f"{low:g} to {high:g}"
-            lines.append(f"| {band} | {len(found)} | {' | '.join(accuracy(found))} |")
+            lines.append(f"| {band} | {len(found)} | {' | '.join(in_words(found))} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    rows = read_windows(RESULTS)
-    stamp = json.loads((RESULTS / "weights.json").read_text(encoding="utf-8"))
+    rows, stamp = read_windows(), json_of("weights.json")
     for name, path in SHIPPED.items():
         path.with_suffix(".md").write_text(card(name, path, rows, stamp), encoding="utf-8")
 

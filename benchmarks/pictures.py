@@ -1,6 +1,6 @@
 """Draw the README's picture, light and dark, from a generated face and a trained network.
 
-    python benchmarks/pictures.py runs/demo
+python benchmarks/pictures.py runs/demo
 """
 
 from __future__ import annotations

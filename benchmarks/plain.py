@@ -43,9 +43,7 @@ class _Difference(nn.Module):
 class _Conv(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int | tuple[int, int, int] = 1) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv3d(inputs, outputs, 3, stride, padding=1), nn.BatchNorm3d(outputs), nn.GELU()
-        )
+        self.stem = nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, padding=1), nn.BatchNorm3d(outputs), nn.GELU())
 
     def forward(self, x: Tensor) -> Tensor:
         return self.stem(x)

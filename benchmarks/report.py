@@ -1,46 +1,37 @@
-"""The blocks of benchmarks/README.md: of every benchmark its targets and plot, of every study its finding and plots.
+"""The blocks of benchmarks/README.md: of every benchmark its targets and plot, of every study its finding and plot.
 
 The whole tables are the CSV files beside the results; ``readme.py`` writes the page.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+from kept import json_of, table, where
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-# bench → which rows its plot shows; None: no plot.
+# bench → what the rows of its plot have; None: no plot.
 BENCHES = {
-    "knn": lambda row: row["nodes"] == 2560 and row["k"] == 64,
-    "graph_conv": lambda row: row["nodes"] == 2560 and row["mode"] == "full",
-    "scale": lambda row: True,
-    "pipeline": None,
-    "model": None,
-    "loss_curves": None,
-    "predict": None,
-    "temporal_shift": None,
+    "knn": {"nodes": 2560, "k": 64},
+    "graph_conv": {"nodes": 2560, "mode": "full"},
+    "scale": {},
+    **dict.fromkeys(("pipeline", "model", "loss_curves", "predict", "temporal_shift")),
 }
 OURS = ("auto", "rppg_graph")
 STUDY = "ablation_"
-PLOTS = {
-    "graph": "What the graph of each block does, for every variant",
-}
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+PICTURE = (
+    '<picture><source media="(prefers-color-scheme: dark)" srcset="{0}-dark.png">'
+    '<img alt="What the graph of each block does, for every variant" src="{0}-light.png"></picture>'
+)
 
 
 def documents(results: Path, bench: str) -> list[tuple[Path, dict]]:
     """The result files of a benchmark, one a machine."""
-    return [(path, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(results.glob(f"{bench}_*.json"))]
+    return [(path, json_of(path)) for path in sorted(results.glob(f"{bench}_*.json"))]
 
 
 def targets_table(results: Path, wanted: Sequence[tuple[str, str, str]]) -> str:
@@ -49,21 +40,19 @@ def targets_table(results: Path, wanted: Sequence[tuple[str, str, str]]) -> str:
     Args:
         wanted: (bench, the target's name, what the row says).
     """
-    found: dict[tuple[str, str], dict] = {}
-    for bench, name, label in wanted:
-        for _, document in documents(results, bench):
-            for target in document["targets"]:
-                if target["name"] == name:
-                    found[label, document["environment"]["device"]] = target
+    found = {
+        (label, document["environment"]["device"]): target
+        for bench, name, label in wanted
+        for _, document in documents(results, bench)
+        for target in where(document["targets"], name=name)
+    }
     devices = list(dict.fromkeys(device for _, device in found))
     rows = []
-    for _, _, label in wanted:
+    for label in dict.fromkeys(label for label, _ in found):
         own = [found.get((label, device)) for device in devices]
-        target = next((each for each in own if each), None)
-        if target:
-            sign = "≤" if target["smaller_is_better"] else "≥"
-            reached = [_reached(each, target) for each in own]
-            rows.append([label, f"{sign} {target['limit']:g}{target['unit']}", *reached])
+        shown = next(each for each in own if each)
+        limit = f"{'≤' if shown['smaller_is_better'] else '≥'} {shown['limit']:g}{shown['unit']}"
+        rows.append([label, limit, *(_reached(each, shown) for each in own)])
     return table(["what", "target", *devices], rows)
 
 
@@ -83,7 +72,7 @@ def bench_block(results: Path, bench: str) -> str:
         return "Not measured yet."
     names = dict.fromkeys(target["name"] for _, document in found for target in document["targets"])
     said = [_origin(document["environment"], f"{results.name}/{path.stem}.csv") for path, document in found]
-    plots = [f"![{path.stem}]({results.name}/{path.stem}.png)" for path, _ in found if BENCHES[bench]]
+    plots = [f"![{path.stem}]({results.name}/{path.stem}.png)" for path, _ in found if BENCHES[bench] is not None]
     rows = targets_table(results, [(bench, name, name) for name in names])
     return f"{rows}\n\n{' '.join(['; '.join(said) + '.', *plots])}"
 
@@ -95,18 +84,17 @@ def _origin(about: dict, file: str) -> str:
 def draw_all(results: Path) -> None:
     """Every plot, beside its result file."""
     for bench, shown in BENCHES.items():
-        for path, document in documents(results, bench) if shown else ():
-            draw(document, path.with_suffix(".png"))
+        for path, document in documents(results, bench) if shown is not None else ():
+            draw(document, where(document["rows"], **shown) or document["rows"], path.with_suffix(".png"))
 
 
-def draw(document: dict, path: Path) -> None:
+def draw(document: dict, rows: list[dict], path: Path) -> None:
     """Bars of the medians with p20 and p80; lines over N for the scaling."""
-    rows = [row for row in document["rows"] if BENCHES[document["bench"]](row)] or document["rows"]
-    height = 4 if document["bench"] == "scale" else 1.5 + 0.22 * len(rows)
-    figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
-    if document["bench"] == "scale":
+    scale = document["bench"] == "scale"
+    figure, axes = plt.subplots(figsize=(7, 4 if scale else 1.5 + 0.22 * len(rows)), layout="constrained")
+    if scale:
         for name in dict.fromkeys(row["provider"] for row in rows):
-            line = [row for row in rows if row["provider"] == name]
+            line = where(rows, provider=name)
             axes.plot([row["nodes"] for row in line], [row["median_ms"] for row in line], "o-", label=name)
         axes.set(xscale="log", yscale="log", xlabel="nodes", ylabel="median (ms)")
         axes.legend()
@@ -120,8 +108,7 @@ def draw(document: dict, path: Path) -> None:
         labels = [f"{row['provider']}{', ' * ('reduce' in row)}{row.get('reduce', '')}, {_clips(row)}" for row in rows]
         colours = ["#d55e00" if row["provider"] in OURS else "#8a8a8a" for row in rows]
         axes.barh(labels, medians, xerr=spread, color=colours)
-        axes.set(title="orange: what this project takes by itself")
-        axes.set(xscale="log", xlabel="median (ms), p20 to p80")
+        axes.set(title="orange: what this project takes by itself", xscale="log", xlabel="median (ms), p20 to p80")
         axes.invert_yaxis()
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110, metadata={"Software": None})
@@ -134,7 +121,7 @@ def _clips(row: dict) -> str:
 
 
 def studies(results: Path) -> str:
-    """Every study of ``run.py ablate`` that has tables: the finding that a person wrote beside them, and its plots."""
+    """Every study of ``run.py ablate`` that has tables: the finding that a person wrote beside them, and its plot."""
     parts = []
     for tables in sorted(results.glob(f"{STUDY}*/table.md")):
         folder, findings = tables.parent, tables.parent / "findings.md"
@@ -143,16 +130,7 @@ def studies(results: Path) -> str:
         answers = said[0].split("**")[1:2] if said else []  # the sentence that it begins with
         links = f"[Tables]({place}/table.md)" + (f", [findings]({place}/findings.md)" if said else "")
         name = folder.name.removeprefix(STUDY).replace("_", " ").capitalize()
-        shown = [_picture(f"{place}/{plot}", text) for plot, text in PLOTS.items() if _drawn(folder, plot)]
+        shown = [PICTURE.format(f"{place}/graph")] if (folder / "graph-light.png").exists() else []
         files = f"{links}, [every run]({place}/rows.jsonl), [all plots]({place})."
         parts.append(" ".join([f"- **{name}.**", *answers, files, *shown]))
     return "\n".join(parts)
-
-
-def _drawn(folder: Path, plot: str) -> bool:
-    return (folder / f"{plot}-light.png").exists()
-
-
-def _picture(path: str, text: str) -> str:
-    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{path}-dark.png">'
-    return f'<picture>{dark}<img alt="{text}" src="{path}-light.png"></picture>'

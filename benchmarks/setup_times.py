@@ -8,7 +8,6 @@ put beside the clone too, so that no test is skipped for want of it.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,10 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import RESULTS, environment
-from keep import keep
+from kept import ROOT, environment, keep, write_document
 
-ROOT = Path(__file__).resolve().parents[1]
 STEPS = {  # what a command stands for
     "make demo": "environment, install, demo",
     "make test": "compiled extras, lint, whole suite",
@@ -34,10 +31,10 @@ def main() -> int:
         if (ROOT.parent / "shared").is_dir():
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
         steps: list[dict] = []
-        found = {"environment": environment("cpu"), "steps": steps}  # of the commit that is cloned
+        found = {"environment": environment(), "steps": steps}  # of the commit that is cloned
         for command, what in STEPS.items():
             steps.append(_timed(command, clone, cache) | {"what": what})
-            (RESULTS / "setup.json").write_text(json.dumps(found, indent=1) + "\n")
+            write_document("setup.json", found)
             if command == "make demo" and steps[-1]["exit_code"] == 0:
                 keep(clone / "runs" / "demo" / "eval", "demo")  # the table that it ended with
     return max(step["exit_code"] for step in steps)

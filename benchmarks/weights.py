@@ -3,6 +3,7 @@
     python benchmarks/weights.py pack stgnet-small-synth
     python benchmarks/weights.py evaluate ../shared/data/ubfc_rppg_mp4
     python benchmarks/weights.py reproduce stgnet-small-synth --minutes 10
+    python benchmarks/weights.py keep runs/demo/eval demo
 
 A network has one config in configs/weights or several, each of which goes on from the run of another, or that of a pair
 from two; their runs are runs/weights/CONFIG. `pack` calibrates the best checkpoint of the last on people as they sit in
@@ -11,14 +12,14 @@ results/training_CONFIG.jsonl. `evaluate` runs `run.py eval` with every network 
 beside it, POS and CHROM on the real recordings and on new generated people of every preset, and writes
 results/weights_SET.json (the metrics), results/weights_windows.csv (one row a window, with what the generator drew) and
 results/weights.json (stamp). `reproduce` trains by a network's first config anew, for so long at most, and writes both
-curves to results/reproduced_NAME.json. model_cards.py writes the cards.
+curves to results/reproduced_NAME.json. `keep` keeps the metrics of a `run.py eval` as results/NAME.json. model_cards.py
+writes the cards.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import shutil
@@ -27,13 +28,13 @@ import sys
 from pathlib import Path
 
 import torch
-from harness import RESULTS, environment
 from joblib import Parallel, delayed
-from keep import keep
+from kept import RESULTS, ROOT, csv_rows, environment, json_of, keep, where, write_document
 
 from rppg_graph import cli
 from rppg_graph.config import CropConfig, SyntheticConfig, read_mapping
 from rppg_graph.data.prepared import cached_recordings, other_dataset
+from rppg_graph.files import csv_text, write_text
 from rppg_graph.inference.calibration import calibrate
 from rppg_graph.inference.ensemble import NETWORK
 from rppg_graph.models.checkpoint import load
@@ -44,7 +45,7 @@ from rppg_graph.synthetic.dataset import PARAMETERS_FILE
 from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.training.trainer import read_metrics
 
-RECIPES = Path(__file__).resolve().parents[1] / "configs" / "weights"
+RECIPES = ROOT / "configs" / "weights"
 EXAMPLE = "with data, model and train"
 WORK = Path("runs/weights")
 SUBJECTS, SECONDS, SEED = 12, 11.0, 900  # of each preset's test set; no training set has these seeds
@@ -87,7 +88,7 @@ def pack(name: str) -> None:
     for recipe, run in runs.items():
         if (run / "metrics.jsonl").exists():
             shutil.copy(run / "metrics.jsonl", curve(recipe))
-    _write_stamp(f"training_{name}")
+    write_document(f"training_{name}.json", environment())
     print("\n".join(Calibration(**fields).summary() for fields in calibration.values()))
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
@@ -108,8 +109,8 @@ def reproduce(name: str, minutes: float) -> None:
     for point in points:
         told = (f"{loss} {point[loss][0]:.4f}, again {point[loss][1]:.4f}" for loss in losses)
         print(f"step {point['step']:5d}  {'  '.join(told)}")
-    found = {"config": recipe.name, "minutes": minutes, "on file and again": points, "stamp": environment("cpu")}
-    (RESULTS / f"reproduced_{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found = {"config": recipe.name, "minutes": minutes, "on file and again": points, "stamp": environment()}
+    write_document(f"reproduced_{name}.json", found)
 
 
 def curve(recipe: Path) -> Path:
@@ -124,31 +125,17 @@ def evaluate(real: Path) -> None:
         roots[preset] = WORK / "test" / preset
         part = SyntheticConfig(preset=preset, subjects=SUBJECTS, seconds=SECONDS, seed=SEED + number)
         write_mix(roots[preset], [part])
-    write_windows("weights", windows_of(roots))
+    # a process of one thread for each set
+    found = Parallel(os.cpu_count())(delayed(windows_of)(name, root) for name, root in roots.items())
+    rows = [{column: row.get(column, "") for column in COLUMNS} for rows in found for row in rows]
+    write_text(RESULTS / "weights_windows.csv", csv_text(rows))
+    write_document("weights.json", environment())
     for name in roots:
         keep(WORK / "eval" / name, f"weights_{name}", data=name)
 
 
-def write_windows(name: str, rows: list[dict]) -> None:
-    """results/NAME_windows.csv and its stamp results/NAME.json."""
-    with (RESULTS / f"{name}_windows.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    _write_stamp(name)
-
-
-def _write_stamp(name: str) -> None:
-    (RESULTS / f"{name}.json").write_text(json.dumps(environment("cpu"), indent=1) + "\n", encoding="utf-8")
-
-
-def windows_of(roots: dict[str, Path]) -> list[dict]:
-    """One row a window of every network and of POS and CHROM on data sets, a process of one thread for each set."""
-    found = Parallel(os.cpu_count())(delayed(_windows_of_set)(name, root) for name, root in roots.items())
-    return [row for rows in found for row in rows]
-
-
-def _windows_of_set(name: str, root: Path) -> list[dict]:
+def windows_of(name: str, root: Path) -> list[dict]:
+    """One row a window of every network and of POS and CHROM on a data set."""
     torch.set_num_threads(1)
     out = WORK / "eval" / name
     pictures = [network for network in SHIPPED if network != NETWORK]  # a map network is read as readings.py does it
@@ -158,28 +145,26 @@ def _windows_of_set(name: str, root: Path) -> list[dict]:
     command += [word for recording in FACELESS.get(name, ()) for word in ("--leave-out", recording)]
     if cli.main(command):
         raise SystemExit(f"run.py {' '.join(command)} failed")
-    drawn = {path.parent.name: json.loads(path.read_text()) for path in root.glob(f"*/{PARAMETERS_FILE}")}
-    with (out / "recordings.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["span"] == "window"]
+    drawn = {path.parent.name: json_of(path.resolve()) for path in root.glob(f"*/{PARAMETERS_FILE}")}
+    rows = where(csv_rows((out / "recordings.csv").resolve()), span="window")
     return [drawn.get(row["name"], {}) | row | {"set": name} for row in rows]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    packing = commands.add_parser("pack")
-    packing.add_argument("name")
-    again = commands.add_parser("reproduce")
-    again.add_argument("name")
-    again.add_argument("--minutes", type=float, default=10.0)
-    commands.add_parser("evaluate").add_argument("real", type=Path)
-    args = parser.parse_args()
-    if args.command == "pack":
-        pack(args.name)
-    elif args.command == "reproduce":
-        reproduce(args.name, args.minutes)
-    else:
-        evaluate(args.real)
+    commands = parser.add_subparsers(required=True)
+    for function, argument, kind in (
+        (pack, "name", str), (reproduce, "name", str), (evaluate, "real", Path), (keep, "folder", Path),
+    ):  # fmt: skip
+        command = commands.add_parser(function.__name__)
+        command.set_defaults(run=function)
+        command.add_argument(argument, type=kind)
+        if function is reproduce:
+            command.add_argument("--minutes", type=float, default=10.0)
+        if function is keep:
+            command.add_argument("name")
+    options = vars(parser.parse_args())
+    options.pop("run")(**options)
 
 
 if __name__ == "__main__":

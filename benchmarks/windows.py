@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from statistics import mean
+
+from kept import csv_rows
 
 from rppg_graph.pulse.metrics import Metric, Sample, paired_difference, summarise
 
 CLOSE_BPM = 5.0
 INTERVAL = "in brackets its 95 % interval by bootstrap over people"
+Row = dict[str, str]
 
 
-def read_windows(results: Path, name: str = "weights") -> list[dict[str, str]]:
-    """The rows of NAME_windows.csv that have an error."""
-    with (results / f"{name}_windows.csv").open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if row["error_bpm"]]
+def read_windows() -> list[Row]:
+    """The rows of weights_windows.csv that have an error."""
+    return [row for row in csv_rows("weights_windows.csv") if row["error_bpm"]]
 
 
-def errors(results: Path, name: str = "weights") -> dict[tuple[str, str], list[dict[str, str]]]:
-    """(method, set) → its windows in NAME_windows.csv."""
-    grouped: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for row in read_windows(results, name):
+def errors() -> dict[tuple[str, str], list[Row]]:
+    """(method, set) → its windows."""
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in read_windows():
         if row["method"] != "mean of training":
             grouped.setdefault((row["method"], row["set"]), []).append(row)
     return grouped
 
 
-def _samples(rows: list[dict[str, str]]) -> dict[tuple[str, str], Sample]:
+def _samples(rows: list[Row]) -> dict[tuple[str, str], Sample]:
     """By recording and reference, which tell a window; a person is one of a set."""
     found = {}
     for row in rows:
-        reference, error = float(row["reference_bpm"]), float(row["error_bpm"])
-        person = f"{row['set']} {row['name']}"
-        found[person, row["reference_bpm"]] = Sample(person, reference, reference + error)
+        reference, person = float(row["reference_bpm"]), f"{row['set']} {row['name']}"
+        found[person, row["reference_bpm"]] = Sample(person, reference, reference + float(row["error_bpm"]))
     return found
 
 
-def mae(rows: list[dict[str, str]]) -> Metric:
+def mae(rows: list[Row]) -> Metric:
     """Mean absolute error in bpm, with its 95 % interval by bootstrap over people, each with all of their windows."""
     return summarise(list(_samples(rows).values()))["MAE"]
 
 
-def told_apart(found: dict[tuple[str, str], list[dict[str, str]]], base: str) -> str:
+def told_apart(found: dict[tuple[str, str], list[Row]], base: str) -> str:
     """Where the difference of a method's errors from the base's, on the same windows, has an interval without zero."""
     parts = []
     for method in dict.fromkeys(method for method, _ in found if method != base):
@@ -58,7 +57,7 @@ def told_apart(found: dict[tuple[str, str], list[dict[str, str]]], base: str) ->
     return f"On the same windows, errs otherwise than {base} (95 % interval of the difference): {'; '.join(parts)}."
 
 
-def accuracy(rows: list[dict[str, str]]) -> tuple[str, str]:
+def in_words(rows: list[Row]) -> tuple[str, str]:
     """Mean absolute error in bpm with its interval, and the share of windows within CLOSE_BPM, as text."""
     found, close = mae(rows), mean(abs(float(row["error_bpm"])) <= CLOSE_BPM for row in rows)
     interval = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -12,8 +10,7 @@ from rppg_graph.models.weights import SHIPPED
 
 def test_cards_are_made_from_the_result_files(load_bench):
     cards = load_bench("model_cards")
-    rows = cards.read_windows(cards.RESULTS)
-    stamp = json.loads((cards.RESULTS / "weights.json").read_text(encoding="utf-8"))
+    rows, stamp = cards.read_windows(), cards.json_of("weights.json")
     for name, path in SHIPPED.items():
         assert path.with_suffix(".md").read_text(encoding="utf-8") == cards.card(name, path, rows, stamp)
 
