@@ -12,7 +12,6 @@ others: ``train``, ``graphs`` and ``compiled`` are steps of forward, negative Pe
 from __future__ import annotations
 
 import gc
-import json
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +22,8 @@ from typing import NamedTuple
 import harness
 import numpy as np
 import torch
-from bench_model import FAMILY
+from bench_model import FAMILY, inference, train
+from kept import Target, environment, show, slug, where, write_document
 from plain import PlainSTGNet
 from torch import Tensor, nn
 
@@ -31,9 +31,7 @@ from rppg_graph.data.augment import Augment
 from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.models import MODELS
 from rppg_graph.models.stgnet import STGNet
-from rppg_graph.nn.folding import folded
-from rppg_graph.training.losses import neg_pearson
-from rppg_graph.training.trainer import Trainer, adamw, compiled, read_metrics
+from rppg_graph.training.trainer import Trainer, compiled, read_metrics
 
 COLUMNS = ["mode", "provider", "precision", "way", "batch", "median_ms", "clips_per_s", "peak_mb", "deviation", "error"]
 EFFORT = harness.Effort(rounds=4, seconds=4.0)
@@ -60,84 +58,46 @@ class Provider(NamedTuple):
         options = {"size": self.size} if self.network in FAMILY else {}
         return NETWORKS[self.network](**options).to(device)
 
-    def autocast(self, device: str) -> torch.autocast:
-        return torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False)
+    def step(self, mode: str, batch: int, device: str) -> Step:
+        """What is timed: of ``train`` one optimiser step, of ``inference`` one pass without gradient."""
+        precise = partial(torch.autocast, device, torch.bfloat16, enabled=self.precision == LOW, cache_enabled=False)
+        about = self.model(device), self.size, batch, precise, self.called, self.frames
+        if mode == "train":
+            return train(*about, capturable=self.way == "graph" and device == "cuda")
+        return torch.no_grad()(inference(*about))
+
+    def called(self, model: nn.Module) -> nn.Module:
+        """The network, or what torch.compile makes of it (a dry run leaves out the machine code)."""
+        if self.way != "compiled":
+            return model
+        return compiled(model, "inductor" if next(model.parameters()).is_cuda else "aot_eager")
 
 
 STGNET, LOW = "stgnet_released", "bfloat16"
+BATCHES = {"train": 32, "inference": 1}
+OURS, PLAIN, SMALL, STREAM = map(Provider, (STGNET, "plain", "stgnet_small", "stream_net"), (64, 64, 32, 36))
+LOW_OURS, LOW_PLAIN, LOW_SMALL, LOW_STREAM = (each._replace(precision=LOW) for each in (OURS, PLAIN, SMALL, STREAM))
 PARTS: dict[str, tuple[tuple[str, ...], list[Provider]]] = {  # part → modes, providers
-    "train": (("train",), [
-        Provider(STGNET, 64, LOW), Provider("plain", 64, LOW), Provider(STGNET, 64), Provider("plain", 64),
-        Provider("stgnet_small", 32, LOW), Provider("stream_net", 36, LOW),
-    ]),
+    "train": (("train",), [LOW_OURS, LOW_PLAIN, OURS, PLAIN, LOW_SMALL, LOW_STREAM]),
     "inference": (("inference",), [
-        *(Provider(STGNET, 64, precision, way) for precision in ("float32", LOW) for way in ("eager", "graph")),
-        Provider("plain", 64), Provider("plain", 64, LOW), Provider("stgnet_paper", 64), Provider("stgnet_small", 32),
-        Provider("stgnet_small", 32, way="graph"), Provider("stream_net", 72),
+        *(each._replace(way=way) for each in (OURS, LOW_OURS) for way in ("eager", "graph")), PLAIN, LOW_PLAIN,
+        Provider("stgnet_paper", 64), SMALL, SMALL._replace(way="graph"), Provider("stream_net", 72),
     ]),
     "graphs": (("train",), [
-        Provider(STGNET, 64, LOW, "graph"), Provider("plain", 64, LOW), Provider("stgnet_small", 32, LOW, "graph"),
-        Provider("stream_net", 36, LOW, "graph"),
+        LOW_OURS._replace(way="graph"), LOW_PLAIN, LOW_SMALL._replace(way="graph"), LOW_STREAM._replace(way="graph"),
     ]),
-    "compiled": (("train", "inference"), [
-        Provider(STGNET, 64, LOW, "compiled"), Provider(STGNET, 64, LOW), Provider("plain", 64, LOW),
-    ]),
+    "compiled": (("train", "inference"), [LOW_OURS._replace(way="compiled"), LOW_OURS, LOW_PLAIN]),
 }  # fmt: skip
-
-
-def way_of(provider: Provider, model: nn.Module) -> nn.Module:
-    """What is called: the network, or what torch.compile makes of it (a dry run leaves out the machine code)."""
-    if provider.way != "compiled":
-        return model
-    return compiled(model, "inductor" if next(model.parameters()).is_cuda else "aot_eager")
-
-
-def train_step(provider: Provider, batch: int, device: str, model: nn.Module) -> Step:
-    """One optimiser step on a batch that is there; returns the prediction."""
-    run = way_of(provider, model.train())
-    plain = isinstance(model, PlainSTGNet)
-    capturable = {"capturable": True} if provider.way == "graph" and device == "cuda" else {}
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, **capturable) if plain else adamw(model, 1e-4)
-    for group in optimiser.param_groups:
-        group.update(capturable)
-    video = torch.rand(batch, 3, provider.frames, provider.size, provider.size, device=device)
-    pulse = torch.randn(batch, provider.frames, device=device)
-
-    def step() -> Tensor:
-        optimiser.zero_grad(set_to_none=True)
-        with provider.autocast(device):
-            prediction = run(video)
-        neg_pearson(prediction.float(), pulse).backward()
-        optimiser.step()
-        return prediction.detach()
-
-    return step
-
-
-def inference_step(provider: Provider, batch: int, device: str, model: nn.Module) -> Step:
-    """One pass without gradient, batch norm folded."""
-    model = model.eval() if isinstance(model, PlainSTGNet) else folded(model)
-    run = way_of(provider, model)
-    generator = torch.Generator().manual_seed(1)
-    video = torch.rand(batch, 3, provider.frames, provider.size, provider.size, generator=generator).to(device)
-
-    @torch.no_grad()
-    def step() -> Tensor:
-        with provider.autocast(device):
-            return run(video)
-
-    return step
 
 
 def captured(step: Step) -> Step:
     """The step as one CUDA graph: every launch of it again by one call."""
-    aside = torch.cuda.Stream()
+    aside, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
         for _ in range(3):
             step()
     torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         out = step()
 
@@ -148,12 +108,9 @@ def captured(step: Step) -> Step:
     return replay
 
 
-MODES = {"train": (train_step, 32), "inference": (inference_step, 1)}
-
-
 def prepared(provider: Provider, mode: str, batch: int, device: str) -> tuple[Step, dict]:
     """What is timed, once warm, and what is known of it by then."""
-    step = MODES[mode][0](provider, batch, device, provider.model(device))
+    step = provider.step(mode, batch, device)
     if not step().isfinite().all():
         raise ArithmeticError("the first pass gives values that are not finite")
     known: dict[str, float] = {}
@@ -165,17 +122,15 @@ def prepared(provider: Provider, mode: str, batch: int, device: str) -> tuple[St
         if provider.way == "graph":
             step = captured(step)
     if mode == "inference" and provider.network != "plain":
-        exact = provider._replace(precision="float32", way="eager")
-        expected = inference_step(exact, batch, device, exact.model(device))()
+        expected = provider._replace(precision="float32", way="eager").step(mode, batch, device)()
         known["deviation"] = float((step() - expected).norm() / expected.norm())
     return step, known
 
 
 def measure(providers: list[Provider], mode: str, options) -> list[dict]:
     """Rows of one mode, all providers interleaved."""
-    batch = 2 if options.quick and mode == "train" else MODES[mode][1]
-    steps: dict[str, Step] = {}
-    rows: dict[str, dict] = {}
+    batch = 2 if options.quick and mode == "train" else BATCHES[mode]
+    steps, rows, timed = {}, {}, {}
     for provider in providers:
         name = " ".join(provider[:1] + provider[2:])
         rows[name] = provider._asdict() | {"provider": provider.network, "mode": mode, "batch": batch}
@@ -183,69 +138,65 @@ def measure(providers: list[Provider], mode: str, options) -> list[dict]:
             steps[name], known = prepared(provider, mode, batch, options.device)
             rows[name] |= known
         except Exception as error:  # whatever it is, the others are measured
-            rows[name]["error"] = f"{type(error).__name__}: {error}"[:300]
+            rows[name]["error"] = _said(error)
             gc.collect()
     try:
         timed = harness.time_providers(steps, options.effort, options.device)
     except RuntimeError as error:  # a device-side assertion: nothing runs in this process any more
-        timed = {}
         for name in steps:
-            rows[name]["error"] = f"{type(error).__name__}: {error}"[:300]
+            rows[name]["error"] = _said(error)
     for name, seconds in timed.items():
         figures = harness.summary(seconds, 0.0, 0.0)
         rows[name] |= figures | {"clips_per_s": batch / figures["median_ms"] * 1e3}
     made = [{column: row.get(column, "") for column in (*COLUMNS, "size", "p20_ms", "p80_ms")} for row in rows.values()]
-    harness.show(made, COLUMNS)
+    show(made, COLUMNS)
     return made
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 def profile(provider: Provider, options) -> None:
     """Write what the kernels of one training step take, the longest first, beside what the step takes."""
-    from torch.profiler import ProfilerActivity
-
     device, cuda = options.device, options.device == "cuda"
-    step = train_step(provider, 32 if not options.quick else 1, device, provider.model(device))
+    step = provider.step("train", 1 if options.quick else BATCHES["train"], device)
     for _ in range(3):
         step()
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+    activities = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if cuda else [])]
     with torch.profiler.profile(activities=activities) as seen:
         step()
         if cuda:
             torch.cuda.synchronize()
     spent = "self_device_time_total" if cuda else "self_cpu_time_total"
-    events = sorted(seen.key_averages(), key=lambda event: -getattr(event, spent))
-    kernels = [
-        {"name": event.key[:160], "calls": event.count, "ms": getattr(event, spent) / 1e3} for event in events[:KERNELS]
-    ]
-    wall = harness.time_providers({"step": step}, options.effort, device)["step"]
+    kernels = [{"name": event.key[:160], "calls": event.count, "ms": getattr(event, spent) / 1e3}
+               for event in sorted(seen.key_averages(), key=lambda event: -getattr(event, spent))]  # fmt: skip
+    wall, about = harness.time_providers({"step": step}, options.effort, device)["step"], environment(device)
     document = {
-        "provider": provider._asdict(), "environment": harness.environment(device),
+        "provider": provider._asdict(), "environment": about,
         "step_ms": harness.summary(wall, 0, 0)["median_ms"],
-        "kernels_ms": sum(getattr(event, spent) for event in events) / 1e3, "longest": kernels,
+        "kernels_ms": sum(kernel["ms"] for kernel in kernels), "longest": kernels[:KERNELS],
     }  # fmt: skip
-    name = harness.slug(str(document["environment"]["device"]))
-    (options.out / f"gpu_profile_{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    write_document((options.out / f"gpu_profile_{slug(str(about['device']))}.json").resolve(), document)
 
 
 def fed(provider: Provider, options) -> list[dict]:
     """The trainer itself, fed by its loader: a step, and the share of the time that it waits for data."""
     batch, steps, workers = (2, 2, 0) if options.quick else (64, 30, 12)
-    rng = np.random.default_rng(0)
-    frames = provider.frames
+    rng, frames = np.random.default_rng(0), provider.frames
     people = [_person(rng, 3 * frames, provider.size) for _ in range(8)]
     clips = ClipDataset(people, frames, 20, Augment(frames)), ClipDataset(people[:1], frames, frames)
-    model = provider.model(options.device)
     trainer = Trainer(
-        model, "neg_pearson", *clips, steps=steps, batch=batch, learning_rate=1e-4, validate_every=steps // 2,
-        precision=provider.precision, workers=workers, device=options.device,
+        provider.model(options.device), "neg_pearson", *clips, steps=steps, batch=batch, learning_rate=1e-4,
+        validate_every=steps // 2, precision=provider.precision, workers=workers, device=options.device,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         trainer.run(Path(folder), {"model": {"name": STGNET, "options": {}}}, 70.0)
         last = read_metrics(Path(folder))[-1]
-    row = provider._asdict() | {"provider": provider.network, "mode": "fed", "batch": batch}
-    row |= {"median_ms": 1e3 * last["seconds_per_step"], "clips_per_s": batch / last["seconds_per_step"]}
-    row |= {"waiting_for_data": last["waiting_for_data"], "workers": workers}
-    harness.show([row], [*COLUMNS[:7], "waiting_for_data", "workers"])
+        took = last["seconds_per_step"]
+    row = provider._asdict() | {"provider": provider.network, "mode": "fed", "batch": batch, "median_ms": 1e3 * took}
+    row |= {"clips_per_s": batch / took, "waiting_for_data": last["waiting_for_data"], "workers": workers}
+    show([row], [*COLUMNS[:7], "waiting_for_data", "workers"])
     return [row]
 
 
@@ -258,54 +209,44 @@ def _person(rng: np.random.Generator, frames: int, size: int) -> SimpleNamespace
     )  # fmt: skip
 
 
-def targets(part: str, rows: list[dict]) -> list[harness.Target]:
+def targets(part: str, rows: list[dict]) -> list[Target]:
     """The project's own: the fastest way of ours against ``plain`` of the same precision."""
-    made = []
+    made, way = [], "" if part in ("train", "inference") else f", {part}"
     for mode, precision, what in (
         ("inference", "float32", "STGNet inference of one clip"),
         ("train", LOW, "STGNet training step, batch 32, bfloat16"),
     ):
-        same = [row for row in rows if (row["mode"], row["precision"]) == (mode, precision) and row["median_ms"]]
-        ours = [row["median_ms"] for row in same if row["provider"] == STGNET]
-        plain = [row for row in same if row["provider"] == "plain"]
-        way = "" if part in ("train", "inference") else f", {part}"
-        if ours and plain:
-            made.append(harness.Target(f"{what}{way}, against plain", plain[0]["median_ms"] / min(ours), 2, 4))
-        peaks = [row["peak_mb"] for row in same if row["provider"] == STGNET and row["way"] == "eager"]
-        if part == "train" and plain and peaks and plain[0]["peak_mb"]:
-            share = peaks[0] / plain[0]["peak_mb"]
-            made.append(harness.Target("peak memory of that step", share, 0.4, 0.25, " of plain", True))
-    made += [
-        harness.Target("share of the time that training waits for data", row["waiting_for_data"], 0.05, 0.01, "", True)
-        for row in rows
-        if row["mode"] == "fed"
-    ]
-    return made
+        same = [row for row in where(rows, mode=mode, precision=precision) if row["median_ms"]]
+        ours, plain = where(same, provider=STGNET), where(same, provider="plain")
+        if not ours or not plain:
+            continue
+        faster = plain[0]["median_ms"] / min(row["median_ms"] for row in ours)
+        made.append(Target(f"{what}{way}, against plain", faster, 2, 4))
+        eager = where(ours, way="eager")
+        if part == "train" and eager and plain[0]["peak_mb"]:
+            share = eager[0]["peak_mb"] / plain[0]["peak_mb"]
+            made.append(Target("peak memory of that step", share, 0.4, 0.25, " of plain", True))
+    what = "share of the time that training waits for data"
+    return made + [Target(what, row["waiting_for_data"], 0.05, 0.01, "", True) for row in where(rows, mode="fed")]
 
 
 def main() -> None:
-    parser = harness.parser(__doc__.splitlines()[0])
-    parser.add_argument("part", choices=(*PARTS, "fed", "profile"))
-    options = harness.parsed(parser)
+    parts = (*PARTS, "fed", "profile")
+    options = harness.arguments(__doc__, lambda parser: parser.add_argument("part", choices=parts))
     options.effort = harness.QUICK if options.quick else EFFORT
     options.out.mkdir(parents=True, exist_ok=True)
-    part, tiny = options.part, Provider("tiny", 32, LOW)
+    part, tiny, rows = options.part, Provider("tiny", 32, LOW), []
+    first = tiny if options.quick else PARTS["train"][1][0]
     if part == "profile":
-        profile(tiny if options.quick else PARTS["train"][1][0], options)
+        profile(first, options)
         return
-    rows: list[dict] = []
-    if part == "fed":
-        rows = fed(tiny if options.quick else PARTS["train"][1][0], options)
-    else:
-        modes, providers = PARTS[part]
-        if options.quick:
-            providers = [tiny._replace(way=way) for way in dict.fromkeys(provider.way for provider in providers)]
-        for mode in modes:
-            rows += measure(providers, mode, options)
-            if mode != modes[-1]:
-                harness.write(f"gpu_{part}", options, rows, targets(part, rows), done=False)
-                gc.collect()
-    harness.write(f"gpu_{part}", options, rows, targets(part, rows))
+    modes, providers = PARTS.get(part, (("fed",), [first]))
+    if options.quick:
+        providers = [tiny._replace(way=way) for way in dict.fromkeys(provider.way for provider in providers)]
+    for mode in modes:
+        rows += fed(first, options) if part == "fed" else measure(providers, mode, options)
+        harness.write(f"gpu_{part}", options, rows, targets(part, rows), done=mode == modes[-1])
+        gc.collect()
 
 
 if __name__ == "__main__":

@@ -15,14 +15,16 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import harness
 import torch
+from kept import RESULTS, Target, medians, show, where
 from model_stages import stage_ms
 from plain import PlainSTGNet
-from torch import nn
+from torch import Tensor, nn
 
 from rppg_graph.experiments.cost import macs_per_frame
 from rppg_graph.models import MODELS
@@ -77,37 +79,48 @@ LEFT_OUT = {
 QUICK = ("plain", "stgnet_released", "stgnet_small")
 
 
-def inference(provider: Provider, batch: int, device: str) -> Callable[[], object]:
-    """One pass without gradient."""
-    model = provider.model().eval().to(device)
-    model = model if isinstance(model, PlainSTGNet) else folded(model)
-    video = torch.rand(batch, 3, FRAMES, provider.size, provider.size, device=device)
+def inference(
+    model: nn.Module, size: int, batch: int, precise: Callable, way: Callable = lambda model: model,
+    frames: int = FRAMES,
+) -> Callable[[], Tensor]:  # fmt: skip
+    """One pass without gradient, batch norm folded; ``way`` makes what is called of the network."""
+    model = way(model.eval() if isinstance(model, PlainSTGNet) else folded(model))
+    video = torch.rand(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(1)).to(device_of(model))
 
-    @torch.inference_mode()
-    def run() -> object:
-        with PRECISIONS[provider.precision](device):
-            return model(video).sum().item()  # waits for a GPU
+    def run() -> Tensor:
+        with precise():
+            return model(video)
 
     return run
 
 
-def train(provider: Provider, batch: int, device: str) -> Callable[[], object]:
-    """One optimiser step."""
-    model = provider.model().train().to(device)
+def train(
+    model: nn.Module, size: int, batch: int, precise: Callable, way: Callable = lambda model: model,
+    frames: int = FRAMES, capturable: bool = False,
+) -> Callable[[], Tensor]:  # fmt: skip
+    """One optimiser step on a batch that is there; returns the prediction."""
+    device, run = device_of(model), way(model.train())
+    options = {"capturable": True} if capturable else {}
     plain = isinstance(model, PlainSTGNet)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4) if plain else adamw(model, 1e-4)
-    video = torch.rand(batch, 3, FRAMES, provider.size, provider.size, device=device)
-    pulse = torch.randn(batch, FRAMES, device=device)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, **options) if plain else adamw(model, 1e-4)
+    for group in optimiser.param_groups:
+        group.update(options)
+    video = torch.rand(batch, 3, frames, size, size, device=device)
+    pulse = torch.randn(batch, frames, device=device)
 
-    def run() -> object:
+    def step() -> Tensor:
         optimiser.zero_grad(set_to_none=True)
-        with PRECISIONS[provider.precision](device):
-            prediction = model(video)
+        with precise():
+            prediction = run(video)
         neg_pearson(prediction.float(), pulse).backward()
         optimiser.step()
-        return prediction.sum().item()  # waits for a GPU
+        return prediction.detach()
 
-    return run
+    return step
+
+
+def device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 MODES = {"inference": (inference, 1), "train": (train, 3)}  # and how often a forward pass's work it takes
@@ -125,13 +138,14 @@ def prepared(name: str, mode: str, batch: int, device: str, keep: bool = True) -
     if keep and provider.keeps_memory:
         keep_freed_memory()
     torch.manual_seed(0)
-    return MODES[mode][0](provider, batch, device)
+    precise = partial(PRECISIONS[provider.precision], device)
+    run = MODES[mode][0](provider.model().to(device), provider.size, batch, precise)
 
+    @torch.inference_mode(mode == "inference")
+    def waited() -> object:
+        return run().sum().item()  # waits for a GPU
 
-def peak_mb(name: str, mode: str, batch: int, threads: int) -> float:
-    """The rise of a process's memory in its second call: without what the first leaves, as an optimiser's state."""
-    setup = SETUP.format(folder=str(harness.RESULTS.parent), name=name, mode=mode, batch=batch)
-    return harness.peak_extra_mb(setup, "run()", "run()", threads)
+    return waited
 
 
 def serve(pipe: Connection, threads: int, *what: object) -> None:
@@ -179,9 +193,10 @@ def measure(names: list[str], mode: str, batch: int, options: argparse.Namespace
         row |= figures | {"clips_per_s": clips, "frames_per_s": clips * FRAMES}
         row["of_ceiling"] = figures["gflop_per_s"] / options.ceilings["gflop_per_s"]
         if options.device == "cpu" and not options.quick:
-            row["peak_mb"] = peak_mb(name, mode, batch, options.threads)
+            setup = SETUP.format(folder=str(RESULTS.parent), name=name, mode=mode, batch=batch)
+            row["peak_mb"] = harness.peak_extra_mb(setup, "run()", "run()", options.threads)  # of the second call
         rows.append(row)
-    harness.show(rows, COLUMNS)
+    show(rows, COLUMNS)
     return rows
 
 
@@ -189,39 +204,33 @@ def stages(batch: int, mode: str) -> list[dict]:
     """One row a kind of part of the staged network."""
     provider, training = PROVIDERS[STAGED], mode == "train"
     model = provider.model() if training else folded(provider.model())
-    video = torch.rand(batch, 3, FRAMES, provider.size, provider.size)
-    spent = stage_ms(model, video, training)
-    total = sum(spent.values())
+    spent = stage_ms(model, torch.rand(batch, 3, FRAMES, provider.size, provider.size), training)
+    about = {"precision": "float32", "size": provider.size, "batch": batch, "mode": mode}
     return [
-        {"provider": f"{STAGED}: {name}", "precision": "float32", "size": provider.size, "batch": batch, "mode": mode,
-         "median_ms": ms, "share": ms / total}
+        {"provider": f"{STAGED}: {name}", **about, "median_ms": ms, "share": ms / sum(spent.values())}
         for name, ms in spent.items()
-    ]  # fmt: skip
+    ]
 
 
-def targets(rows: list[dict]) -> list[harness.Target]:
+def targets(rows: list[dict]) -> list[Target]:
     """The project's own, each against ``plain`` in the same mode and batch."""
-    found = {(row["provider"], row["mode"], row["batch"]): row for row in rows}
-
-    def times_faster(name: str, mode: str, batch: int) -> float:
-        return found["plain", mode, batch]["median_ms"] / found[name, mode, batch]["median_ms"]
-
-    made = [harness.Target("STGNet inference, batch 1", times_faster(STAGED, "inference", 1), 7, 10)]
-    if ("plain", "train", 4) in found:
-        made.append(harness.Target("STGNet training step, batch 4, float32", times_faster(STAGED, "train", 4), 4, 8))
-        low = f"{STAGED}, bfloat16"
-        made.append(harness.Target("STGNet training step, batch 4, bfloat16", times_faster(low, "train", 4), 12, 16))
-        plain_mb = found["plain", "train", 4].get("peak_mb")
-        kinds = ((STAGED, "float32"), (low, "bfloat16"), (RECOMPUTED, "float32, recomputed"))
-        for name, kind in kinds if plain_mb else ():
-            share = found[name, "train", 4]["peak_mb"] / plain_mb
+    ms = medians(rows, mode="inference", batch=1)
+    made = [Target("STGNet inference, batch 1", ms["plain"] / ms[STAGED], 7, 10)]
+    steps, low = medians(rows, mode="train", batch=4), f"{STAGED}, bfloat16"
+    peaks = {row["provider"]: row.get("peak_mb") for row in where(rows, mode="train", batch=4)}
+    if "plain" in steps:
+        what = "STGNet training step, batch 4"
+        made.append(Target(f"{what}, float32", steps["plain"] / steps[STAGED], 4, 8))
+        made.append(Target(f"{what}, bfloat16", steps["plain"] / steps[low], 12, 16))
+    if peaks.get("plain"):
+        for name, kind in ((STAGED, "float32"), (low, "bfloat16"), (RECOMPUTED, "float32, recomputed")):
             what = f"peak memory of a training step, batch 4, {kind}"
-            made.append(harness.Target(what, share, 0.4, 0.25, " of plain", True))
+            made.append(Target(what, peaks[name] / peaks["plain"], 0.4, 0.25, " of plain", True))
     return made
 
 
 def main() -> None:
-    options = harness.arguments(__doc__.splitlines()[0])
+    options = harness.arguments(__doc__)
     options.ceilings = harness.ceilings(options.device, options.quick)
     names = list(QUICK if options.quick else PROVIDERS)
     shapes = [("inference", 1)] if options.quick else [("inference", 1), ("train", 4)]
