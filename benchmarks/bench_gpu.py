@@ -68,9 +68,8 @@ class Provider(NamedTuple):
 
     def called(self, model: nn.Module) -> nn.Module:
         """The network, or what torch.compile makes of it (a dry run leaves out the machine code)."""
-        if self.way != "compiled":
-            return model
-        return compiled(model, "inductor" if next(model.parameters()).is_cuda else "aot_eager")
+        backend = "inductor" if next(model.parameters()).is_cuda else "aot_eager"
+        return compiled(model, backend) if self.way == "compiled" else model
 
 
 STGNET, LOW = "stgnet_released", "bfloat16"
@@ -138,23 +137,19 @@ def measure(providers: list[Provider], mode: str, options) -> list[dict]:
             steps[name], known = prepared(provider, mode, batch, options.device)
             rows[name] |= known
         except Exception as error:  # whatever it is, the others are measured
-            rows[name]["error"] = _said(error)
+            rows[name]["error"] = f"{type(error).__name__}: {error}"[:300]
             gc.collect()
     try:
         timed = harness.time_providers(steps, options.effort, options.device)
     except RuntimeError as error:  # a device-side assertion: nothing runs in this process any more
         for name in steps:
-            rows[name]["error"] = _said(error)
+            rows[name]["error"] = f"{type(error).__name__}: {error}"[:300]
     for name, seconds in timed.items():
         figures = harness.summary(seconds, 0.0, 0.0)
         rows[name] |= figures | {"clips_per_s": batch / figures["median_ms"] * 1e3}
     made = [{column: row.get(column, "") for column in (*COLUMNS, "size", "p20_ms", "p80_ms")} for row in rows.values()]
     show(made, COLUMNS)
     return made
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
 
 
 def profile(provider: Provider, options) -> None:
@@ -236,13 +231,13 @@ def main() -> None:
     options.effort = harness.QUICK if options.quick else EFFORT
     options.out.mkdir(parents=True, exist_ok=True)
     part, tiny, rows = options.part, Provider("tiny", 32, LOW), []
-    first = tiny if options.quick else PARTS["train"][1][0]
+    first = tiny if options.quick else LOW_OURS
     if part == "profile":
         profile(first, options)
         return
     modes, providers = PARTS.get(part, (("fed",), [first]))
     if options.quick:
-        providers = [tiny._replace(way=way) for way in dict.fromkeys(provider.way for provider in providers)]
+        providers = list(dict.fromkeys(tiny._replace(way=provider.way) for provider in providers))
     for mode in modes:
         rows += fed(first, options) if part == "fed" else measure(providers, mode, options)
         harness.write(f"gpu_{part}", options, rows, targets(part, rows), done=mode == modes[-1])

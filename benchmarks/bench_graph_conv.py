@@ -13,6 +13,7 @@ from collections.abc import Callable
 import harness
 import torch
 import torch.nn.functional as F
+from kept import Target, medians
 from torch import Tensor
 from torch_geometric.utils import scatter
 
@@ -160,7 +161,6 @@ def measure(reduce: str, clips: int, nodes: int, k: int, options) -> list[dict]:
             work = harness.summary(seconds, values, values * 4)
             row = {"reduce": reduce, "clips": clips, "nodes": nodes, "channels": 64, "k": k, "mode": mode}
             rows.append(row | {"provider": name} | work)
-    harness.show(rows, COLUMNS)
     return rows
 
 
@@ -171,24 +171,23 @@ CUDA_SHAPES = [
 ]  # fmt: skip
 
 
-def targets(rows: list[dict], device: str) -> list[harness.Target]:
+def targets(rows: list[dict], device: str) -> list[Target]:
     """The project's own: the mean with its gradient, of one clip."""
     nodes, k = max((row["nodes"], row["k"]) for row in rows if row["nodes"] <= 2560)
-    shape = {"reduce": "mean", "mode": "full", "clips": 1, "nodes": nodes, "k": k}
-    last = {row["provider"]: row["median_ms"] for row in rows if shape.items() <= row.items()}
+    ms = medians(rows, reduce="mean", mode="full", clips=1, nodes=nodes, k=k)
     at = f"average-relative aggregation N={nodes:,} k={k}, forward and backward, against "
     limits = ((2, 4), (2, 4)) if device == "cuda" else ((12, 25), (15, 30))
     return [
-        harness.Target(at + "gather", last["gather"] / last["rppg_graph"], *limits[0]),
-        harness.Target(at + "PyG's default scatter", last["PyG scatter"] / last["rppg_graph"], *limits[1]),
+        Target(at + "gather", ms["gather"] / ms["rppg_graph"], *limits[0]),
+        Target(at + "PyG's default scatter", ms["PyG scatter"] / ms["rppg_graph"], *limits[1]),
     ]
 
 
 def main() -> None:
-    options = harness.arguments(__doc__.splitlines()[0])
+    options = harness.arguments(__doc__)
     quick = [("mean", 1, 300, 8), ("max", 1, 300, 8)]
     shapes = quick if options.quick else CUDA_SHAPES if options.device == "cuda" else CPU_SHAPES
-    harness.measure_all("graph_conv", options, shapes, measure, targets)
+    harness.measure_all("graph_conv", options, shapes, measure, COLUMNS, targets)
 
 
 if __name__ == "__main__":

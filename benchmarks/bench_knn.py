@@ -11,6 +11,7 @@ from functools import partial
 import harness
 import numpy as np
 import torch
+from kept import Target, medians, where
 from torch import Tensor
 
 from rppg_graph.graph.comparable import comparable
@@ -92,12 +93,12 @@ def _runs(name: str, run: Callable[[], object]) -> bool:
     threads = torch.get_num_threads()
     try:
         run()
+        return True
     except (ImportError, ValueError, torch.OutOfMemoryError) as error:
         print(f"left out: {name}: {error}")
         return False
     finally:
         torch.set_num_threads(threads)  # some libraries set it for the whole process
-    return True
 
 
 def recall(found: object, x: Tensor, k: int) -> float:
@@ -130,7 +131,6 @@ def measure(clips: int, nodes: int, k: int, options) -> list[dict]:
         work = harness.summary(seconds, 2 * clips * nodes**2 * 64, clips * (nodes * 64 * 4 + nodes * k * 8))
         row = {"clips": clips, "nodes": nodes, "channels": 64, "k": k, "provider": name}
         rows.append(row | {"recall": recalls.get(name, "")} | work)
-    harness.show(rows, COLUMNS)
     return rows
 
 
@@ -138,30 +138,26 @@ CPU_SHAPES = [(1, 320, 16), (1, 2560, 16), (1, 2560, 32), (1, 2560, 64)]  # clip
 CUDA_SHAPES = [(1, 320, 16), (1, 640, 16), (1, 20480, 64), (32, 320, 16), (32, 640, 32), (32, 2560, 64), (1, 2560, 64)]
 
 
-def targets(rows: list[dict], device: str) -> list[harness.Target]:
+def targets(rows: list[dict], device: str) -> list[Target]:
     """The project's own, at the last shape of all."""
-    clips, nodes, k = (rows[-1][key] for key in ("clips", "nodes", "k"))
-    shape = {"clips": clips, "nodes": nodes, "k": k}
-    last = {row["provider"]: row["median_ms"] for row in rows if shape.items() <= row.items()}
-    at = f"exact KNN N={nodes:,} k={k} against "
-
-    def target(rival: str, name: str, limit: float, aim: float, ours: str = "auto") -> list[harness.Target]:
-        both = rival in last and ours in last
-        return [harness.Target(at + name, last[rival] / last[ours], limit, aim)] if both else []
-
+    shape = {key: rows[-1][key] for key in ("clips", "nodes", "k")}
+    last = medians(rows, **shape)
+    at = f"exact KNN N={shape['nodes']:,} k={shape['k']} against "
     if device == "cuda":
-        many = [row["median_ms"] for row in rows if (row["clips"], row["provider"]) == (32, "auto")]
-        return [
-            *target("released formula", "the released formula", 3, 5),
-            *target("released formula", "the released formula, without Triton", 1.5, 3, ours="dense"),
-            *([harness.Target("exact KNN of 32 clips", many[-1], 3.0, 1.5, " ms", True)] if many else []),
-        ]
-    return [
-        *target("torch_cluster", "torch_cluster", 15, 30),
-        *target("released formula", "the released formula", 3, 6),
-        *target("faiss IndexFlatIP", "faiss IndexFlatIP", 1.4, 3),
-        harness.Target(at + "the product alone", last["auto"] / last["product alone"], 3.5, 2, smaller_is_better=True),
+        wanted = [("released formula", "the released formula", 3, 5, "auto"),
+                  ("released formula", "the released formula, without Triton", 1.5, 3, "dense")]  # fmt: skip
+        many = [Target("exact KNN of 32 clips", row["median_ms"], 3.0, 1.5, " ms", True)
+                for row in where(rows, clips=32, provider="auto")][-1:]  # fmt: skip
+    else:
+        names = ("torch_cluster", 15, 30), ("released formula", 3, 6), ("faiss IndexFlatIP", 1.4, 3)
+        wanted = [(name, name.replace("released", "the released"), *limits, "auto") for name, *limits in names]
+        many = [Target(at + "the product alone", last["auto"] / last["product alone"], 3.5, 2, smaller_is_better=True)]
+    found = [
+        Target(at + name, last[rival] / last[ours], limit, aim)
+        for rival, name, limit, aim, ours in wanted
+        if rival in last and ours in last
     ]
+    return found + many
 
 
 def main() -> None:
@@ -169,7 +165,7 @@ def main() -> None:
     if options.quick:
         RIVALS.pop("pynndescent")  # it compiles itself for longer than all others take together
     shapes = [(1, 300, 16)] if options.quick else CUDA_SHAPES if options.device == "cuda" else CPU_SHAPES
-    harness.measure_all("knn", options, shapes, measure, targets)
+    harness.measure_all("knn", options, shapes, measure, COLUMNS, targets)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import harness
 import torch
 import torch.nn.functional as F
+from kept import Target, medians
 from torch import Tensor
 
 from rppg_graph.nn.temporal_shift import temporal_shift, temporal_shift_reference
@@ -55,11 +56,7 @@ def full(shift: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> Call
 
 
 def forward(shift: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> Callable[[], Tensor]:
-    def run() -> Tensor:
-        with torch.no_grad():
-            return shift(x)
-
-    return run
+    return torch.no_grad()(lambda: shift(x))
 
 
 MODES = {"forward": (forward, 1), "full": (full, 2)}
@@ -83,29 +80,26 @@ def measure(frames: int, channels: int, pixels: int, options) -> list[dict]:
             work = harness.summary(seconds, 0, passes * 2 * x.numel() * x.element_size())
             shape = {"frames": frames, "channels": channels, "pixels": pixels}
             rows.append(shape | {"mode": mode, "provider": name} | work)
-    harness.show(rows, COLUMNS)
     return rows
 
 
-def main() -> None:
-    options = harness.arguments(__doc__.splitlines()[0])
-    shapes = SHAPES[1:2] if options.quick else SHAPES
-    rows = [row for shape in shapes for row in measure(*shape, options)]
-    targets = []
-    for frames, channels, pixels in shapes:
-        ms = {
-            (row["mode"], row["provider"]): row["median_ms"]
-            for row in rows
-            if (row["frames"], row["channels"], row["pixels"]) == (frames, channels, pixels)
-        }
+def targets(rows: list[dict], device: str) -> list[Target]:
+    """Two for each shape."""
+    made = []
+    for channels, pixels in dict.fromkeys((row["channels"], row["pixels"]) for row in rows):
+        forward, full = (medians(rows, mode=mode, channels=channels, pixels=pixels) for mode in MODES)
         at = f"{channels} channels, {pixels} px"
-        share = 100 * ms["forward", "rppg_graph"] / ms["forward", CONVOLUTION]
-        speed = ms["full", "reference"] / ms["full", "rppg_graph"]
-        targets += [
-            harness.Target(f"shift as a share of the convolution after it, {at}", share, 25, 10, " %", True),
-            harness.Target(f"shift, forward and backward, against the reference, {at}", speed, 2, 4),
-        ]
-    harness.write("temporal_shift", options, rows, targets)
+        share = 100 * forward["rppg_graph"] / forward[CONVOLUTION]
+        made.append(Target(f"shift as a share of the convolution after it, {at}", share, 25, 10, " %", True))
+        speed = full["reference"] / full["rppg_graph"]
+        made.append(Target(f"shift, forward and backward, against the reference, {at}", speed, 2, 4))
+    return made
+
+
+def main() -> None:
+    options = harness.arguments(__doc__)
+    shapes = SHAPES[1:2] if options.quick else SHAPES
+    harness.measure_all("temporal_shift", options, shapes, measure, COLUMNS, targets)
 
 
 if __name__ == "__main__":

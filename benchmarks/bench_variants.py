@@ -14,6 +14,7 @@ from functools import partial
 import harness
 import torch
 from graph_answers import STUDIES, study_of
+from kept import show
 from torch import nn
 
 from rppg_graph.models import MODELS
@@ -45,7 +46,7 @@ def step(model: nn.Module, colours: torch.Tensor) -> None:
 
 
 def main() -> None:
-    options = harness.arguments(__doc__.splitlines()[0])
+    options = harness.arguments(__doc__)
     models = networks()
     if options.quick:
         models = dict(list(models.items())[:2])
@@ -58,7 +59,7 @@ def main() -> None:
             found = harness.summary(seconds, 0, 0)
             shown = {key: found[key] for key in ("median_ms", "p20_ms", "p80_ms", "calls")}
             rows.append({"variant": name, "mode": mode, "clips": clips, **shown})
-    harness.show(rows, ["variant", "mode", "median_ms"])
+    show(rows, ["variant", "mode", "median_ms"])
     harness.write("variants", options, rows, [])
 
 

@@ -8,6 +8,8 @@ to the same values as the network in ``rppg_graph.models`` (``tests/benchmarks/t
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 
@@ -22,12 +24,32 @@ class PlainSTGNet(nn.Module):
 
     def __init__(self, drop_path: float = 0.25, size: int = 64) -> None:
         super().__init__()
-        self.stem = _Stem()
-        self.STGM = _GraphModule(drop_path, patches=(size // 8) ** 2)
-        self.BPM = _Head()
+        self.stem = _named(diff_block=_Difference(), stem=nn.Sequential(
+            _conv(6, 16, 2), _Attention(16), _conv(16, 16), _conv(16, 32, (1, 2, 2)), _Attention(32), _conv(32, 32),
+            _conv(32, 64, 2), _conv(64, 64),
+        ))  # fmt: skip
+        first, blocks = 40 * (size // 8) ** 2, []
+        for count, k, nodes, stride in ((2, 64, first, 1), (3, 32, first, 2), (2, 16, first // 8, 1)):
+            blocks += [_Denoise(nodes, k, drop_path) for _ in range(count)] + [_Select(stride)]
+        self.STGM = _named(st_graph=nn.Sequential(*blocks))
+        ups: list[nn.Module] = []
+        for _ in range(3):
+            up = nn.ConvTranspose3d(64, 64, (4, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))
+            ups += [up, nn.BatchNorm3d(64), nn.ELU()]
+        self.BPM = _named(upsample=nn.Sequential(*ups, nn.AdaptiveAvgPool3d((160, 1, 1)), nn.Conv3d(64, 1, 1)))
 
     def forward(self, video: Tensor) -> Tensor:
-        return self.BPM(self.STGM(self.stem(video)))
+        return self.BPM(self.STGM(self.stem(video))).flatten(1)
+
+
+def _named(**modules: nn.Module) -> nn.Sequential:
+    """One after the other, under the names that released parameters have."""
+    return nn.Sequential(OrderedDict(modules))
+
+
+def _conv(inputs: int, outputs: int, stride: int | tuple[int, int, int] = 1) -> nn.Sequential:
+    conv = nn.Conv3d(inputs, outputs, 3, stride, padding=1)
+    return _named(stem=nn.Sequential(conv, nn.BatchNorm3d(outputs), nn.GELU()))
 
 
 class _Difference(nn.Module):
@@ -38,15 +60,6 @@ class _Difference(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         following = torch.cat((x[:, :, 1:], x[:, :, -1:]), dim=2)
         return torch.cat((x, self.batch_norm(following - x)), dim=1)
-
-
-class _Conv(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int | tuple[int, int, int] = 1) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, padding=1), nn.BatchNorm3d(outputs), nn.GELU())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.stem(x)
 
 
 def _mask(gate: Tensor) -> Tensor:
@@ -62,19 +75,6 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.tanh(self.conv(x * _mask(torch.sigmoid(self.attn_conv(x)))))
-
-
-class _Stem(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.diff_block = _Difference()
-        self.stem = nn.Sequential(
-            _Conv(6, 16, 2), _Attention(16), _Conv(16, 16), _Conv(16, 32, (1, 2, 2)), _Attention(32), _Conv(32, 32),
-            _Conv(32, 64, 2), _Conv(64, 64),
-        )  # fmt: skip
-
-    def forward(self, video: Tensor) -> Tensor:
-        return self.stem(self.diff_block(video))
 
 
 def nearest(x: Tensor, k: int) -> Tensor:
@@ -111,20 +111,11 @@ class _RelativeConv(nn.Module):
         return self.nn(pairs.reshape(clips, 2 * channels, count, 1))
 
 
-class _Graph(nn.Module):
-    def __init__(self, channels: int, k: int) -> None:
-        super().__init__()
-        self.gconv, self.k = _RelativeConv(channels), k
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.gconv(x, nearest(x, self.k))
-
-
 class _Denoise(nn.Module):
     def __init__(self, nodes: int, k: int, drop_path: float, channels: int = 64) -> None:
         super().__init__()
         self.pos_embed = nn.Parameter(torch.zeros(1, nodes, channels))
-        self.graph = _Graph(channels, k)
+        self.graph, self.k = nn.ModuleDict({"gconv": _RelativeConv(channels)}), k
         self.fc_1 = nn.Sequential(nn.Conv2d(2 * channels, channels, 1), nn.BatchNorm2d(channels), nn.GELU())
         self.fc_2 = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.GELU())
         self.drop_path = drop_path
@@ -133,7 +124,7 @@ class _Denoise(nn.Module):
         shape = x.shape
         x = x.flatten(2).transpose(1, 2) + self.pos_embed  # (B, N, C)
         x = x.transpose(1, 2).unsqueeze(-1).contiguous()  # (B, C, N, 1)
-        x = self.fc_1(self.graph(x))
+        x = self.fc_1(self.graph["gconv"](x, nearest(x, self.k)))
         return (x + self._dropped(self.fc_2(x))).reshape(shape)
 
     def _dropped(self, x: Tensor) -> Tensor:
@@ -153,30 +144,3 @@ class _Select(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.data_conv(x)
         return self.out_conv(x * _mask(self.attn_conv(x)))
-
-
-class _GraphModule(nn.Module):
-    def __init__(self, drop_path: float, patches: int) -> None:
-        super().__init__()
-        blocks: list[nn.Module] = []
-        first, last = 40 * patches, 40 * patches // 8
-        for count, k, nodes, stride in ((2, 64, first, 1), (3, 32, first, 2), (2, 16, last, 1)):
-            blocks += [_Denoise(nodes, k, drop_path) for _ in range(count)]
-            blocks.append(_Select(stride))
-        self.st_graph = nn.Sequential(*blocks)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.st_graph(x)
-
-
-class _Head(nn.Module):
-    def __init__(self, channels: int = 64, frames: int = 160) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for _ in range(3):
-            up = nn.ConvTranspose3d(channels, channels, (4, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0))
-            layers += [up, nn.BatchNorm3d(channels), nn.ELU()]
-        self.upsample = nn.Sequential(*layers, nn.AdaptiveAvgPool3d((frames, 1, 1)), nn.Conv3d(channels, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.upsample(x).flatten(1)  # (B, T)
