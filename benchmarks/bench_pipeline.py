@@ -22,8 +22,8 @@ from typing import NamedTuple
 import cv2
 import harness
 import numpy as np
-from pipeline_stages import SIZE, detector, on_cores, stage_rows
-from pipeline_videos import FPS, Source, name_of, recordings_of, render
+from kept import Target, show, where
+from pipeline_parts import FPS, SIZE, Source, detector, name_of, on_cores, recordings_of, render, stage_rows
 
 from rppg_graph.config import AugmentConfig
 from rppg_graph.data.augment import Augment
@@ -54,11 +54,13 @@ FULL = Plan({(640, 480): 60, (1920, 1080): 12}, 2, (60, 600), harness.Effort(rou
 QUICK = Plan({(320, 240): 8}, 1, (2, 6), harness.QUICK, 1, 1)
 
 
-PREPROCESS = f"""
-import sys, time
-from pathlib import Path
+IMPORTS = """
 from rppg_graph.data.cache import CropSettings, preprocess
 from rppg_graph.data.recordings import find_recordings
+"""
+PREPROCESS = f"""{IMPORTS}
+import sys, time
+from pathlib import Path
 recordings = find_recordings(Path(sys.argv[1]), "folder")
 start = time.perf_counter()
 preprocess(recordings, Path(sys.argv[2]), CropSettings({SIZE}))
@@ -113,12 +115,8 @@ def detection_row(recording: Recording, out: Path, size: tuple[int, int]) -> dic
 def memory_row(source: Source, folder: Path, seconds: int, threads: int) -> dict:
     """Peak memory of preprocessing one video in a fresh process, above what the imported modules take."""
     recordings_of(source, folder, seconds, 1)
-    setup = (
-        "from rppg_graph.data.cache import CropSettings, preprocess\n"
-        "from rppg_graph.data.recordings import find_recordings"
-    )
     call = f"preprocess(find_recordings({str(folder)!r}, 'folder'), {f'{folder}-cache'!r}, CropSettings({SIZE}), 1)"
-    peak = harness.peak_extra_mb(setup, "", call, threads)
+    peak = harness.peak_extra_mb(IMPORTS, "", call, threads)
     return {"stage": "memory of preprocess", "video_seconds": seconds, "peak_mb": peak}
 
 
@@ -140,24 +138,19 @@ def training_rows(recordings: list[CachedRecording], folder: Path, plan: Plan, d
     return [about | {key: row[key] for key in keys} for row in read_metrics(folder)]
 
 
-def targets_of(rows: list[dict], plan: Plan) -> list[harness.Target]:
-    def found(stage: str, **wanted: object) -> list[dict]:
-        wanted["stage"] = stage
-        return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
-
+def targets_of(rows: list[dict], plan: Plan) -> list[Target]:
     size = name_of(next(iter(plan.preprocessed)))
-    cores = min(2, max(row["cores"] for row in found("preprocess")))
-    real_time = found("preprocess", size=size, cores=cores)[0]["times_real_time"]
-    share = found("detection in preprocess", size=size)[0]["share"]
-    short, long = (row["peak_mb"] for row in found("memory of preprocess"))
-    waiting = max(row["waiting_for_data"] for row in found("training"))
-    less = {"smaller_is_better": True}
-    lengths = "{} s against {} s of video".format(*reversed(plan.memory_seconds))
+    cores = min(2, max(row["cores"] for row in where(rows, stage="preprocess")))
+    (whole,) = where(rows, stage="preprocess", size=size, cores=cores)
+    share = where(rows, stage="detection in preprocess", size=size)[0]["share"]
+    short, long = (row["peak_mb"] for row in where(rows, stage="memory of preprocess"))
+    waiting = max(row["waiting_for_data"] for row in where(rows, stage="training"))
+    lengths = "{1} s against {0} s of video".format(*plan.memory_seconds)
     return [
-        harness.Target(f"preprocessing of {size} against real time on {cores} cores", real_time, 15, 20),
-        harness.Target(f"face detection of preprocessing {size}", 100 * share, 50, 33, unit=" %", **less),
-        harness.Target(f"peak memory of {lengths}", long / short, 1.2, 1, **less),
-        harness.Target("waiting for data of a training step", 100 * waiting, 5, 1, unit=" %", **less),
+        Target(f"preprocessing of {size} against real time on {cores} cores", whole["times_real_time"], 15, 20),
+        Target(f"face detection of preprocessing {size}", 100 * share, 50, 33, " %", True),
+        Target(f"peak memory of {lengths}", long / short, 1.2, 1, smaller_is_better=True),
+        Target("waiting for data of a training step", 100 * waiting, 5, 1, " %", True),
     ]
 
 
@@ -166,7 +159,7 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
 
     def add(*more: dict) -> None:
         rows.extend(more)
-        harness.show(list(more), COLUMNS)
+        show(more, COLUMNS)
 
     own = len(os.sched_getaffinity(0))
     sources = {size: render(folder, size, plan.rendered_seconds) for size in plan.preprocessed}
@@ -188,7 +181,7 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
 
 
 def main() -> None:
-    options = harness.arguments(__doc__.splitlines()[0])
+    options = harness.arguments(__doc__)
     cv2.setNumThreads(1)
     plan = QUICK if options.quick else FULL
     with tempfile.TemporaryDirectory() as folder:

@@ -25,8 +25,8 @@ from typing import NamedTuple
 import harness
 import numpy as np
 import torch
-from pipeline_stages import on_cores
-from pipeline_videos import FPS, name_of, render, repeat
+from kept import ROOT, Target, show, where
+from pipeline_parts import FPS, name_of, on_cores, render, repeat
 from stopwatch import seconds_by_stage
 from threadpoolctl import threadpool_limits
 
@@ -44,7 +44,6 @@ CROPS = {"stgnet_small": 32, "stgnet_released": 64}  # network: side of its crop
 METHODS = (DEFAULT, "pos", *CROPS)
 JUDGED = "stgnet_released"
 FIRST_SECONDS, FIRST_RUNS = 2, 3
-ROOT = Path(__file__).resolve().parents[1]
 CORES = 2
 
 
@@ -126,14 +125,10 @@ def stream_row(video: Path, name: str, method: Method) -> dict:
 
 def memory_row(video: Path, name: str, threads: int) -> dict:
     """Peak memory of a prediction in a fresh process, above the imported modules and the weights."""
-    setup = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from pathlib import Path\n"
-        "from bench_predict import method_of, predict_video\n"
-        f"method = method_of({name!r})"
-    )
-    call = f"predict_video(Path({str(video)!r}), method)"
-    return {"method": name, "stage": "memory", "peak_mb": harness.peak_extra_mb(setup, "", call, threads)}
+    setup = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    setup += f"from bench_predict import Path, method_of, predict_video\nmethod = method_of({name!r})"
+    peak = harness.peak_extra_mb(setup, "", f"predict_video(Path({str(video)!r}), method)", threads)
+    return {"method": name, "stage": "memory", "peak_mb": peak}
 
 
 def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]:
@@ -141,9 +136,9 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
     main_size = next(iter(plan.seconds))
 
     def add(size: tuple[int, int], *more: dict) -> None:
-        more = [{**row, "size": name_of(size)} for row in more]
-        rows.extend(more)
-        harness.show(more, COLUMNS)
+        new = [row | {"size": name_of(size)} for row in more]
+        rows.extend(new)
+        show(new, COLUMNS)
 
     methods = {name: method_of(name) for name in METHODS}
     with on_cores(min(CORES, len(os.sched_getaffinity(0)))):
@@ -163,29 +158,26 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
     return rows
 
 
-def targets_of(rows: list[dict]) -> list[harness.Target]:
+def targets_of(rows: list[dict]) -> list[Target]:
     size = rows[0]["size"]
-    found = {(row["method"], row["stage"]): row for row in rows if row["size"] == size}
-    whole, streaming = found[JUDGED, "whole"], found[JUDGED, "streaming"]
-    video, less = f"video {size} → bpm", {"smaller_is_better": True}
-    rest = max(row["share"] for row in rows if row["stage"] == "rest")
+    found = {(row["method"], row["stage"]): row for row in where(rows, size=size)}
+    streaming, video = found[JUDGED, "streaming"], f"video {size} → bpm"
+    whole = {row["method"]: row for row in where(rows, size=size, stage="whole")}
+    rest = max(row["share"] for row in where(rows, stage="rest"))
     return [
-        harness.Target(f"{video}, STGNet, everything included, against real time", whole["times_real_time"], 5, 15),
-        harness.Target(f"{video}, no option, everything included, against real time",
-                       found[DEFAULT, "whole"]["times_real_time"], 10, 15),
-        harness.Target(f"{video}, POS, everything included, against real time",
-                       found["pos", "whole"]["times_real_time"], 15, 25),
-        harness.Target("first import to the last frame of two seconds of video, no option",
-                       found[DEFAULT, "first"]["seconds"], 2.5, 1.5, " s", **less),
-        harness.Target("time of a prediction that is in no named stage", 100 * rest, 5, 2, " %", **less),
-        harness.Target("first number of a stream, STGNet", streaming["first_number_seconds"], 12, 11, " s", **less),
-        harness.Target("a stream's number behind the newest frame, at most, STGNet", streaming["most_lag_seconds"], 2,
-                       1, " s", **less),
+        *(Target(f"{video}, {said}, everything included, against real time", whole[name]["times_real_time"], *at)
+          for said, name, *at in (("STGNet", JUDGED, 5, 15), ("no option", DEFAULT, 10, 15), ("POS", "pos", 15, 25))),
+        Target("first import to the last frame of two seconds of video, no option",
+               found[DEFAULT, "first"]["seconds"], 2.5, 1.5, " s", True),
+        Target("time of a prediction that is in no named stage", 100 * rest, 5, 2, " %", True),
+        Target("first number of a stream, STGNet", streaming["first_number_seconds"], 12, 11, " s", True),
+        Target("a stream's number behind the newest frame, at most, STGNet", streaming["most_lag_seconds"], 2, 1, " s",
+               True),
     ]  # fmt: skip
 
 
 def main() -> None:
-    options = harness.arguments(__doc__.splitlines()[0])
+    options = harness.arguments(__doc__)
     plan = QUICK if options.quick else FULL
     keep_freed_memory()  # as the command line does, and so is numpy's BLAS
     threadpool_limits(1, user_api="blas")

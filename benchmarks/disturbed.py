@@ -12,7 +12,6 @@ the share answered, and answered and wrong by over 5 bpm; NAME_videos.csv holds 
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 import harness
 import numpy as np
 import torch
-from harness import Target
+from kept import RESULTS, Target, csv_rows, where
 from real_videos import METHODS, SUFFIXES, answer, reference_bpm
 from scipy.stats import binomtest
 
@@ -54,52 +53,47 @@ def rows_of(videos: list[dict]) -> Iterator[dict]:
     """The table: for every method and kind, first all kinds together, the shares of the cases."""
     methods, kinds = (list(dict.fromkeys(video[name] for video in videos)) for name in ("method", "kind"))
     for method, kind in itertools.product(methods, [EVERY_KIND, *kinds]):
-        found = [video for video in videos if video["method"] == method and kind in (video["kind"], EVERY_KIND)]
-        dead = [video["bpm"] is not None for video in found if video["truth_bpm"] is None]
+        found = [video for video in where(videos, method=method) if kind in (video["kind"], EVERY_KIND)]
         alive = [video for video in found if video["truth_bpm"] is not None]
-        known = [video for video in alive if video["bpm"] is not None]
-        errors = [abs(video["bpm"] - video["truth_bpm"]) for video in known]
-        wrong = [video["bpm"] is not None and abs(video["bpm"] - video["truth_bpm"]) > WRONG_BPM for video in alive]
-        intervals = [video["interval_bpm"] for video in known]
+        known = [(abs(video["bpm"] - video["truth_bpm"]), video["interval_bpm"]) for video in alive if answered(video)]
+        halves = [half for _, half in known if half is not None]
         row = {"method": method, "kind": kind}
         for name, hits in (
-            ("answered without a pulse", dead),
-            ("answered and wrong", wrong),
-            ("answered", [video["bpm"] is not None for video in alive]),
-            ("interval holds", [e <= i for e, i in zip(errors, intervals, strict=True) if i is not None]),
+            ("answered without a pulse", [answered(video) for video in found if video["truth_bpm"] is None]),
+            ("answered and wrong", [error > WRONG_BPM for error, _ in known] + [False] * (len(alive) - len(known))),
+            ("answered", [answered(video) for video in alive]),
+            ("interval holds", [error <= half for error, half in known if half is not None]),
         ):
             row |= {f"{name}: {part}": value for part, value in share(hits).items()} if hits else {}
-        halves = [half for half in intervals if half is not None]
         yield row | ({"median half-width (bpm)": float(np.median(halves))} if halves else {})
+
+
+def answered(video: dict) -> bool:
+    return video["bpm"] is not None
 
 
 def targets_of(rows: list[dict]) -> list[Target]:
     """The targets, in percent of the cases, for the method of no option over all kinds."""
-    row = next((row for row in rows if row["method"] == JUDGED and row["kind"] == EVERY_KIND), {})
+    row = next(iter(where(rows, method=JUDGED, kind=EVERY_KIND)), {})
+    limits = {"answered without a pulse": (5, 1), "answered and wrong": (5, 2), "answered": (60, 80)}
     return [
-        Target(name, 100 * row[f"{name}: share"], limit, aim, " %", smaller_is_better)
-        for name, limit, aim, smaller_is_better in (
-            ("answered without a pulse", 5, 1, True),
-            ("answered and wrong", 5, 2, True),
-            ("answered", 60, 80, False),
-        )
+        Target(name, 100 * row[f"{name}: share"], *limit, " %", name != "answered")
+        for name, limit in limits.items()
         if f"{name}: share" in row
     ]
 
 
 def cases_of(folder: Path, part: str | None) -> list[dict]:
     """File, truth and kind of a folder's videos, or of those of one part."""
-    known = {}
+    known, cases = {}, []
     if (folder / CASES_FILE).exists():
-        with (folder / CASES_FILE).open(encoding="utf-8") as file:
-            known = {row["file"]: row for row in csv.DictReader(file)}
-    cases = []
+        known = {row["file"]: row for row in csv_rows((folder / CASES_FILE).resolve())}
     for line in (folder / TRUTH_FILE).read_text(encoding="utf-8").splitlines():
         name, truth = line.split("\t")
         own = known.get(name, {})
-        case = {"file": name, "kind": own.get("kind", ""), "truth_bpm": None if truth == "none" else float(truth)}
         if part is None or own.get("part") == part:
-            cases.append(case)
+            bpm = None if truth == "none" else float(truth)
+            cases.append({"file": name, "kind": own.get("kind", ""), "truth_bpm": bpm})
     return cases
 
 
@@ -128,7 +122,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["no option", "pos"], choices=list(METHODS))
     parser.add_argument("--name", default="disturbed", help="of the result files")
     parser.add_argument("--quick", action="store_true", help="two videos: shows that everything runs")
-    parser.add_argument("--out", type=Path, default=harness.RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     options.device, options.threads = "cpu", torch.get_num_threads()
     if options.over:

@@ -25,17 +25,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-from harness import arguments, show, write
+from faces import generated_people, real_people
+from harness import arguments, write
+from kept import show
 
-from rppg_graph.config import CropConfig
 from rppg_graph.data.masks import MASKS
-from rppg_graph.data.prepared import cached_recordings, other_dataset
 from rppg_graph.data.recordings import find_recordings, ubfc_rppg
 from rppg_graph.data.video import probe
-from rppg_graph.experiments.people import SEEDS, TONES, Person, people_of_tone, people_to_try, persons
+from rppg_graph.experiments.people import Person
 from rppg_graph.inference.ensemble import NETWORK, Ensemble, default_ensemble
 from rppg_graph.inference.ensemble_stream import FRAMES, STRIDE, read_traces
-from rppg_graph.inference.methods import SKIN_CROP
 from rppg_graph.inference.predict import wave_beside
 from rppg_graph.models.checkpoint import load
 from rppg_graph.models.weights import load_weights
@@ -44,7 +43,6 @@ from rppg_graph.pulse.measure import measure
 from rppg_graph.pulse.protocols import PROTOCOLS
 
 WORK = Path("runs/readings")
-SECONDS, TONE_PEOPLE = 20.0, 16
 COPY_FPS, COPY_KBIT, COPY_KEY_FRAMES = 20, (250, 500, 1000), 30
 SPANS = {"windows": 10.0, "recordings": None}  # seconds
 CLOSE_BPM, DRAWS = 5.0, 2000
@@ -134,21 +132,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main() -> None:
-    options = arguments(__doc__.splitlines()[0], add_options)
+    options = arguments(__doc__, add_options)
     network = (load(options.network) if options.network else load_weights(NETWORK)).model.eval()
-    crop = CropConfig(size=SKIN_CROP, policy="skip")
+    sets = {}
     if options.real:
         roots = {options.real.name: options.real}
         for kbit in options.kbit:
             roots[f"{options.real.name}, MPEG-4 of {kbit} kbit"] = compressed(options.real, kbit)
-        cached = {name: cached_recordings(other_dataset(root, None, crop)) for name, root in roots.items()}
-        sets = {name: persons(found) for name, found in cached.items()}
-    else:
-        sets = {preset: people_to_try(preset, options.people, SECONDS, SKIN_CROP) for preset in SEEDS}
-        few = min(options.people, TONE_PEOPLE)
-        sets |= {f"tone {tone}": people_of_tone(tone, few, SECONDS, SKIN_CROP) for tone in TONES}
+        sets = {name: real_people(root) for name, root in roots.items()}
     rows = []
-    for name, people in sets.items():
+    for name, people in sets.items() or generated_people(options.people):
         new = list(table(name, people, readings(network), quick=options.real is None))
         show(new, ["set", "reading", "span", "mae_bpm", "within_5_percent", "n"])
         rows += new

@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from harness import RESULTS, environment
+from kept import RESULTS, environment, where, write_document
 from weights import VIEWS
 
 from rppg_graph import cli
@@ -87,14 +87,14 @@ def main() -> None:
         print("  ".join(row.values()), flush=True)
     columns = ["video", "method", "reference_bpm", "bpm", "error_bpm", "quality", "face_share", "refused"]
     write_text(RESULTS / "real_videos.csv", csv_text(rows, columns))
-    errors = {name: [abs(float(row["error_bpm"])) for row in rows if row["method"] == name and row.get("error_bpm")]
+    errors = {name: [abs(float(row["error_bpm"])) for row in where(rows, method=name) if row.get("error_bpm")]
               for name in METHODS}  # fmt: skip
-    stamp = environment("cpu") | {
+    stamp = environment() | {
         "videos": len(videos),
         "with_reference": {name: len(found) for name, found in errors.items()},
         "mae_bpm": {name: round(float(np.mean(found)), 2) for name, found in errors.items()},
     }
-    (RESULTS / "real_videos.json").write_text(json.dumps(stamp, indent=1) + "\n")
+    write_document("real_videos.json", stamp)
     print("\n".join(f"{name}: MAE {mae} bpm" for name, mae in stamp["mae_bpm"].items()))
 
 

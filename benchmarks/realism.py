@@ -11,17 +11,17 @@ window), results/realism_spectra.csv, results/realism.json (summary), docs/reali
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import cv2
+import kept
 import numpy as np
-from harness import RESULTS, environment
 from joblib import Parallel, delayed
+from kept import environment, where, write_document
 from realism_figure import draw
 from scipy.signal import periodogram
 
@@ -55,42 +55,40 @@ def skin_colours(frames: Iterable[tuple[float, np.ndarray]]) -> tuple[np.ndarray
     return np.array(seconds), np.array(colours)
 
 
-def real_jobs(root: Path) -> list[tuple[str, str, str]]:
+def real_jobs(root: Path) -> list[tuple[str, str, Path]]:
     """Group, name and place of every real recording that may have a face."""
     subjects = [(UBFC, recording.name) for recording in find_recordings(root / "ubfc_rppg_mp4", "ubfc-rppg")]
     clips = [(CLIPS, path.name) for path in sorted((root / "clips").iterdir()) if "no_face" not in path.name]
-    return [(group, name, str(root)) for group, name in subjects + clips]
+    return [(group, name, root) for group, name in subjects + clips]
 
 
-def real_windows(job: tuple[str, str, str]) -> list[dict]:
+def real_windows(group: str, name: str, root: Path) -> list[dict]:
     """Windows of one real recording; none where its face is not found."""
-    group, name, root = job
     if group == UBFC:
-        folder = Path(root) / "ubfc_rppg_mp4"
-        recording = next(each for each in find_recordings(folder, "ubfc-rppg") if each.name == name)
+        found = find_recordings(root / "ubfc_rppg_mp4", "ubfc-rppg")
+        recording = next(each for each in found if each.name == name)
         frames, reference = recording.frames(), recording.reference()
         true = partial(_contact_bpm, *resample(reference.seconds, reference.pulse, FPS))
     else:
-        frames, named = read_video(Path(root) / "clips" / name), re.search(r"(\d+)bpm", name)
-        true = partial(_constant, float(named[1]) if named else None)
+        frames, named = read_video(root / "clips" / name), re.search(r"(\d+)bpm", name)
+        true = lambda start: float(named[1]) if named else None  # noqa: E731
+    return _windows_of(group, name, frames, true)
+
+
+def generated_windows(preset: str, seed: int, length: float) -> list[dict]:
+    """Windows of one generated recording, so many seconds long."""
+    cv2.setNumThreads(1)
+    recording = synthetic.generate(preset, seed, seconds=length)
+    true = partial(_mean_bpm, recording.seconds, recording.bpm)
+    return _windows_of(preset, str(seed), zip(recording.seconds, recording.frames(), strict=True), true)
+
+
+def _windows_of(group: str, name: str, frames: Iterable, true: Callable[[float], float | None]) -> list[dict]:
     try:
         seconds, colours = skin_colours(frames)
     except InputError:
         return []
     return list(windows(group, name, seconds, colours, true))
-
-
-def generated_windows(job: tuple[str, int, float]) -> list[dict]:
-    """Windows of one generated recording: preset, seed and seconds."""
-    cv2.setNumThreads(1)
-    preset, seed, length = job
-    recording = synthetic.generate(preset, seed, seconds=length)
-    try:
-        seconds, colours = skin_colours(zip(recording.seconds, recording.frames(), strict=True))
-    except InputError:
-        return []
-    true = partial(_mean_bpm, recording.seconds, recording.bpm)
-    return list(windows(preset, str(seed), seconds, colours, true))
 
 
 def _contact_bpm(seconds: np.ndarray, pulse: np.ndarray, start: float) -> float | None:
@@ -100,10 +98,6 @@ def _contact_bpm(seconds: np.ndarray, pulse: np.ndarray, start: float) -> float 
 
 def _mean_bpm(seconds: np.ndarray, bpm: np.ndarray, start: float) -> float:
     return float(bpm[(seconds >= start) & (seconds < start + WINDOW_SECONDS)].mean())
-
-
-def _constant(bpm: float | None, start: float) -> float | None:
-    return bpm
 
 
 def windows(group: str, name: str, seconds: np.ndarray, colours: np.ndarray, true) -> Iterator[dict]:
@@ -133,14 +127,12 @@ def summarise(rows: list[dict]) -> dict[str, dict]:
     """Medians and tenths of every figure by group, and the errors of the methods."""
     groups = {}
     for group in dict.fromkeys(row["group"] for row in rows):
-        inside = [row for row in rows if row["group"] == group]
+        inside = where(rows, group=group)
         found = {"recordings": len({row["recording"] for row in inside}), "windows": len(inside)}
-        for key in inside[0]:
-            if key.endswith(("_percent", "_db")):
-                values = [row[key] for row in inside if row[key] is not None]
-                if values:
-                    p10, median, p90 = np.percentile(values, [10, 50, 90])
-                    found[key] = {"p10": p10, "median": median, "p90": p90}
+        for key in (key for key in inside[0] if key.endswith(("_percent", "_db"))):
+            values = [row[key] for row in inside if row[key] is not None]
+            if values:
+                found[key] = dict(zip(("p10", "median", "p90"), np.percentile(values, [10, 50, 90]), strict=True))
         for method in METHODS:
             errors = np.abs([row[f"{method}_error_bpm"] for row in inside if row[f"{method}_error_bpm"] is not None])
             found[f"{method}_mae_bpm"] = errors.mean() if len(errors) else None
@@ -166,19 +158,21 @@ def _rounded(value):
 
 
 def _write_csv(name: str, rows: Iterable[dict]) -> None:
-    write_text(RESULTS / name, csv_text([_rounded(row) for row in rows]))
+    write_text(kept.RESULTS / name, csv_text([_rounded(row) for row in rows]))
 
 
 def measure(root: Path, people: int, seconds: float) -> None:
     """Measure everything and write the result files."""
     generated = [(preset, SEED + person, seconds) for preset in synthetic.PRESETS for person in range(people)]
-    jobs = [delayed(real_windows)(job) for job in real_jobs(root)] + [delayed(generated_windows)(g) for g in generated]
+    jobs = [delayed(real_windows)(*job) for job in real_jobs(root)] + [
+        delayed(generated_windows)(*g) for g in generated
+    ]
     rows = [row for found in Parallel(os.cpu_count())(jobs) for row in found]
     _write_csv("realism_spectra.csv", spectra_rows(rows))
     _write_csv("realism.csv", ({key: row[key] for key in row if key != "spectra"} for row in rows))
-    document = environment("cpu") | {"seeds": f"{SEED}-{SEED + people - 1}", "seconds": seconds}
+    document = environment() | {"seeds": f"{SEED}-{SEED + people - 1}", "seconds": seconds}
     document["groups"] = {group: _rounded(values) for group, values in summarise(rows).items()}
-    (RESULTS / "realism.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_document("realism.json", document)
     for group, values in document["groups"].items():
         figures = [f"{values[f'{band}_G_percent']['median']:.3f}" for band in BANDS_HZ]
         errors = [f"{method} {values[f'{method}_mae_bpm']}" for method in METHODS]

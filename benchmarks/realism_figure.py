@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from pathlib import Path
 
+import kept
 import numpy as np
-from harness import RESULTS
+from kept import csv_rows
 
 from rppg_graph.report.plots import BLUE, GREEN, GREY, ORANGE, THEMES, figure
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 SKY, PINK = "#56b4e9", "#cc79a7"  # of the same palette
 STYLES = {
     "real: UBFC-rPPG, H.264": (ORANGE, "-", 2.0),
@@ -32,9 +30,9 @@ CAPTION = (
 
 def draw() -> None:
     """Write docs/realism-light.png and docs/realism-dark.png."""
-    spectra, snr = _spectra(), _snr()
+    spectra = _spectra()
     for theme in THEMES:
-        with figure(DOCS / f"realism-{theme}.png", 5, CAPTION, theme, height=2.3) as axes:
+        with figure(kept.DOCS / f"realism-{theme}.png", 5, CAPTION, theme, height=2.3) as axes:
             for axis, (channel, name) in zip(axes, CHANNELS.items(), strict=False):
                 _plot_spectra(axis, {group: spectra[group, channel] for group in STYLES if (group, channel) in spectra})
                 axis.set(title=f"Spectrum of the skin's {name}", ylabel="power (1/Hz)")
@@ -42,30 +40,24 @@ def draw() -> None:
             axes[0].legend(loc="upper right", ncols=3, fontsize=7)
             axes[2].set_xlabel("frequency (Hz)")
             for axis, (method, name) in zip(axes[3:], METHODS.items(), strict=True):
-                _plot_snr(axis, snr[method], THEMES[theme]["text.color"])
+                _plot_snr(axis, _snr(method), THEMES[theme]["text.color"])
                 axis.set(title=f"SNR of {name}", xlabel="SNR (dB)")
-
-
-def _read(name: str) -> list[dict[str, str]]:
-    with (RESULTS / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _spectra() -> dict[tuple[str, str], np.ndarray]:
     """(group, channel) → (F, 4): Hz, p10, median, p90."""
     found = defaultdict(list)
-    for row in _read("realism_spectra.csv"):
+    for row in csv_rows("realism_spectra.csv"):
         found[row["group"], row["channel"]].append([float(row[key]) for key in ("hz", "p10", "median", "p90")])
     return {key: np.array(values) for key, values in found.items()}
 
 
-def _snr() -> dict[str, dict[str, list[float]]]:
-    """Method → group → SNR in dB of the windows whose true rate is known."""
-    found: dict[str, dict[str, list[float]]] = {method: defaultdict(list) for method in METHODS}
-    for row in _read("realism.csv"):
-        for method in METHODS:
-            if row[f"{method}_snr_db"]:
-                found[method][row["group"]].append(float(row[f"{method}_snr_db"]))
+def _snr(method: str) -> dict[str, list[float]]:
+    """Group → SNR in dB of the windows whose true rate is known."""
+    found = defaultdict(list)
+    for row in csv_rows("realism.csv"):
+        if row[f"{method}_snr_db"]:
+            found[row["group"]].append(float(row[f"{method}_snr_db"]))
     return found
 
 
@@ -81,11 +73,10 @@ def _plot_spectra(axis, groups: dict[str, np.ndarray]) -> None:
 
 def _plot_snr(axis, groups: dict[str, list[float]], ink: str) -> None:
     names = list(groups)[::-1]
+    inked = {part: {"color": ink} for part in ("medianprops", "whiskerprops", "capprops")}
     boxes = axis.boxplot(
         [groups[name] for name in names], orientation="horizontal", tick_labels=names, whis=(10, 90), showfliers=False,
-        patch_artist=True,
-        medianprops={"color": ink}, whiskerprops={"color": ink}, capprops={"color": ink},
-        boxprops={"edgecolor": ink},
+        patch_artist=True, boxprops={"edgecolor": ink}, **inked,
     )  # fmt: skip
     for box, name in zip(boxes["boxes"], names, strict=True):
         box.set_facecolor(STYLES.get(name, (GREY,))[0])

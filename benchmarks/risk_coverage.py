@@ -18,12 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from harness import RESULTS, environment, show
+from faces import generated_people, real_people
+from kept import DOCS, RESULTS, environment, show
 
-from rppg_graph.config import CropConfig
-from rppg_graph.data.prepared import cached_recordings, other_dataset
-from rppg_graph.data.skin import SKIN_CROP
-from rppg_graph.experiments.people import SEEDS, TONES, Person, people_of_tone, people_to_try, persons
+from rppg_graph.experiments.people import SEEDS, Person
 from rppg_graph.files import write_json
 from rppg_graph.inference.ensemble import Ensemble, default_ensemble
 from rppg_graph.inference.ensemble_stream import FPS, FRAMES, STRIDE, read_traces
@@ -34,10 +32,8 @@ from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import area_under, risk_coverage
 from rppg_graph.report.plots import BLUE, GREY, ORANGE, THEMES, figure
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 REAL = "six real people"
-TONE_PEOPLE = 16
-SECONDS, CLOSE_BPM, LEVELS = 20.0, 5.0, (0.3, 0.5, 0.7, 0.9)
+CLOSE_BPM, LEVELS = 5.0, (0.3, 0.5, 0.7, 0.9)
 DECIDES = {"clarity of the formulas": GREY, "agreement": ORANGE, "judgement": BLUE}
 CAPTION = (
     "Mean absolute error of the windows that are kept, over the share that is kept. Each line is another way to decide "
@@ -100,16 +96,12 @@ def main() -> None:
     parser.add_argument("real", type=Path, help="ROOT of recordings with references")
     parser.add_argument("--people", type=int, default=30, help="generated ones of each preset")
     options = parser.parse_args()
-    method, crop = default_ensemble(), CropConfig(size=SKIN_CROP, policy="skip")
-    found = {REAL: windows(method, persons(cached_recordings(other_dataset(options.real, None, crop))), STRIDE)}
-    for preset in SEEDS:
-        found[preset] = windows(method, people_to_try(preset, options.people, SECONDS, SKIN_CROP), FRAMES // 2)
-    for tone in TONES:
-        people = people_of_tone(tone, min(options.people, TONE_PEOPLE), SECONDS, SKIN_CROP)
-        found[f"tone {tone}"] = windows(method, people, FRAMES // 2)
+    method = default_ensemble()
+    found = {REAL: windows(method, real_people(options.real), STRIDE)}
+    found |= {name: windows(method, people, FRAMES // 2) for name, people in generated_people(options.people)}
     rows = [table_of(name, each) for name, each in found.items()]
     show(rows, ["set", "windows", *DECIDES, "oracle", "answered at 0.7", "right at 0.7"])
-    write_json(RESULTS / "risk_coverage.json", {"stamp": environment("cpu"), "trust": method.judge.trust, "rows": rows})
+    write_json(RESULTS / "risk_coverage.json", {"stamp": environment(), "trust": method.judge.trust, "rows": rows})
     generated = np.concatenate([found[preset] for preset in SEEDS])
     for theme in THEMES:
         draw(DOCS / f"risk-coverage-{theme}.png", {REAL: found[REAL], "generated people": generated}, theme)

@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from harness import RESULTS, environment, show
+from faces import of_preset, real_people
+from kept import RESULTS, environment, show
 from scipy.signal import periodogram
 from scipy.stats import kurtosis
 
-from rppg_graph.config import CropConfig
-from rppg_graph.data.prepared import cached_recordings, other_dataset
-from rppg_graph.data.skin import SKIN_CROP
-from rppg_graph.experiments.people import Person, people_to_try, persons
+from rppg_graph.experiments.people import Person
 from rppg_graph.files import write_json
 from rppg_graph.pulse.classical import pbv
 from rppg_graph.pulse.filters import resample
@@ -84,16 +82,13 @@ def side_by_side(person: Person, frames: int) -> Iterator[tuple[np.ndarray, np.n
 
 def filmed(people: list[Person]) -> Iterator[dict[str, float]]:
     """Windows side by side of recordings."""
-    for person in people:
-        for patches, pulse in side_by_side(person, FRAMES):
-            yield row_of(patches, pulse)
+    return (row_of(patches, pulse) for person in people for patches, pulse in side_by_side(person, FRAMES))
 
 
 def simulated(count: int, seed: int = 9) -> Iterator[dict[str, float]]:
     """Windows of simulated people with a pulse."""
     drawn = simulate_people(np.random.default_rng(seed), count, FRAMES, FPS)
-    for patches, pulse in zip(drawn.patches, drawn.pulse, strict=True):
-        yield row_of(patches, pulse)
+    return map(row_of, drawn.patches, drawn.pulse)
 
 
 def tenths(rows: list[dict[str, float]]) -> dict[str, list[float]]:
@@ -108,14 +103,12 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=30, help="rendered ones of each preset")
     parser.add_argument("--simulated", type=int, default=256)
     options = parser.parse_args()
-    source = other_dataset(options.root, None, CropConfig(size=SKIN_CROP, policy="skip"))
-    sets = {REAL: list(filmed(persons(cached_recordings(source)))), SIMULATED: list(simulated(options.simulated))}
-    for preset in PRESETS:
-        sets[preset] = list(filmed(people_to_try(preset, options.people, 20.0, SKIN_CROP)))
+    sets = {REAL: list(filmed(real_people(options.root))), SIMULATED: list(simulated(options.simulated))}
+    sets |= {preset: list(filmed(of_preset(preset, options.people))) for preset in PRESETS}
     found = {name: {"windows": len(rows), "figures": tenths(rows)} for name, rows in sets.items()}
     medians = [{"set": name} | {key: own[1] for key, own in each["figures"].items()} for name, each in found.items()]
     show(medians, list(medians[0]))
-    write_json(RESULTS / "trace_realism.json", {"stamp": environment("cpu"), "sets": found})
+    write_json(RESULTS / "trace_realism.json", {"stamp": environment(), "sets": found})
 
 
 if __name__ == "__main__":

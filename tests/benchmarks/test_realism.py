@@ -20,11 +20,9 @@ SECONDS = np.arange(0, 30, 1 / 30)
 def realism(monkeypatch, tmp_path):
     """The script as a module, writing to a temporary folder."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    loaded, figure = importlib.import_module("realism"), importlib.import_module("realism_figure")
-    for module in (loaded, figure):
-        monkeypatch.setattr(module, "RESULTS", tmp_path)
-    monkeypatch.setattr(figure, "DOCS", tmp_path)
-    return loaded
+    for folder in ("RESULTS", "DOCS"):
+        monkeypatch.setattr(importlib.import_module("kept"), folder, tmp_path)
+    return importlib.import_module("realism")
 
 
 def colours(seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The stages of preprocessing one by one, for ``bench_pipeline``: frames per second of a worker on each core."""
+"""What the benches of videos share: videos of a rendered face with a pulse beside them, and the stages one by one."""
 
 from __future__ import annotations
 
@@ -12,22 +12,74 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+import av
 import cv2
 import harness
 import numpy as np
-from pipeline_videos import name_of
 
 from rppg_graph.data import cache_builder
 from rppg_graph.data.face import DEFAULT_DETECTOR, FaceCropper, FaceFrame
 from rppg_graph.data.face_detectors import FACE_DETECTORS, boxes_in
 from rppg_graph.data.picture import Picture
-from rppg_graph.data.video import read_pictures
+from rppg_graph.data.recordings import Recording, find_recordings
+from rppg_graph.data.video import read_pictures, write_video
 from rppg_graph.files import move_into_place
+from rppg_graph.synthetic import generate
 
+FPS = 30.0
+NOISE_LEVELS, BITS_PER_PIXEL = 2.0, 0.4  # 3.7 Mbit/s at 640×480, 25 at 1920×1080: what good cameras write
 SIZE = 64  # of a crop
 LOADED_FRAMES, WRITTEN_FRAMES = 24, 600  # held by each worker; of a recording that is written
 BARRIER_SECONDS = 120
+
+
+class Source(NamedTuple):
+    """A short video, with the pulse at its frames."""
+
+    video: Path
+    pulse: np.ndarray
+
+
+def render(folder: Path, size: tuple[int, int], seconds: int) -> Source:
+    """A face for so many seconds, then the same backwards, so that a repetition follows without a jump."""
+    width, height = size
+    recording = generate("easy", 1, seconds=seconds, fps=FPS, size=(height, width), noise_levels=NOISE_LEVELS)
+    frames = list(recording.camera_frames())
+    video = folder / f"{width}x{height}.mp4"
+    write_video(video, frames + frames[::-1], FPS, kbit_per_second=BITS_PER_PIXEL * width * height * FPS / 1000)
+    return Source(video, np.concatenate([recording.pulse, recording.pulse[::-1]]))
+
+
+def recordings_of(source: Source, folder: Path, seconds: int, count: int) -> list[Recording]:
+    """So many recordings of at least so many seconds, each the source again and again, with its pulse beside it."""
+    folder.mkdir()
+    times = int(np.ceil(seconds * FPS / len(source.pulse)))
+    repeat(source.video, folder / "0.mp4", times)
+    rows = (f"{number / FPS:.6f},{value:.6f}\n" for number, value in enumerate(np.tile(source.pulse, times)))
+    (folder / "0.csv").write_text("seconds,pulse\n" + "".join(rows))
+    for number, suffix in itertools.product(range(1, count), (".mp4", ".csv")):
+        os.link(folder / f"0{suffix}", folder / f"{number}{suffix}")
+    return find_recordings(folder, "folder")
+
+
+def repeat(video: Path, longer: Path, times: int) -> None:
+    """The encoded packets of a video again and again, later each time; encoding ten minutes would take a minute."""
+    with av.open(str(longer), "w") as target, av.open(str(video)) as source:
+        frames = source.streams.video[0]
+        stream = target.add_stream_from_template(frames)
+        packets = [packet for packet in source.demux(frames) if packet.size]
+        for number, packet in itertools.product(range(times), packets):
+            later = av.Packet(bytes(packet))
+            later.pts, later.dts = (at + number * frames.duration for at in (packet.pts, packet.dts))
+            later.time_base, later.duration = packet.time_base, packet.duration
+            later.is_keyframe, later.stream = packet.is_keyframe, stream
+            target.mux(later)
+
+
+def name_of(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
 
 
 @cache
