@@ -46,15 +46,10 @@ def recordings(root: Path) -> list[Path]:
     return [path.parent for path in found]
 
 
-def truth(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds and true heart rate in bpm of the frames."""
-    _, bpm, seconds = np.loadtxt(folder / "ground_truth.txt")
-    return seconds - seconds[0], bpm
-
-
 def check(model, folder: Path) -> dict:
     """The row of one video: rate of the whole and of windows of ten seconds, and what they truly were."""
-    seconds, bpm = truth(folder)
+    _, bpm, seconds = np.loadtxt(folder / "ground_truth.txt")  # of the frames
+    seconds = seconds - seconds[0]
     parameters = json.loads((folder / "synthetic.json").read_text(encoding="utf-8"))
     found = model.process_video(str(folder / "vid.mp4")) or {}
     windows = []
@@ -62,29 +57,26 @@ def check(model, folder: Path) -> dict:
         end = start + WINDOW_SECONDS
         rate = (model.hr(start, end, return_hrv=False) or {}).get("hr")
         windows.append([_rounded(rate), _rounded(bpm[(seconds >= start) & (seconds < end)].mean())])
-    return {
-        "recording": folder.name,
-        "true_bpm": _rounded(bpm.mean()),
-        "bpm": _rounded(found.get("hr")),
-        "signal_quality": _rounded(found.get("SQI")),
-        "windows_bpm_and_true": windows,
-        **{name: parameters[name] for name in PARAMETERS_SHOWN},
-    }
+    row = {"recording": folder.name, "true_bpm": _rounded(bpm.mean()), "bpm": _rounded(found.get("hr"))}
+    row |= {"signal_quality": _rounded(found.get("SQI")), "windows_bpm_and_true": windows}
+    return row | {name: parameters[name] for name in PARAMETERS_SHOWN}
 
 
 def summary(rows: list[dict]) -> dict:
     """Errors over the rows; a rate that the network did not give counts as missing, not as right."""
-    whole = np.array([row["bpm"] - row["true_bpm"] for row in rows if row["bpm"] is not None])
     pairs = [pair for row in rows for pair in row["windows_bpm_and_true"]]
-    windows = np.array([rate - true for rate, true in pairs if rate is not None])
+    whole, windows = (
+        np.abs([bpm - true for bpm, true in each if bpm is not None])
+        for each in ([(row["bpm"], row["true_bpm"]) for row in rows], pairs)
+    )
     return {
         "videos": len(rows),
         "videos_without_rate": len(rows) - len(whole),
-        "mae_bpm": _rounded(np.abs(whole).mean()) if len(whole) else None,
+        "mae_bpm": _rounded(whole.mean()) if len(whole) else None,
         "windows": len(pairs),
         "windows_without_rate": len(pairs) - len(windows),
-        "windows_mae_bpm": _rounded(np.abs(windows).mean()) if len(windows) else None,
-        "windows_within_5_bpm": _rounded(np.mean(np.abs(windows) <= 5)) if len(windows) else None,
+        "windows_mae_bpm": _rounded(windows.mean()) if len(windows) else None,
+        "windows_within_5_bpm": _rounded(np.mean(windows <= 5)) if len(windows) else None,
     }
 
 
@@ -107,14 +99,12 @@ def main() -> None:
         rows = [check(make(name), folder) for folder in folders]
         methods[name] = {"summary": summary(rows), "rows": rows}
         print(f"{args.root.name}, {name}: {methods[name]['summary']}", flush=True)
+    preset = json.loads((folders[0] / "synthetic.json").read_text(encoding="utf-8"))["preset"]
     document = {
-        "bench": "cross_check",
-        "preset": json.loads((folders[0] / "synthetic.json").read_text(encoding="utf-8"))["preset"],
-        "date": time.strftime("%Y-%m-%d"),
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in PACKAGES},
+        "bench": "cross_check", "preset": preset, "date": time.strftime("%Y-%m-%d"),
+        "python": platform.python_version(), "versions": {package: version(package) for package in PACKAGES},
         "models": methods,
-    }
+    }  # fmt: skip
     path = args.out / f"cross_check_{args.root.name}.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {path.name}")

@@ -6,20 +6,18 @@ python benchmarks/house.py            # prints the table, and writes results/hou
 from __future__ import annotations
 
 import ast
-import json
+import re
 import runpy
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from harness import RESULTS
+from kept import ROOT, write_document
 from scipy.sparse.csgraph import connected_components
 
 from rppg_graph.experiments.result_table import markdown_cells
-from rppg_graph.files import write_text
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "rppg_graph"
 AT_MOST = {
     "lines of rppg_graph": 14_500,
@@ -43,16 +41,11 @@ def lines(*paths: Path) -> int:
 
 def imported(tree: ast.Module, at_start: bool) -> Iterator[str]:
     """Modules and names that a file of the package imports from it; ``at_start``: when it is loaded itself."""
-    nodes = list(ast.walk(tree)) if not at_start else tree.body
-    for node in nodes:
+    for node in tree.body if at_start else ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE.name)
-
-
-def room(name: str) -> str:
-    return name.split(".")[1]
 
 
 def circles(trees: dict[str, ast.Module]) -> int:
@@ -73,14 +66,17 @@ def private_functions(tree: ast.Module) -> Iterator[tuple[int, bool]]:
 
     What is named and not called is a member of a registry, a callback, or decorated by what hands it on.
     """
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    called = {getattr(call, "id", None) or getattr(call, "attr", None) for call in calls}
-    named = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    named.update(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
-    for node in ast.walk(tree):
-        if isinstance(node, functions) and node.name.startswith("_") and not node.name.startswith("__"):
+    nodes = list(ast.walk(tree))
+    called = {_name_of(node.func) for node in nodes if isinstance(node, ast.Call)}
+    named = Counter(filter(None, map(_name_of, nodes)))
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and re.match("_(?!_)", node.name):
             yield named[node.name], node.name in called
+
+
+def _name_of(node: ast.AST) -> str | None:
+    """Of a plain name or an attribute."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
 
 
 def measure() -> dict[str, int]:
@@ -91,7 +87,8 @@ def measure() -> dict[str, int]:
         trees[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(path.read_text(encoding="utf-8"))
     floors = runpy.run_path(str(ROOT / "tests" / "test_layers.py"))["FLOORS"]
     inside = {name: tree for name, tree in trees.items() if name != PACKAGE.name}
-    arrows = {(room(name), room(target)) for name, tree in inside.items() for target in imported(tree, at_start=False)}
+    targets = ((name, target) for name, tree in inside.items() for target in imported(tree, at_start=False))
+    arrows = {(name.split(".")[1], target.split(".")[1]) for name, target in targets}
     arrows = {(a, b) for a, b in arrows if a != b and b in floors}
     private = [found for tree in trees.values() for found in private_functions(tree)]
     callers = [count for count, _ in private]
@@ -99,7 +96,7 @@ def measure() -> dict[str, int]:
         "lines of rppg_graph": lines(*files),
         "lines of benchmarks": lines(*(ROOT / "benchmarks").glob("*.py")),
         "lines of tests": lines(*(ROOT / "tests").rglob("*.py")),
-        "rooms": len({room(name) for name in inside}),
+        "rooms": len({name.split(".")[1] for name in inside}),
         "floors": len(set(floors.values())),
         "imports of a floor that is not lower": sum(floors[a] <= floors[b] and b != "errors" for a, b in arrows),
         "circles of modules": circles(trees),
@@ -116,7 +113,7 @@ def measure() -> dict[str, int]:
 
 def main() -> None:
     found = measure()
-    write_text(RESULTS / "house.json", json.dumps({"found": found, "at_most": AT_MOST}, indent=1) + "\n")
+    write_document("house.json", {"found": found, "at_most": AT_MOST})
     rows = {name: [f"{value:,}", f"{AT_MOST[name]:,}" if name in AT_MOST else "–"] for name, value in found.items()}
     print(markdown_cells(["now", "at most"], rows))
 

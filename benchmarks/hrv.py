@@ -16,9 +16,9 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-import harness
 import neurokit2
 import numpy as np
+from kept import RESULTS, environment
 from scipy.interpolate import make_interp_spline
 from scipy.signal import find_peaks
 
@@ -66,10 +66,8 @@ def measures(beats: np.ndarray) -> dict[str, float]:
     """Mean interval, SDNN and RMSSD in ms of the regular intervals."""
     if len(beats) < 5:
         return dict.fromkeys(("mean_interval_ms", "sdnn_ms", "rmssd_ms"), np.nan)
-    regular = regular_intervals(beats)
-    intervals = 1000 * np.diff(beats)
-    steps = np.diff(intervals)[regular[1:] & regular[:-1]]
-    kept = intervals[regular]
+    regular, intervals = regular_intervals(beats), 1000 * np.diff(beats)
+    steps, kept = np.diff(intervals)[regular[1:] & regular[:-1]], intervals[regular]
     return {"mean_interval_ms": kept.mean(), "sdnn_ms": kept.std(ddof=1), "rmssd_ms": np.sqrt((steps**2).mean())}
 
 
@@ -122,15 +120,12 @@ def table(found: list[dict]) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=12, help="generated hearts for each length, noise and kind")
-    parser.add_argument("--json", type=Path, default=harness.RESULTS / "hrv.json", help="where the result goes")
+    parser.add_argument("--json", type=Path, default=RESULTS / "hrv.json", help="where the result goes")
     parser.add_argument("--contact", type=Path, help="a contact pulse and an electrocardiogram beside it (CSV)")
     args = parser.parse_args()
-    told = table(rows(args.people))
-    for line in told:
-        print(json.dumps(line))
-    contact = beside_heart(args.contact) if args.contact else None
-    print(json.dumps(contact))
-    found = {"people": args.people, "contact": contact, "rows": told, "stamp": harness.environment("cpu")}
+    told, contact = table(rows(args.people)), beside_heart(args.contact) if args.contact else None
+    print("\n".join(json.dumps(line) for line in [*told, contact]))
+    found = {"people": args.people, "contact": contact, "rows": told, "stamp": environment()}
     write_json(args.json, {"bench": "hrv"} | found)
 
 

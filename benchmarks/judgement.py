@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -141,11 +140,10 @@ def report(rows: Sequence[Row], probabilities: np.ndarray, judge: Judge, trust: 
     rows, p = [rows[index] for index in chosen], probabilities[chosen]
     error = np.array([abs(row.bpm - row.true_bpm) for row in rows])  # NaN where nothing pulses
     width = np.array([judge.halfwidth(value) or np.nan for value in p])
-    alive, answered = np.isfinite(error), p >= trust
+    alive = np.isfinite(error)
 
-    def summary(part: np.ndarray) -> dict:
-        own, said = part & alive, part & alive & answered
-        nobody = part & ~alive
+    def summary(part: np.ndarray, answered: np.ndarray) -> dict:
+        own, said, nobody = part & alive, part & alive & answered, part & ~alive
         return {
             "windows": int(part.sum()),
             "with a pulse": int(own.sum()),
@@ -159,27 +157,21 @@ def report(rows: Sequence[Row], probabilities: np.ndarray, judge: Judge, trust: 
             "AURC of the oracle": float(area_under(risk_coverage(error[own], error[own]))) if own.any() else None,
         }
 
-    kinds = defaultdict(lambda: np.zeros(len(rows), dtype=bool))
-    for index, row in enumerate(rows):
-        kinds[row.kind][index] = True
-    right = alive & (error <= 5)
+    kinds = np.array([row.kind for row in rows])
+    right, everybody = alive & (error <= 5), np.ones(len(rows), dtype=bool)
     edges = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.01)
     reliability = [
         {"said": float(p[inside].mean()), "right": float(right[inside].mean()), "windows": int(inside.sum())}
         for inside in ((p >= low) & (p < high) for low, high in pairwise(edges))
         if inside.any()
     ]
-    levels = {}
-    for level in LEVELS:
-        answered = p >= level
-        levels[f"{level:g}"] = {name: summary(np.ones(len(rows), dtype=bool))[name] for name in OF_LEVELS}
-    answered = p >= trust
+    levels = {f"{level:g}": summary(everybody, p >= level) for level in LEVELS}
     return {
         "trust": trust,
-        "levels": levels,
-        "all": summary(np.ones(len(rows), dtype=bool)),
+        "levels": {level: {name: found[name] for name in OF_LEVELS} for level, found in levels.items()},
+        "all": summary(everybody, p >= trust),
         "reliability": reliability,
-        "kinds": {kind: summary(part) for kind, part in sorted(kinds.items())},
+        "kinds": {str(kind): summary(kinds == kind, p >= trust) for kind in np.unique(kinds)},
     }
 
 
@@ -198,8 +190,8 @@ def main() -> None:
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else ("fit", "report").index(options.what)
     fit = options.what == "fit"
-    rows = rows_of(simulated(options.recordings, seed), options.recordings, fit) if options.recordings else []
-    rows += rows_of(maps(options.maps, seed), options.maps, fit) if options.maps else []
+    rows = rows_of(simulated(options.recordings, seed), options.recordings, fit)
+    rows += rows_of(maps(options.maps, seed), options.maps, fit)
     for folder in options.stored:
         rows += rows_of(stored(folder), hardened=fit)
     if fit:

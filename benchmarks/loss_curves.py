@@ -11,11 +11,13 @@ deviation, root mean square over the validations).
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import harness
 import numpy as np
 import torch
+from kept import ROOT, Target, where
 from plain import PlainSTGNet
 from torch import nn
 
@@ -29,7 +31,6 @@ from rppg_graph.models.released import build_released
 from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.training.trainer import Trainer, read_metrics
 
-ROOT = Path(__file__).resolve().parents[1]
 STUDY = ROOT / "configs" / "ablations" / "neighbours.yaml"  # its people and its recipe
 STEPS, VALIDATE_EVERY = 300, 50
 SIZE = 32  # px of a crop; the plain network takes hours at 64
@@ -52,30 +53,25 @@ def curve(
     provider: str, seed: int, folder: Path, clips: tuple[ClipDataset, ClipDataset], options: TrainConfig
 ) -> list[dict]:
     """One row a validation, trained now if the folder does not hold them all."""
-    done = read_metrics(folder) if (folder / "metrics.jsonl").exists() else []
-    if not done or done[-1]["step"] < options.steps:
+    file = folder / "metrics.jsonl"
+    if not file.exists() or options.steps not in [row["step"] for row in read_metrics(folder)]:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.jsonl").unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         chosen = options.model_copy(update={"precision": PROVIDERS[provider]}).model_dump(exclude={"augment", "loss"})
         Trainer(network(provider, seed), options.loss, *clips, seed=seed, **chosen).run(folder, {}, 0.0)
-        done = read_metrics(folder)
-    return [
-        {"provider": provider, "seed": seed, **{key: row[key] for key in ("step", "loss", "validation_loss")}}
-        for row in done
-    ]
+    keys, about = ("step", "loss", "validation_loss"), {"provider": provider, "seed": seed}
+    return [about | {key: row[key] for key in keys} for row in read_metrics(folder)]
 
 
 def distance(rows: list[dict], provider: str) -> float:
     """Of a provider's curves from those of ``plain``, in units of the spread of those over their seeds."""
 
     def losses(name: str) -> np.ndarray:
-        of_seed: dict[int, list[float]] = {}
-        for row in rows:
-            if row["provider"] == name:
-                of_seed.setdefault(row["seed"], []).append(row["validation_loss"])
-        return np.array(list(of_seed.values()))  # seeds × validations
+        found = where(rows, provider=name)
+        seeds = dict.fromkeys(row["seed"] for row in found)
+        return np.array([[row["validation_loss"] for row in where(found, seed=seed)] for seed in seeds])
 
-    plain = losses("plain")
+    plain = losses("plain")  # seeds × validations
     apart = losses(provider).mean(axis=0) - plain.mean(axis=0)
     return float(np.sqrt(np.mean(apart**2) / np.mean(plain.var(axis=0, ddof=1))))
 
@@ -92,23 +88,21 @@ def data(study: Study) -> tuple[tuple[ClipDataset, ClipDataset], TrainConfig]:
 
 
 def main() -> None:
-    options = harness.arguments(__doc__.splitlines()[0])
-    options.ceilings = harness.ceilings("cpu", options.quick)
+    options = harness.arguments(__doc__)
+    harness.ceilings("cpu", options.quick)  # measured before the training, kept for the result
     study = load_experiments(STUDY, Study)
     clips, training = data(study)
     training = training.model_copy(update={"steps": STEPS, "validate_every": VALIDATE_EVERY})
-    kept = ROOT / "runs" / "loss_curves"
+    runs = ROOT / "runs" / "loss_curves"
     if options.quick:
-        training, kept = training.model_copy(update={"steps": 2}), kept.with_name("loss_curves_quick")
+        training, runs = training.model_copy(update={"steps": 2}), runs.with_name("loss_curves_quick")
     rows = []
-    for seed in study.seeds:
-        for provider in PROVIDERS:
-            folder = kept / f"{provider.replace(', ', '-')}-seed{seed}"
-            rows += curve(provider, seed, folder, clips, training)
+    for seed, provider in itertools.product(study.seeds, PROVIDERS):
+        folder = runs / f"{provider.replace(', ', '-')}-seed{seed}"
+        rows += curve(provider, seed, folder, clips, training)
     targets = [
-        harness.Target(f"loss curves of {name} from those of plain", distance(rows, name), 1.0, 1.0, " spreads", True)
-        for name in PROVIDERS
-        if name != "plain"
+        Target(f"loss curves of {name} from those of plain", distance(rows, name), 1.0, 1.0, " spreads", True)
+        for name in list(PROVIDERS)[1:]
     ]
     harness.write("loss_curves", options, rows, targets)
 

@@ -21,7 +21,7 @@ import math
 from pathlib import Path
 
 import numpy as np
-from harness import RESULTS, show
+from kept import RESULTS, show
 
 from rppg_graph.experiments.rows import finished, read_rows
 from rppg_graph.experiments.run import stamp
@@ -36,8 +36,7 @@ def parts(table: np.ndarray) -> np.ndarray:
     """Variances (seeds', recordings', rest) of paired differences (S, R)."""
     seeds, recordings = table.shape
     mean, by_seed, by_recording = table.mean(), table.mean(axis=1), table.mean(axis=0)
-    rest = table - by_seed[:, None] - by_recording + mean
-    rest = np.square(rest).sum() / ((seeds - 1) * (recordings - 1))
+    rest = np.square(table - by_seed[:, None] - by_recording + mean).sum() / ((seeds - 1) * (recordings - 1))
     of_seeds = recordings * np.square(by_seed - mean).sum() / (seeds - 1)
     of_recordings = seeds * np.square(by_recording - mean).sum() / (recordings - 1)
     return np.array([max(0.0, of_seeds - rest) / recordings, max(0.0, of_recordings - rest) / seeds, rest])
@@ -86,10 +85,8 @@ def main() -> None:
         variances, (seeds, recordings) = np.mean([parts(each) for each in tables], axis=0), tables[0].shape
         needed = {f"recordings_with_{count}_seeds": recordings_for(variances, count, wanted) for count in SEEDS}
         shares = dict(zip(("of_seeds", "of_recordings", "rest"), variances.tolist(), strict=True))
-        table.append(
-            {"figure": figure, "variants": len(tables), "seeds": seeds, "recordings": recordings, **shares}
-            | {"sees": seen(variances, seeds, recordings), "wanted": wanted, **needed}
-        )
+        row = {"figure": figure, "variants": len(tables), "seeds": seeds, "recordings": recordings, **shares}
+        table.append(row | {"sees": seen(variances, seeds, recordings), "wanted": wanted, **needed})
     show(table, ["figure", "seeds", "recordings", "sees", "wanted", *(f"recordings_with_{n}_seeds" for n in SEEDS)])
     write_json(options.out, {"rows": options.rows.as_posix(), "stamp": stamp(), "figures": table})
 

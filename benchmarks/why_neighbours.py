@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from harness import RESULTS, environment, show
+from kept import RESULTS, environment, show
 from torch import Tensor
 from tqdm import tqdm
 from trace_realism import FPS, side_by_side
@@ -58,8 +58,7 @@ def snr_of_features(x: Tensor, bpm: float) -> float:
     power = torch.fft.rfft((x - x.mean(-1, keepdim=True)) * window, n=8 * x.shape[-1]).abs().square().sum((0, 1, 2))
     hz = torch.fft.rfftfreq(8 * x.shape[-1], 1 / FPS)
     reach = max(HARMONIC_REACH_HZ, 2 * FPS / x.shape[-1])  # never less than the main lobe of the taper
-    at = [(hz - harmonic * bpm / 60).abs() <= reach for harmonic in (1, 2)]
-    pulse = at[0] | at[1]
+    pulse = ((hz - bpm / 60).abs() <= reach) | ((hz - 2 * bpm / 60).abs() <= reach)
     rest = (hz >= PULSE_BAND_HZ[0]) & (hz <= PULSE_BAND_HZ[1]) & ~pulse
     return float(10 * torch.log10(power[pulse].sum() / power[rest].sum()))
 
@@ -81,8 +80,7 @@ def properties(colours: Tensor, pulse: np.ndarray, grid: tuple[int, int, int]) -
     middle = (torch.arange(segments) * SEGMENT_FRAMES + SEGMENT_FRAMES // 2).clamp_max(frames - 1)
     turn = torch.stack([phase.cos(), phase.sin()], dim=1)[middle]  # (S, 2)
     jumps = (green.diff(dim=0, n=2) / green.mean(0)).std(0).log()  # of a patch: what changes from frame to frame
-    places = torch.cartesian_prod(*2 * [torch.arange(float(side))])
-    time = torch.arange(float(segments))
+    places, time = torch.cartesian_prod(*2 * [torch.arange(float(side))]), torch.arange(float(segments))
     each = {
         "phase of the pulse": turn.repeat_interleave(side**2, 0),
         "time": time.repeat_interleave(side**2)[:, None],
@@ -96,10 +94,8 @@ def properties(colours: Tensor, pulse: np.ndarray, grid: tuple[int, int, int]) -
 def shares(neighbours: Tensor, nodes: dict[str, Tensor]) -> dict[str, float]:
     """Mean distance of neighbours (N, K), a node itself left out, over the mean distance of all pairs."""
     count, k = neighbours.shape
-    target = torch.arange(count).repeat_interleave(k)
-    source = neighbours.flatten()
-    other = source != target
-    found = {}
+    source, target = neighbours.flatten(), torch.arange(count).repeat_interleave(k)
+    other, found = source != target, {}
     for name, values in nodes.items():
         near = (values[source[other]] - values[target[other]]).norm(dim=1).mean()
         found[name] = float(near * count * (count - 1) / torch.cdist(values, values).sum())
@@ -140,9 +136,8 @@ def row_of(variant: str, key: tuple, figures: dict[str, dict[int, dict[str, floa
     """Means of all figures, and the interval of what the network's own neighbours give more than a node alone."""
     row = dict(zip(("variant", "set", "seconds", "block"), (variant, *key), strict=True))
     row["people"] = max(len(named) for named in figures["before_db"].values())
-    row |= {
-        name: float(np.mean([v for named in found.values() for v in named.values()])) for name, found in figures.items()
-    }
+    for name, found in figures.items():
+        row[name] = float(np.mean([value for named in found.values() for value in named.values()]))
     more = difference_over_seeds(figures["self"], figures[TRAINED])
     return row | {"low": more.low, "high": more.high}
 
@@ -155,22 +150,20 @@ def main() -> None:
     torch.set_num_threads(1)
     study = load_study(STUDY)
     runs = [run for run in study_runs(study, options.runs) if run.variant in VARIANTS]
-    sets = people(runs[0].config, study.evaluation, None)
-    sets = {name: [each for each in tried if each.recording.pulse is not None] for name, tried in sets.items()}
-    sets = {name: tried[: options.people] for name, tried in sets.items()}
-    values = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(list))))
+    sets = {
+        name: [each for each in tried if each.recording.pulse is not None][: options.people]
+        for name, tried in people(runs[0].config, study.evaluation, None).items()
+    }
+    values = defaultdict(list)
     for run in runs:
         for key, who, figure, value in looked_at(run, sets):
-            values[run.variant, key][figure][run.seed][who].append(value)
-    rows = []
-    for (variant, key), figures in values.items():
-        means = {
-            figure: {seed: {who: float(np.mean(v)) for who, v in named.items()} for seed, named in seeds.items()}
-            for figure, seeds in figures.items()
-        }
-        rows.append(row_of(variant, key, means))
+            values[run.variant, key, figure, run.seed, who].append(value)
+    means = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    for (variant, key, figure, seed, who), found in values.items():
+        means[variant, key][figure][seed][who] = float(np.mean(found))
+    rows = [row_of(*about, figures) for about, figures in means.items()]
     show(rows, COLUMNS)
-    about = {"stamp": environment("cpu"), "seeds": sorted({run.seed for run in runs}), "people": options.people}
+    about = {"stamp": environment(), "seeds": sorted({run.seed for run in runs}), "people": options.people}
     about |= {"shared": SHARED, "shared_seconds": SHARED_SECONDS, "trained": TRAINED, "choices": CHOICES}
     write_json(RESULTS / "why_neighbours.json", about | {"rows": rows})
     write_text(RESULTS / "why_neighbours.csv", csv_text(rows, COLUMNS))
