@@ -6,8 +6,7 @@ import re
 from functools import partial
 
 import kept
-from blocks import BLOCKS, block, missing, stamp_of
-from kept import csv_rows, json_of, table, where
+from kept import BLOCKS, block, csv_rows, json_of, missing, stamp_of, table, where
 from windows import CLOSE_BPM, INTERVAL, errors, in_words, told_apart
 
 METRICS = {"MAE": "bpm", "RMSE": "bpm", "r": "", "SNR": "dB"}

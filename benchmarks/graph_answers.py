@@ -10,8 +10,7 @@ from pathlib import Path
 
 import kept
 import numpy as np
-from blocks import block, missing
-from kept import DOCS, ROOT, json_of, table, where
+from kept import DOCS, ROOT, block, json_of, missing, table, where
 from report import documents
 
 from rppg_graph.experiments.measure import REAL
@@ -46,7 +45,6 @@ def graph_answers() -> str:
         results = results_of(study)
         if not results.rows:
             lines.append([f"`{study}`: not measured yet"] + [""] * 7)
-            continue
         reference = results.study.base_variant
         for variant in sorted(results.rows, key=lambda name: name != reference):
             cost = costs.get(options_of(results.study, variant), {})
@@ -103,19 +101,20 @@ def _largest(metric: Metric) -> float:
 
 def _in_words(found: Mapping[str, list[Metric]]) -> str:
     """What the intervals of the heart rate and of the wave allow to say of variants."""
-    parts, unseen = [], {}
-    for variant, (rate, _) in found.items():
-        if _seen(rate):
-            parts.append(f"`{variant}` is {'worse' if rate.value > 0 else 'better'} by {abs(rate.value):.2g} bpm")
-        elif rate.low is not None:
-            unseen[variant] = _largest(rate)
+    unseen = {name: _largest(rate) for name, (rate, _) in found.items() if not _seen(rate) and rate.low is not None}
+    parts = [
+        f"`{variant}` is {'worse' if rate.value > 0 else 'better'} by {abs(rate.value):.2g} bpm"
+        for variant, (rate, _) in found.items()
+        if _seen(rate)
+    ]
     if unseen:
         names = ", ".join(f"`{name}`" for name in unseen)
         parts.append(f"no difference is seen, and none above {max(unseen.values()):.2g} bpm, with {names}")
-    for variant, (_, snr) in found.items():
-        if _seen(snr):
-            sign = "less" if snr.value < 0 else "more"
-            parts.append(f"the wave of `{variant}` has {abs(snr.value):.2g} dB {sign} pulse")
+    parts += [
+        f"the wave of `{variant}` has {abs(snr.value):.2g} dB {'less' if snr.value < 0 else 'more'} pulse"
+        for variant, (_, snr) in found.items()
+        if _seen(snr)
+    ]
     return "; ".join(parts) or "two seeds at least are needed"
 
 

@@ -54,7 +54,7 @@ def curve(
 ) -> list[dict]:
     """One row a validation, trained now if the folder does not hold them all."""
     file = folder / "metrics.jsonl"
-    if not file.exists() or options.steps not in [row["step"] for row in read_metrics(folder)]:
+    if not file.exists() or max((row["step"] for row in read_metrics(folder)), default=0) < options.steps:
         folder.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
         chosen = options.model_copy(update={"precision": PROVIDERS[provider]}).model_dump(exclude={"augment", "loss"})

@@ -31,8 +31,7 @@ BANDS = {
 def card(name: str, path: Path, rows: list[Row], stamp: dict) -> str:
     """One model card."""
     checkpoint = load(path)
-    config = checkpoint.config
-    configs = recipes(name)
+    config, configs = checkpoint.config, recipes(name)
     people = ["| config | preset | people | seconds each | as |", "|---|---|---:|---:|---|"]
     people += [line for path in configs for line in _people(path)]
     commands = [f"python run.py train {path.relative_to(ROOT)} --out {WORK / path.stem}" for path in configs]
@@ -112,7 +111,7 @@ def by_band(name: str, key: str, rows: list[Row]) -> str:
         return f"By {title}: see the same files."
     for low, high in itertools.pairwise(edges):
         last = high == edges[-1]
-        found = [row for row in own if low <= float(row[key]) < high or (last and float(row[key]) >= high)]
+        found = [row for row in own if low <= float(row[key]) and (last or float(row[key]) < high)]
         if found:
             band = f"{low:g} and more" if last else f"{low:g} to {high:g}"
             lines.append(f"| {band} | {len(found)} | {' | '.join(in_words(found))} |")

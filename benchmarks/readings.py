@@ -96,10 +96,13 @@ def readings(network) -> dict[str, Ensemble]:
 def errors(reading: Ensemble, person: Person, stride: int = STRIDE) -> dict[str, list[float]]:
     """Absolute errors in bpm of windows and of the whole; what has no number errs by the whole rate."""
     wave = wave_beside(person.recording, read_traces(reading, person.traces, stride), reading.name)
-    rows = {span: measure(wave, PROTOCOLS["native"], "fft", window) for span, window in SPANS.items()}
     return {
-        span: [abs((row.bpm or 0.0) - row.reference_bpm) for row in found if row.reference_bpm is not None]
-        for span, found in rows.items()
+        span: [
+            abs((row.bpm or 0.0) - row.reference_bpm)
+            for row in measure(wave, PROTOCOLS["native"], "fft", window)
+            if row.reference_bpm is not None
+        ]
+        for span, window in SPANS.items()
     }
 
 

@@ -17,8 +17,7 @@ from pathlib import Path
 import accuracy_blocks  # noqa: F401 - each adds its blocks
 import graph_answers  # noqa: F401
 import trust_blocks  # noqa: F401
-from blocks import BLOCKS, block, measured, missing, stamp_of
-from kept import DOCS, RESULTS, ROOT, crossed, table
+from kept import BLOCKS, DOCS, RESULTS, ROOT, block, crossed, measured, missing, stamp_of, table
 from report import BENCHES, bench_block, documents, draw_all, studies, targets_table
 
 # README's speed table: bench, name of the target, what it says.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -43,16 +42,14 @@ def main() -> int:
 def _timed(command: str, clone: Path, cache: Path) -> dict:
     variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     print(f"$ {command}", flush=True)
-    start = time.monotonic()
+    start, printed = time.monotonic(), []
     done = subprocess.Popen(
         command.split(), cwd=clone, env=variables | {"PIP_CACHE_DIR": str(cache)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    printed = []
     for line in done.stdout:
         printed.append(line.rstrip("\n"))
-        sys.stdout.write(line)
-        sys.stdout.flush()
+        print(line, end="", flush=True)
     code, seconds = done.wait(), time.monotonic() - start
     print(f"{command}: exit code {code} after {seconds:.0f} s", flush=True)
     end = [line for line in printed if line.strip()][-1]

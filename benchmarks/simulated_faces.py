@@ -144,20 +144,16 @@ def _filmed(
 
 def _boxes(rng: np.random.Generator, fps: float, seen: np.ndarray) -> np.ndarray:
     """The face's box (T, 4) of a head that is seen to move (T, 3), with a detector's tremble."""
-    frames, boxes = len(seen), np.empty((len(seen), 4))
     side = rng.uniform(80, 300)
-    tremble = np.exp(rng.uniform(-8, -5.3)) * _smooth(rng, frames, fps, 0.1, 2.5, 3)
-    boxes[:, :2] = side * (1 + seen[:, :2] + tremble[:, :2])
-    boxes[:, 2:] = side * (1 + seen[:, 2:] + tremble[:, 2:])
-    return boxes
+    tremble = np.exp(rng.uniform(-8, -5.3)) * _smooth(rng, len(seen), fps, 0.1, 2.5, 3)
+    return (side * (1 + seen + tremble))[:, [0, 1, 2, 2]]
 
 
 def _face(rng: np.random.Generator, tone: dict, alive: bool, kind: str) -> tuple[FaceTraces, np.ndarray | None]:
     fps = float(rng.choice([15, 24, 25, 29.97, 30, 30, 30, 50, 60]))
     seconds = np.arange(int(rng.uniform(15.2, 21) * fps)) / fps
     frames, patches, blocks = len(seconds), GRID * GRID, int(rng.integers(6, 40))
-    rows, columns = np.divmod(np.arange(patches), GRID)
-    x, y = (columns + 0.5) / GRID - 0.5, (rows + 0.5) / GRID - 0.5
+    y, x = (np.array(np.divmod(np.arange(patches), GRID)) + 0.5) / GRID - 0.5
     on_skin = (x / 0.38) ** 2 + ((y - 0.05) / 0.42) ** 2 < 1
     base = np.where(on_skin[:, None], tone["skin"], rng.uniform(15, 200, (1, 3)))
     base = base * (1 + 0.12 * rng.standard_normal((patches, 1)))
@@ -168,15 +164,10 @@ def _face(rng: np.random.Generator, tone: dict, alive: bool, kind: str) -> tuple
     face_light += drift[:, :1, None]
     wall_light += drift[:, rng.integers(2), None, None]
     move = _smooth(rng, frames, fps, 0.1, rng.uniform(0.5, 3), 3) * np.exp(rng.uniform(-8, -3.6))  # shares of a side
-    shake = np.zeros((frames, 3))
-    hz = rng.uniform(0.7, 3.4)
-    strength = np.exp(rng.uniform(np.log(0.002), np.log(0.04)))
-    keys = np.zeros(frames, dtype=bool)
-    hold = jump = 0.0
-    if rng.random() < 0.7:  # a codec
-        hold = rng.choice([0.0, 0.0, rng.uniform(0.02, 0.5)])
-    period = int(rng.choice([250, 250, rng.integers(12, 61)]))
-    keys[::period] = True
+    hz, strength = rng.uniform(0.7, 3.4), np.exp(rng.uniform(np.log(0.002), np.log(0.04)))
+    shake, jump = np.zeros((frames, 3)), 0.0
+    hold = rng.choice([0.0, 0.0, rng.uniform(0.02, 0.5)]) if rng.random() < 0.7 else 0.0  # a codec
+    keys = np.arange(frames) % int(rng.choice([250, 250, rng.integers(12, 61)])) == 0
     shown = rng.random() < 0.85  # what lights the face lights the wall too
     if kind in ("lamp", "mains", "screen", "exposure"):
         _light_up(rng, kind, seconds, fps, hz, y, strength, (face_light, wall_light), shown)
@@ -197,11 +188,8 @@ def _face(rng: np.random.Generator, tone: dict, alive: bool, kind: str) -> tuple
     change = (move[:, :2] @ slopes.T) * left + (shake[:, :2] @ slopes.T) * lower * (left if kind != "chew" else 1)
     face_light += change[:, :, None] * shade
 
-    truth = None
-    if alive:
-        beats, truth = _pulse(rng, tone, seconds, fps, x, y, on_skin)
-        face_light += beats
-
+    beats, truth = _pulse(rng, tone, seconds, fps, x, y, on_skin) if alive else (0, None)
+    face_light += beats
     colours, walls = _filmed(rng, fps, base, wall, (face_light, wall_light), (keys, hold, jump))
     boxes = _boxes(rng, fps, moved * (1.0 if kind != "chew" else 0.1))
     crops, known, still = rng.random(3) < (0.12, 0.7, 0.1)

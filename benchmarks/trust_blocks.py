@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import kept
-from blocks import block, measured, missing, share_of, stamp_of
-from kept import json_of, table, where
+from kept import block, json_of, measured, missing, share_of, stamp_of, table, where
 
 HRV_SECONDS = 60.0
 NEEDED = ("recordings_with_3_seeds", "recordings_with_5_seeds")  # of power.py
