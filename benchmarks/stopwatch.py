@@ -59,12 +59,7 @@ class Stopwatch:
 
     def timed(self, call: Callable, name: str) -> Callable:
         """The same function, whose time is the stage's."""
-
-        def run(*args, **options):
-            with self.stage(name):
-                return call(*args, **options)
-
-        return run
+        return self.stage(name)(call)
 
     def made(self, items: Iterable, name: str) -> Iterator:
         """The same items; the making of each is the stage's, their use is not."""
