@@ -26,7 +26,7 @@ from rppg_graph import cli
 from rppg_graph.data.recordings import find_recordings
 from rppg_graph.files import csv_text, write_text
 from rppg_graph.pulse.filters import resample
-from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.pulse.protocols import prepare_native
 
 SUFFIXES = {".mp4", ".mov", ".avi"}
@@ -43,7 +43,7 @@ def reference_bpm(video: Path, seconds: float = np.inf) -> float | None:
         reference = next(recording for recording in recordings if video in recording.files).reference()
         inside = reference.seconds <= seconds
         _, pulse = resample(reference.seconds[inside], reference.pulse[inside], GRID_HZ)
-        return heart_rate(prepare_native(pulse, GRID_HZ), GRID_HZ, contact=True).bpm
+        return CONTACT.heart_rate(prepare_native(pulse, GRID_HZ), GRID_HZ).bpm
     named = re.search(r"(\d+)bpm", video.name)
     return float(named[1]) if named else None
 

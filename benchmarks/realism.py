@@ -34,7 +34,7 @@ from rppg_graph.errors import InputError
 from rppg_graph.files import csv_text, write_text
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import resample
-from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT, heart_rate
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import snr_db
 
@@ -93,7 +93,7 @@ def _windows_of(group: str, name: str, frames: Iterable, true: Callable[[float],
 
 def _contact_bpm(seconds: np.ndarray, pulse: np.ndarray, start: float) -> float | None:
     inside = (seconds >= start) & (seconds < start + WINDOW_SECONDS)
-    return heart_rate(prepare_native(pulse[inside], FPS), FPS, contact=True).bpm
+    return CONTACT.heart_rate(prepare_native(pulse[inside], FPS), FPS).bpm
 
 
 def _mean_bpm(seconds: np.ndarray, bpm: np.ndarray, start: float) -> float:

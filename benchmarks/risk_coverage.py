@@ -26,7 +26,7 @@ from rppg_graph.files import write_json
 from rppg_graph.inference.ensemble import Ensemble, default_ensemble
 from rppg_graph.inference.ensemble_stream import FPS, FRAMES, STRIDE, read_traces
 from rppg_graph.pulse.filters import resample
-from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT, WINDOW_SECONDS
 from rppg_graph.pulse.judgement import shipped
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.uncertainty import area_under, risk_coverage
@@ -54,7 +54,7 @@ def _windows_of(method: Ensemble, person: Person, stride: int) -> Iterator[tuple
         if window.judgement is None or not np.isfinite(recording.pulse[inside]).all():
             continue
         _, pulse = resample(recording.seconds[inside], recording.pulse[inside], FPS)
-        true_bpm = heart_rate(prepare_native(pulse, FPS), FPS, contact=True).bpm
+        true_bpm = CONTACT.heart_rate(prepare_native(pulse, FPS), FPS).bpm
         if true_bpm is not None:
             judged = window.judgement
             decide = judged.evidence["formulas"], window.agreement, judged.probability

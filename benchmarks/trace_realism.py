@@ -23,7 +23,7 @@ from rppg_graph.experiments.people import Person
 from rppg_graph.files import write_json
 from rppg_graph.pulse.classical import pbv
 from rppg_graph.pulse.filters import resample
-from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import snr_db
 from rppg_graph.pulse.window import relative
@@ -64,7 +64,7 @@ def row_of(patches: np.ndarray, pulse: np.ndarray) -> dict[str, float]:
     pooled = patches.reshape(FRAMES, SIDE, fine // SIDE, SIDE, fine // SIDE, 3).mean(axis=(2, 4))
     x = relative(pooled.reshape(FRAMES, -1, 3))
     row = {name: measure(x) for name, measure in MEASURES.items()}
-    true = heart_rate(prepare_native(pulse, FPS), FPS, contact=True).bpm
+    true = CONTACT.heart_rate(prepare_native(pulse, FPS), FPS).bpm
     wave = prepare_native(pbv(patches.mean(axis=1), FPS), FPS)
     return row | ({} if true is None else {SNR: snr_db(wave, FPS, true)})
 

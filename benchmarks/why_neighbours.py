@@ -38,7 +38,7 @@ from rppg_graph.models.checkpoint import load
 from rppg_graph.models.stgnet_map import SEGMENT_FRAMES
 from rppg_graph.nn.denoise_block import SegmentDenoise
 from rppg_graph.pulse.filters import PULSE_BAND_HZ
-from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.pulse.paired import difference_over_seeds
 from rppg_graph.pulse.phase import pulse_phase
 from rppg_graph.pulse.protocols import prepare_native
@@ -66,7 +66,7 @@ def snr_of_features(x: Tensor, bpm: float) -> float:
 def windows(person: Person, seconds: int) -> Iterator[tuple[Tensor, np.ndarray, float]]:
     """Colours (1, 3, T, P), pulse (T,) and rate (bpm) of windows side by side."""
     for patches, pulse in side_by_side(person, round(seconds * FPS)):
-        bpm = heart_rate(prepare_native(pulse, FPS), FPS, contact=True).bpm
+        bpm = CONTACT.heart_rate(prepare_native(pulse, FPS), FPS).bpm
         if bpm is not None:
             yield torch.as_tensor(patches, dtype=torch.float32).permute(2, 0, 1)[None], pulse, bpm
 

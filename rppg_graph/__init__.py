@@ -12,6 +12,7 @@ Every name below is loaded when it is first used.
     MODELS                all networks by name: STGNet, STGNetMap and StreamNet are their classes
     CLASSICAL             all formulas by name: mean colours (T, 3), frames a second → wave (T,)
     heart_rate            a wave → beats a minute, with a quality, or with a reason why there is none
+    CONTACT               the same for a contact sensor's wave or a network's: CONTACT.heart_rate
     feature_map_to_graph  a feature map (B, C, T, H, W) → its patches as the nodes of a PyG batch
     KNNGraph              a PyG transform: edges to every node from its nearest ones
     knn                   features → the nearest neighbours of every node
@@ -39,6 +40,7 @@ _PUBLIC = {
     "StreamNet": ("models.stream_net", "StreamNet"),
     "CLASSICAL": ("pulse.classical", "CLASSICAL"),
     "heart_rate": ("pulse.heart_rate", "heart_rate"),
+    "CONTACT": ("pulse.heart_rate", "CONTACT"),
     "feature_map_to_graph": ("graph.feature_map", "feature_map_to_graph"),
     "KNNGraph": ("graph.knn_graph", "KNNGraph"),
     "knn": ("graph.knn", "knn"),

@@ -11,7 +11,7 @@ from rppg_graph.data.recordings import Reference
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, bandpass, detrend, resample, usable_band
-from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, cut_windows, heart_rate_track, spectrum
+from rppg_graph.pulse.heart_rate import CONTACT, VIDEO, WINDOW_SECONDS, cut_windows, spectrum
 
 GRID_HZ = 30.0
 LONGEST_LAG_SECONDS = 2.0
@@ -43,7 +43,7 @@ def label_figures(reference: Reference) -> LabelFigures:
     if reference.pulse is None or np.ptp(reference.seconds) < WINDOW_SECONDS + 1 / GRID_HZ:
         return LabelFigures(None if device is None else (float(np.nanmin(device)), float(np.nanmax(device))), None)
     seconds, pulse = resample(reference.seconds, reference.pulse, GRID_HZ)
-    track = heart_rate_track(_in_band(pulse), GRID_HZ, contact=True)
+    track = CONTACT.track(_in_band(pulse), GRID_HZ)
     known = np.isfinite(track.bpm)
     if not known.any():
         return LabelFigures(None, None)
@@ -163,10 +163,10 @@ def _face_faults(reference: Reference, seconds: np.ndarray, rgb: np.ndarray) -> 
         pos, chrom = (_in_band(CLASSICAL[name](colours, GRID_HZ)) for name in ("pos", "chrom"))
     except InputError:  # black frames, for example
         return []
-    track, other = heart_rate_track(pos, GRID_HZ), heart_rate_track(chrom, GRID_HZ).bpm
+    track, other = VIDEO.track(pos, GRID_HZ), VIDEO.track(chrom, GRID_HZ).bpm
     if reference.pulse is not None:
         pulse = _in_band(np.interp(times, reference.seconds, reference.pulse))
-        label = heart_rate_track(pulse, GRID_HZ, contact=True).bpm
+        label = CONTACT.track(pulse, GRID_HZ).bpm
     else:
         label = _window_means(reference.seconds, reference.bpm, times[0] + track.seconds)
     agree = np.abs(track.bpm - other) <= FORMULAS_AGREE_BPM

@@ -27,7 +27,7 @@ from rppg_graph.data.splits import Split, write_splits
 from rppg_graph.errors import InputError
 from rppg_graph.files import claim
 from rppg_graph.pulse.filters import resample
-from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.synthetic import render_people
 from rppg_graph.synthetic.maps import RenderedMap, SimulatedMaps
@@ -118,7 +118,7 @@ def mean_reference_bpm(recordings: list[CachedRecording]) -> float:
     for recording in recordings:
         known = np.isfinite(recording.pulse)
         _, pulse = resample(recording.seconds[known], recording.pulse[known], recording.fps)
-        rate = heart_rate(prepare_native(pulse, recording.fps), recording.fps, contact=True).bpm
+        rate = CONTACT.heart_rate(prepare_native(pulse, recording.fps), recording.fps).bpm
         if rate is not None:
             rates.append(rate)
     return float(np.mean(rates))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rppg_graph.errors import InputError
 from rppg_graph.export.formats import Run
 from rppg_graph.export.network import Decomposed, inference_form
-from rppg_graph.pulse.heart_rate import heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.timing import median_ms
 
 PASSES = 3
@@ -66,7 +66,7 @@ def check(run: Run, model: nn.Module, video: Tensor, fps: float) -> Check:
                 f"standard deviation (at most {CLOSE:g} in one clip and {SWAPPED:g} in all): no file was left; "
                 "try the other format, or other input with --video"
             )
-        bpm = tuple(heart_rate(one.double().numpy(), fps, contact=True).bpm for one in (wave[0], ours[0]))
+        bpm = tuple(CONTACT.heart_rate(one.double().numpy(), fps).bpm for one in (wave[0], ours[0]))
         if bpm[0] != bpm[1] and (None in bpm or abs(bpm[0] - bpm[1]) > CLOSE_BPM):
             raise InputError(
                 f"the file's wave gives {bpm[1]} bpm, the original's {bpm[0]} (at most {CLOSE_BPM:g} apart): no file "

@@ -11,6 +11,7 @@ import numpy as np
 
 from rppg_graph.files import csv_text, write_json, write_text, write_whole
 from rppg_graph.pulse.evaluation import Evaluation, compare
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.metrics import METRICS, Metric, summarise
 
@@ -103,7 +104,7 @@ def write_results(
 
 
 def _write_waves(path: Path, waves: Sequence[Wave]) -> None:
-    arrays: dict[str, Any] = {"label_type": "Raw", "contact": all(wave.contact for wave in waves)}
+    arrays: dict[str, Any] = {"label_type": "Raw", "contact": all(wave.reader == CONTACT for wave in waves)}
     for wave in waves:
         if wave.label is not None:
             found = {"pred": wave.prediction, "label": wave.label, "fs": wave.fps}

@@ -27,7 +27,6 @@ from rppg_graph.pulse.heart_rate import HeartRate, HeartRateTrack
 from rppg_graph.pulse.hrv import beat_to_beat, no_beats
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.uncertainty import deviation_bpm
-from rppg_graph.pulse.votes import PooledSpectra
 
 if TYPE_CHECKING:
     from rppg_graph.data.cache import CachedRecording
@@ -171,10 +170,10 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
             f"{source}: {tally.seconds:.1f} s with a face in {tally.frames_with_face} of {tally.frames} frames are too "
             f"short for {method}; it needs an unbroken stretch of face, so film for longer or hold the head stiller"
         )
-    wave, rate, track = _read(raw.bvp, raw.fps, raw.contact, raw.spectra)
+    wave, rate, track = _read(raw.bvp, raw)
     spread = None
     if raw.samples is not None:
-        read = [_read(sample, raw.fps, raw.contact) for sample in raw.samples]
+        read = [_read(sample, raw) for sample in raw.samples]
         tracks = np.stack([sample_track.bpm for _, _, sample_track in read], axis=1)  # (n, S)
         sd_bpm = deviation_bpm([sample_rate.bpm for _, sample_rate, _ in read])
         track_sd_bpm = np.array([deviation_bpm(bpm) for bpm in tracks], dtype=np.float64)
@@ -183,14 +182,12 @@ def summarise(method: str, raw: RawWave, tally: Tally, source: str) -> Predictio
     return prediction if raw.judge is None else by_evidence(prediction, raw)
 
 
-def _read(
-    bvp: np.ndarray, fps: float, contact: bool, spectra: PooledSpectra | None = None
-) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
-    """The filtered wave (T,) of a raw one, its heart rate and its track."""
-    wave = filtered(bvp, fps)
-    if spectra is not None:
-        return wave, spectra.heart_rate(), spectra.track()
-    return wave, heart_rate_of(wave, fps, contact), track_of(wave, fps, contact)
+def _read(bvp: np.ndarray, raw: RawWave) -> tuple[np.ndarray, HeartRate, HeartRateTrack]:
+    """The filtered wave (T,) of a raw one, or of a sample of it, its heart rate and its track."""
+    wave = filtered(bvp, raw.fps)
+    if raw.spectra is not None:
+        return wave, raw.spectra.heart_rate(), raw.spectra.track()
+    return wave, heart_rate_of(wave, raw.fps, raw.reader), track_of(wave, raw.fps, raw.reader)
 
 
 def face_frames(recording: CachedRecording) -> Iterator[FaceFrame]:
@@ -235,7 +232,7 @@ def wave_beside(recording: CachedRecording, raw: RawWave, method: str) -> Wave:
     spectra = raw.spectra and raw.spectra.between(part.start / raw.fps, part.stop / raw.fps)
     return Wave(
         recording.name, recording.subject, raw.bvp[part], label, raw.fps,
-        label_bpm=label_bpm, samples=samples, contact=raw.contact, spectra=spectra,
+        label_bpm=label_bpm, samples=samples, reader=raw.reader, spectra=spectra,
     )  # fmt: skip
 
 

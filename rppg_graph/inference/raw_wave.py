@@ -9,6 +9,7 @@ import numpy as np
 
 from rppg_graph.pulse.combine import mixed, weight_at, weights
 from rppg_graph.pulse.filters import finite_runs
+from rppg_graph.pulse.heart_rate import VIDEO, SpectrumReader
 from rppg_graph.pulse.votes import PooledSpectra
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class RawWave:
         samples: (S, T) the same by each Monte-Carlo sample; None without Monte-Carlo dropout.
         variance: (T,) unbiased, over the samples of every clip, where ``bvp`` has a deviation of 1; None likewise.
         start: grid point of the first sample; above 0 only where a stream forgot what was before.
-        contact: it is like a contact sensor's wave, as a network's is, and its heart rate is to be read so.
+        reader: of its heart rate.
         spectra: where the heart rates are read, if not in the wave's own spectrum.
         windows: what an ensemble's members say of each window; empty for others.
         judge, trust: who judged them, and the least probability that is answered, see ``Ensemble``.
@@ -39,7 +40,7 @@ class RawWave:
     samples: np.ndarray | None = None
     variance: np.ndarray | None = None
     start: int = 0
-    contact: bool = False
+    reader: SpectrumReader = VIDEO
     spectra: PooledSpectra | None = None
     windows: tuple[WindowReading, ...] = ()
     judge: Judge | None = None
@@ -66,7 +67,7 @@ def joined(raw: RawWave, other: RawWave) -> RawWave:
     found = {name: np.full_like(values, np.nan) for name, values in raw.waves().items()}
     for part in finite_runs(raw.bvp + beside):
         if part.stop - part.start >= LEAST_SECONDS * raw.fps:
-            windows = weights(raw.bvp[part], beside[part], raw.fps, raw.contact)
+            windows = weights(raw.bvp[part], beside[part], raw.fps)
             for name, values in raw.waves().items():
                 own = values[..., part]
                 squared = name == "variance"

@@ -219,7 +219,7 @@ class Stream:
             if raw.spectra is not None:
                 judged = raw.windows[-1].judgement if raw.windows else None
                 return wave, seconds, raw.spectra.heart_rate(seconds[0], seconds[-1]), judged
-            return wave, seconds, heart_rate_of(wave, raw.fps, raw.contact), None
+            return wave, seconds, heart_rate_of(wave, raw.fps, raw.reader), None
         except InputError as error:  # such as a colour of zero, which would stay in the way as long as it is kept
             self._restart(now)
             return *nothing, HeartRate(None, reason=f"{error}; the window begins anew"), None

@@ -12,6 +12,7 @@ from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import mean_rgb
 from rppg_graph.inference.raw_wave import LEAST_SECONDS, RawWave, joined
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, resample, runs_in_time
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.pulse.overlap_add import HannMean, OverlapAdd
 
 
@@ -207,6 +208,6 @@ class _Merged:
 
     def result(self, fps: float) -> RawWave:
         if not self.samples:
-            return RawWave(self.mean.result(), fps, start=self.start, contact=True)
+            return RawWave(self.mean.result(), fps, start=self.start, reader=CONTACT)
         samples = np.stack([merged.result() for merged in self.samples])  # (S, T)
-        return RawWave(self.mean.result(), fps, samples, self.variance.result(), self.start, contact=True)
+        return RawWave(self.mean.result(), fps, samples, self.variance.result(), self.start, reader=CONTACT)

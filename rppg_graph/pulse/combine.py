@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rppg_graph.pulse.filters import frames_in
-from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, heart_rate
+from rppg_graph.pulse.heart_rate import CONTACT, VIDEO, WINDOW_SECONDS, SpectrumReader
 from rppg_graph.pulse.overlap_add import HannMean
 from rppg_graph.pulse.protocols import prepare_native
 
@@ -22,7 +22,7 @@ class Weights(NamedTuple):
     second: float
 
 
-def weights(first: np.ndarray, second: np.ndarray, fps: float, contact: bool = False) -> list[Weights]:
+def weights(first: np.ndarray, second: np.ndarray, fps: float) -> list[Weights]:
     """The weights w₁·s₁ and w₂·s₂ over w₁ + w₂, w = √q / (1 − q), in windows of ten seconds, one every five.
 
     q is the signal quality, about the pulse's share of a wave's power, and 1 / s the deviation, both of the filtered
@@ -33,16 +33,15 @@ def weights(first: np.ndarray, second: np.ndarray, fps: float, contact: bool = F
     a heart rate filters it, once, like any other wave.
 
     Args:
-        first, second: (T,) not filtered, equally long.
+        first, second: (T,) not filtered, equally long; of a network and of a formula.
         fps: samples per second.
-        contact: the first is to be read as a contact sensor's wave, see `heart_rate`.
     """
     first, second = prepare_native(first, fps), prepare_native(second, fps)
     length = min(len(first), frames_in(WINDOW_SECONDS, fps))
     starts = (*range(0, len(first) - length, max(1, length // 2)), len(first) - length)
     found = []
     for part in (slice(start, start + length) for start in starts):
-        own, other = _weight(first[part], fps, contact), _weight(second[part], fps)
+        own, other = _weight(first[part], fps, CONTACT), _weight(second[part], fps, VIDEO)
         share = own / (own + other) if own + other else 0.5
         found.append(Weights(part, share * _scale(first[part]), (1 - share) * _scale(second[part])))
     return found
@@ -70,6 +69,6 @@ def _scale(wave: np.ndarray) -> float:
     return 1 / deviation if deviation > 1e-12 * np.abs(wave).max() else 0.0
 
 
-def _weight(wave: np.ndarray, fps: float, contact: bool = False) -> float:
-    quality = min(heart_rate(wave, fps, contact=contact).quality, _CLEANEST)
+def _weight(wave: np.ndarray, fps: float, reader: SpectrumReader) -> float:
+    quality = min(reader.heart_rate(wave, fps).quality, _CLEANEST)
     return np.sqrt(quality) / (1 - quality)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.filters import as_wave, check_fps, frames_in, is_constant
-from rppg_graph.pulse.heart_rate import HeartRate
+from rppg_graph.pulse.heart_rate import CONTACT, VIDEO, HeartRate, SpectrumReader
 from rppg_graph.pulse.metrics import Sample
-from rppg_graph.pulse.protocols import Protocol, macc
+from rppg_graph.pulse.protocols import HeartRateMeasure, Protocol, macc
 from rppg_graph.pulse.uncertainty import deviation_bpm
 from rppg_graph.pulse.votes import PooledSpectra
 
@@ -22,9 +21,9 @@ class Wave:
 
     `prediction` (T,); `label` (T,), the reference pulse, or None; `label_bpm` (T,), a device's heart
     rate (NaN where it has none), used only without a label; `differenced`: prediction and label are frame differences;
-    `samples` (S, T), predictions by Monte-Carlo dropout, None without it; `contact`: the prediction is to be read as a
-    contact sensor's wave, see `heart_rate`; `spectra`: where the predicted heart rates are read, by the protocol
-    `native` and its `fft`, if not in the prediction's own spectrum.
+    `samples` (S, T), predictions by Monte-Carlo dropout, None without it; `reader`: of the
+    prediction's heart rates (a label's reader is `CONTACT`); `spectra`: where they are read, by the protocol `native`
+    and its `fft`, if not in the prediction's own spectrum.
 
     Raises:
         InputError: lengths differ, a shape is not (T,), or fps is not above zero.
@@ -38,7 +37,7 @@ class Wave:
     differenced: bool = False
     label_bpm: np.ndarray | None = None
     samples: np.ndarray | None = None
-    contact: bool = False
+    reader: SpectrumReader = VIDEO
     spectra: PooledSpectra | None = None
 
     def __post_init__(self) -> None:
@@ -113,7 +112,7 @@ def measure(
         _side(wave, wave.label, first, "label"),
         *(_side(wave, sample, first, "sample") for sample in samples),
     ]
-    rate, reference_rate = protocol.heart_rate_by(method, wave.contact), protocol.heart_rate_by(method, contact=True)
+    rate = protocol.heart_rate_by(method)
     rows, frames, spans = [], len(wave.prediction), [(0, len(wave.prediction))]
     if window_seconds is not None:
         least = length if protocol.windows_of_filtered else protocol.least_window_frames
@@ -127,9 +126,9 @@ def measure(
         elif wave.spectra is not None and (protocol.name, method) == ("native", "fft"):
             found = wave.spectra.heart_rate(start / wave.fps, end / wave.fps)
         else:
-            found = rate(prediction.wave, wave.fps)
-        row = _row(wave, protocol, found, reference_rate, start, end, prediction, label)
-        rates = [rate(side.wave, wave.fps).bpm for side in drawn if side.wave is not None]
+            found = rate(prediction.wave, wave.fps, wave.reader)
+        row = _row(wave, protocol, found, rate, start, end, prediction, label)
+        rates = [rate(side.wave, wave.fps, wave.reader).bpm for side in drawn if side.wave is not None]
         rows.append(replace(row, mc_sd_bpm=deviation_bpm(rates)))
     return rows
 
@@ -160,10 +159,10 @@ def _filtered(side: _Side, protocol: Protocol, fps: float) -> _Side:
 
 
 def _row(
-    wave: Wave, protocol: Protocol, found: HeartRate, reference_rate: Callable[[np.ndarray, float], HeartRate],
+    wave: Wave, protocol: Protocol, found: HeartRate, rate: HeartRateMeasure,
     start: int, end: int, prediction: _Side, label: _Side,
 ) -> Measurement:  # fmt: skip
-    reference = _reference(wave, reference_rate, start, end, label)
+    reference = _reference(wave, rate, start, end, label)
     both = prediction.wave is not None and label.wave is not None
     has_snr = prediction.wave is not None and reference.bpm is not None
     return Measurement(
@@ -183,11 +182,9 @@ def _row(
     )
 
 
-def _reference(
-    wave: Wave, rate: Callable[[np.ndarray, float], HeartRate], start: int, end: int, label: _Side
-) -> HeartRate:
+def _reference(wave: Wave, rate: HeartRateMeasure, start: int, end: int, label: _Side) -> HeartRate:
     if label.wave is not None:
-        return rate(label.wave, wave.fps)
+        return rate(label.wave, wave.fps, CONTACT)
     if wave.label is not None or wave.label_bpm is None:
         return HeartRate(None, reason=label.reason)
     device = np.asarray(wave.label_bpm, dtype=np.float64)[start:end]

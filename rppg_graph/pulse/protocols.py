@@ -12,20 +12,22 @@ from scipy.fft import irfft, rfft
 from rppg_graph.pulse import toolbox
 from rppg_graph.pulse.beats import heart_rate_by_peaks
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, bandpass, detrend, smoothness_for, usable_band
-from rppg_graph.pulse.heart_rate import HeartRate, heart_rate
+from rppg_graph.pulse.heart_rate import HeartRate, SpectrumReader
 from rppg_graph.pulse.quality import snr_db
 from rppg_graph.registry import choose
 
 NATIVE_CUTOFF_HZ = 0.5
+
+HeartRateMeasure = Callable[[np.ndarray, float, SpectrumReader], HeartRate]
+"""(wave (T,), fps, reader of its spectrum) → its heart rate."""
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How waves are filtered, cut into windows and measured.
 
-    `prepare(wave, fps)` filters one wave; `heart_rates` holds one measure (wave, fps) → HeartRate for each method, and
-    `contact_rates` the same for a contact sensor's wave, and a network's, which is like one;
-    `snr(wave, fps, bpm)` is in dB. With `windows_of_filtered`, the whole recording is filtered and then cut, and a
+    `prepare(wave, fps)` filters one wave; `heart_rates` holds one measure for each method; `snr(wave, fps, bpm)` is in
+    dB. With `windows_of_filtered`, the whole recording is filtered and then cut, and a
     remainder shorter than a window is left out; without it each window is filtered by itself, the remainder included.
     """
 
@@ -33,19 +35,18 @@ class Protocol:
     settings: dict[str, object]
     band_hz: tuple[float, float]
     prepare: Callable[[np.ndarray, float], np.ndarray]
-    heart_rates: dict[str, Callable[[np.ndarray, float], HeartRate]]
-    contact_rates: dict[str, Callable[[np.ndarray, float], HeartRate]]
+    heart_rates: dict[str, HeartRateMeasure]
     snr: Callable[[np.ndarray, float, float], float | None]
     windows_of_filtered: bool
     least_window_frames: int
 
-    def heart_rate_by(self, method: str, contact: bool = False) -> Callable[[np.ndarray, float], HeartRate]:
-        """Return the measure of heart rate named `method`, of a contact sensor's wave or one like it where asked for.
+    def heart_rate_by(self, method: str) -> HeartRateMeasure:
+        """Return the measure of heart rate named `method`.
 
         Raises:
             InputError: there is no such method.
         """
-        return choose("heart-rate method", self.contact_rates if contact else self.heart_rates, method)
+        return choose("heart-rate method", self.heart_rates, method)
 
     def to_dict(self) -> dict[str, object]:
         """The stamp of a result: name, band in Hz and settings in words and numbers."""
@@ -74,10 +75,6 @@ def prepare_native(wave: np.ndarray, fps: float) -> np.ndarray:
 
 
 def _toolbox(year: str, band_hz: tuple[float, float]) -> Protocol:
-    heart_rates = {
-        "fft": partial(toolbox.fft_heart_rate, band_hz=band_hz),
-        "peak": partial(toolbox.peak_heart_rate, band_hz=band_hz),
-    }
     return Protocol(
         name=f"toolbox-{year}",
         settings={
@@ -88,8 +85,10 @@ def _toolbox(year: str, band_hz: tuple[float, float]) -> Protocol:
         },
         band_hz=band_hz,
         prepare=partial(toolbox.prepare, band_hz=band_hz),
-        heart_rates=heart_rates,
-        contact_rates=heart_rates,
+        heart_rates={
+            "fft": lambda wave, fps, _: toolbox.fft_heart_rate(wave, fps, band_hz),
+            "peak": lambda wave, fps, _: toolbox.peak_heart_rate(wave, fps, band_hz),
+        },
         snr=partial(toolbox.snr, band_hz=band_hz),
         windows_of_filtered=False,
         least_window_frames=9,
@@ -107,8 +106,10 @@ _NATIVE = Protocol(
     },
     band_hz=PULSE_BAND_HZ,
     prepare=prepare_native,
-    heart_rates={"fft": heart_rate, "peak": heart_rate_by_peaks},
-    contact_rates={"fft": partial(heart_rate, contact=True), "peak": heart_rate_by_peaks},
+    heart_rates={
+        "fft": lambda wave, fps, reader: reader.heart_rate(wave, fps),
+        "peak": lambda wave, fps, _: heart_rate_by_peaks(wave, fps),
+    },
     snr=lambda wave, fps, bpm: snr_db(wave, fps, bpm, usable_band(PULSE_BAND_HZ, fps)),
     windows_of_filtered=True,
     least_window_frames=1,

@@ -10,6 +10,7 @@ import numpy as np
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
+from rppg_graph.pulse.heart_rate import CONTACT, VIDEO
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.registry import choose
 
@@ -34,7 +35,7 @@ def load_waves(path: str | Path) -> list[Wave]:
     Frames per second are `<name>_fs` of each recording, or one `fs` for those that have none of their own. Waves are
     whole, (T,), or in chunks, (chunks, frames), which follow each other. `label_type` is "DiffNormalized" (prediction
     and label are frame differences), "Standardized" or "Raw". Each recording counts as its own subject. Where there is
-    a `contact` that is true, predictions are read as a contact sensor's wave, see `heart_rate`.
+    a `contact` that is true, predictions are read by `CONTACT`, as a contact sensor's wave.
 
     Raises:
         InputError: the file is missing or no .npz; an array is missing, not numeric, or longer than its partner.
@@ -49,7 +50,7 @@ def load_waves(path: str | Path) -> list[Wave]:
         raise InputError(f"{path}: {orphans[0]} has no partner {orphans[0].removesuffix('_label')}_pred")
     if not names:
         raise InputError(f"{path}: no recording in it; arrays named <name>_pred and <name>_label are needed")
-    contact = "contact" in arrays and bool(_scalar(path, arrays, "contact", "true or false"))
+    reader = CONTACT if "contact" in arrays and _scalar(path, arrays, "contact", "true or false") else VIDEO
     waves = []
     for name in names:
         if f"{name}_label" not in arrays:
@@ -63,7 +64,7 @@ def load_waves(path: str | Path) -> list[Wave]:
         fps = _scalar(path, arrays, rate, "frames per second, e.g. 30")
         if not np.issubdtype(np.asarray(fps).dtype, np.number) or not np.isfinite(fps) or fps <= 0:
             raise InputError(f"{path}: {rate} is {fps}; frames per second above zero are needed")
-        waves.append(Wave(name, name, prediction, label, float(fps), differenced, contact=contact))
+        waves.append(Wave(name, name, prediction, label, float(fps), differenced, reader=reader))
     return waves
 
 

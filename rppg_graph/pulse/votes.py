@@ -9,10 +9,10 @@ import numpy as np
 from rppg_graph.pulse.filters import PULSE_BAND_HZ, usable_band
 from rppg_graph.pulse.heart_rate import (
     NEIGHBOURHOOD_HZ,
+    VIDEO,
     WINDOW_SECONDS,
     HeartRate,
     HeartRateTrack,
-    pick_peak,
     spectrum,
 )
 from rppg_graph.pulse.overlap_add import hann_taper
@@ -139,17 +139,12 @@ class PooledSpectra:
     def track(self) -> HeartRateTrack:
         """The heart rate of each window."""
         rates = [self._pick(power, total) for power, total in zip(self.power, self.total, strict=True)]
-        columns = [[np.nan if v is None else v for v in values] for values in (
-            [r.bpm for r in rates], [r.quality for r in rates], [r.uncertainty_bpm for r in rates])]  # fmt: skip
-        edges = np.array([rate.at_band_edge for rate in rates], dtype=bool)
-        return HeartRateTrack(self.starts + self.seconds / 2, *(np.array(c, np.float64) for c in columns), edges)
+        return HeartRateTrack.of(self.starts + self.seconds / 2, rates)
 
     def between(self, start: float, stop: float) -> PooledSpectra:
         """The windows that lie from one time to another, on a clock that begins at `start`."""
         inside = (self.starts >= start - 0.5) & (self.starts + self.seconds <= stop + 0.5)
-        return replace(
-            self, starts=self.starts[inside] - start, power=self.power[inside], total=self.total[inside]
-        )
+        return replace(self, starts=self.starts[inside] - start, power=self.power[inside], total=self.total[inside])
 
     def _pick(self, power: np.ndarray, total: float) -> HeartRate:
-        return pick_peak(self.frequencies, power, total, self.seconds, self.band_hz, contact=False)
+        return VIDEO.pick_peak(self.frequencies, power, total, self.seconds, self.band_hz)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.filters import frames_in, is_constant, usable_band
-from rppg_graph.pulse.heart_rate import WINDOW_SECONDS, HeartRateTrack, cut_windows, heart_rate_track, spectrum
+from rppg_graph.pulse.heart_rate import CONTACT, WINDOW_SECONDS, HeartRateTrack, SpectrumReader, cut_windows, spectrum
 from rppg_graph.pulse.measure import Measurement, Wave
 from rppg_graph.pulse.protocols import Protocol
 from rppg_graph.report.page import Figure
@@ -51,10 +51,10 @@ class Compared:
 
 def compared(method: str, kind: str, wave: Wave, protocol: Protocol, row: Measurement) -> Compared:
     """Filter a prediction and its label as the protocol does, and track their heart rates."""
-    prediction, reason = _trace(wave.prediction, wave, protocol, row.bpm, wave.contact)
+    prediction, reason = _trace(wave.prediction, wave, protocol, row.bpm, wave.reader)
     reference = None
     if wave.label is not None:
-        reference, _ = _trace(wave.label, wave, protocol, row.reference_bpm, contact=True)
+        reference, _ = _trace(wave.label, wave, protocol, row.reference_bpm, CONTACT)
     elif wave.label_bpm is not None:
         seconds = np.arange(len(wave.label_bpm)) / wave.fps
         unknown = np.full(len(seconds), np.nan)
@@ -77,13 +77,13 @@ def recording_figures(methods: Sequence[Compared], band_hz: tuple[float, float])
 
 
 def _trace(
-    values: np.ndarray, wave: Wave, protocol: Protocol, bpm: float | None, contact: bool
+    values: np.ndarray, wave: Wave, protocol: Protocol, bpm: float | None, reader: SpectrumReader
 ) -> tuple[Trace, str | None]:
     if not np.isfinite(values).all() or not len(values) or is_constant(values):
         return Trace(None, wave.fps, None, bpm), "the wave is empty, constant or not finite"
     try:
         filtered = protocol.prepare(np.cumsum(values) if wave.differenced else np.asarray(values, float), wave.fps)
-        track = heart_rate_track(filtered, wave.fps, band_hz=protocol.band_hz, contact=contact)
+        track = reader.track(filtered, wave.fps, band_hz=protocol.band_hz)
         return Trace(filtered, wave.fps, track, bpm), None
     except InputError as error:
         return Trace(None, wave.fps, None, bpm), str(error)

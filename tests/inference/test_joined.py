@@ -13,6 +13,7 @@ from rppg_graph.data.face import FaceFrame
 from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, MonteCarlo, NetworkMethod, network_of
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.pulse.combine import mixed, weight_at, weights
+from rppg_graph.pulse.heart_rate import CONTACT
 from rppg_graph.pulse.protocols import prepare_native
 from rppg_graph.pulse.quality import snr_db
 
@@ -49,8 +50,8 @@ def test_the_wave_is_the_mixture_of_both():
     frames = faces(600, 8, 8)
     found = JoinedMethod(network(), GREEN).wave(frames, FPS)
     first, second = (m.wave(frames, FPS).bvp for m in (network(), GREEN))
-    np.testing.assert_allclose(found.bvp, mixed(first, second, weights(first, second, FPS, contact=True)), atol=1e-9)
-    assert (found.fps, found.contact, found.samples, found.variance) == (FPS, True, None, None)
+    np.testing.assert_allclose(found.bvp, mixed(first, second, weights(first, second, FPS)), atol=1e-9)
+    assert (found.fps, found.reader, found.samples, found.variance) == (FPS, CONTACT, None, None)
     assert ratio_db(found.bvp) > max(ratio_db(first), ratio_db(second)) + 1
 
 
@@ -86,7 +87,7 @@ def test_samples_are_mixed_by_the_weights_of_their_mean():
     found = JoinedMethod(network(MonteCarlo(6)), GREEN).wave(frames, FPS)
     alone = network(MonteCarlo(6)).wave(frames, FPS)
     second = GREEN.wave(frames, FPS).bvp
-    windows = weights(alone.bvp, second, FPS, contact=True)
+    windows = weights(alone.bvp, second, FPS)
     assert found.samples.shape == (6, 400)
     for sample, of_network in zip(found.samples, alone.samples, strict=True):
         np.testing.assert_allclose(sample, mixed(of_network, second, windows), atol=1e-9)

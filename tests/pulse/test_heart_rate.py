@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rppg_graph.errors import InputError
 from rppg_graph.pulse.beats import find_beats, heart_rate_by_peaks
 from rppg_graph.pulse.evaluation import evaluate_waves
-from rppg_graph.pulse.heart_rate import heart_rate, heart_rate_track
+from rppg_graph.pulse.heart_rate import CONTACT, VIDEO, heart_rate
 from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.protocols import PROTOCOLS, prepare_native
 from rppg_graph.pulse.quality import signal_quality, snr_db
@@ -31,7 +31,7 @@ def test_a_sine_gives_its_rate(sine, bpm, fps, seconds, phase):
         assert found.bpm == pytest.approx(bpm, abs=0.2)
         assert not found.at_band_edge
         assert found.quality > 0.95
-        track = heart_rate_track(signal, fps)
+        track = VIDEO.track(signal, fps)
         assert abs(len(track.bpm) - (int(seconds - 10) + 1)) <= 1  # steps are whole frames
         np.testing.assert_allclose(track.bpm, bpm, atol=0.2)
     assert heart_rate_by_peaks(wave, fps).bpm == pytest.approx(bpm, abs=0.2)
@@ -53,7 +53,7 @@ def test_a_rate_that_drifts_is_tracked():
     seconds = np.arange(0, 120, 1 / 30)
     bpm = 60 + 0.5 * seconds
     wave = np.sin(2 * np.pi * np.cumsum(bpm) / 60 / 30)
-    track = heart_rate_track(wave, 30, window_seconds=8, step_seconds=0.5)
+    track = VIDEO.track(wave, 30, window_seconds=8, step_seconds=0.5)
     np.testing.assert_allclose(track.seconds, 4 + 0.5 * np.arange(len(track.seconds)))
     np.testing.assert_allclose(track.bpm, 60 + 0.5 * track.seconds, atol=0.3)
 
@@ -115,7 +115,7 @@ def test_a_wave_that_carries_no_rate_says_why(wave, fps, reason):
     ],
 )
 def test_what_is_no_wave_is_an_input_error(wave, fps, message):
-    for measure in (heart_rate, heart_rate_by_peaks, heart_rate_track, find_beats):
+    for measure in (heart_rate, heart_rate_by_peaks, VIDEO.track, find_beats):
         with pytest.raises(InputError, match=message):
             measure(wave, fps)
 
@@ -124,20 +124,20 @@ def test_what_is_no_wave_is_an_input_error(wave, fps, message):
 def test_extreme_frame_rates(sine, fps, bpm):
     wave = prepare_native(sine(bpm, fps, 20), fps)
     assert heart_rate(wave, fps).bpm == pytest.approx(bpm, abs=0.2)
-    np.testing.assert_allclose(heart_rate_track(wave, fps).bpm, bpm, atol=0.2)
+    np.testing.assert_allclose(VIDEO.track(wave, fps).bpm, bpm, atol=0.2)
 
 
 def test_a_short_wave_has_an_empty_track_and_a_short_window_is_refused(sine):
-    track = heart_rate_track(sine(70, 30, 9), 30)
+    track = VIDEO.track(sine(70, 30, 9), 30)
     assert len(track.seconds) == len(track.bpm) == len(track.quality) == len(track.at_band_edge) == 0
     with pytest.raises(InputError, match="window of 2 s"):
-        heart_rate_track(sine(70, 30, 9), 30, window_seconds=2)
+        VIDEO.track(sine(70, 30, 9), 30, window_seconds=2)
 
 
 def test_a_gap_in_a_track_is_nan(sine):
     wave = sine(70, 30, 40)
     wave[:450] = 0.5
-    track = heart_rate_track(wave, 30)
+    track = VIDEO.track(wave, 30)
     assert np.isnan(track.bpm[:6]).all()
     np.testing.assert_allclose(track.bpm[-10:], 70, atol=0.2)
 
@@ -177,8 +177,8 @@ def test_ten_minutes_are_filtered_tracked_and_scored_in_a_third_of_a_second():
     for _ in range(3):
         start = time.process_time()
         filtered = native.prepare(wave, 30)
-        heart_rate_track(filtered, 30)
-        found = native.heart_rates["fft"](filtered, 30)
+        VIDEO.track(filtered, 30)
+        found = native.heart_rates["fft"](filtered, 30, VIDEO)
         native.snr(filtered, 30, found.bpm)
         fastest = min(fastest, time.process_time() - start)
     assert fastest < 0.3
@@ -208,10 +208,21 @@ def test_a_contact_pulse_with_a_strong_overtone_keeps_its_rate():
     seconds = np.arange(360) / 30
     wave = np.sin(2 * np.pi * 55 / 60 * seconds) + np.sqrt(0.6) * np.sin(2 * np.pi * 110 / 60 * seconds + 1)
     assert heart_rate(wave, 30).bpm == pytest.approx(110, abs=0.5)  # on video, 1/f noise is the likelier reason
-    assert heart_rate(wave, 30, contact=True).bpm == pytest.approx(55, abs=0.5)
-    assert np.allclose(heart_rate_track(wave, 30, contact=True).bpm, 55, atol=0.5)
+    assert CONTACT.heart_rate(wave, 30).bpm == pytest.approx(55, abs=0.5)
+    assert np.allclose(CONTACT.track(wave, 30).bpm, 55, atol=0.5)
     evaluation = evaluate_waves([Wave("a", "1", np.sin(2 * np.pi * 55 / 60 * seconds), wave, 30.0)])
     assert evaluation.recordings[0].reference_bpm == pytest.approx(55, abs=0.5)
-    for contact, bpm in ((False, 110), (True, 55)):  # a prediction, by a formula and by a network
-        evaluation = evaluate_waves([Wave("a", "1", wave, wave, 30.0, contact=contact)], window_seconds=10)
+    for reader, bpm in ((VIDEO, 110), (CONTACT, 55)):  # a prediction, by a formula and by a network
+        evaluation = evaluate_waves([Wave("a", "1", wave, wave, 30.0, reader=reader)], window_seconds=10)
         assert [row.bpm for row in evaluation.recordings + evaluation.windows] == pytest.approx([bpm] * 2, abs=0.5)
+
+
+def test_the_old_name_of_the_contact_reader_is_taken_with_a_warning(sine):
+    wave = sine(55, 30, 12) + np.sqrt(0.6) * sine(110, 30, 12)
+    for contact, reader in ((True, CONTACT), (False, VIDEO)):
+        with pytest.warns(DeprecationWarning, match=r"CONTACT\.heart_rate now") as told:
+            assert heart_rate(wave, 30, contact=contact) == reader.heart_rate(wave, 30)
+        assert told[0].filename == __file__
+        with pytest.warns(DeprecationWarning, match="the next version"):
+            assert heart_rate(wave, 30, (1.5, 3.0), contact) == reader.heart_rate(wave, 30, (1.5, 3.0))
+    assert CONTACT.heart_rate(wave, 30) != VIDEO.heart_rate(wave, 30) == heart_rate(wave, 30)

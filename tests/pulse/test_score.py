@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rppg_graph.errors import InputError
+from rppg_graph.pulse.heart_rate import CONTACT, VIDEO
 from rppg_graph.pulse.score import load_waves, score
 
 
@@ -35,8 +36,8 @@ def test_the_label_type_says_whether_waves_are_differences(tmp_path, arrays, lab
 def test_waves_may_say_that_they_are_like_a_contact_sensors(tmp_path, arrays):
     np.savez(tmp_path / "plain.npz", **arrays)
     np.savez(tmp_path / "contact.npz", contact=True, **arrays)
-    assert not load_waves(tmp_path / "plain.npz")[0].contact
-    assert load_waves(tmp_path / "contact.npz")[0].contact
+    assert load_waves(tmp_path / "plain.npz")[0].reader == VIDEO
+    assert load_waves(tmp_path / "contact.npz")[0].reader == CONTACT
 
 
 def test_a_recording_has_its_own_rate(tmp_path, sine):

@@ -12,7 +12,7 @@ import torch
 from rppg_graph.inference.judged import Verdict
 from rppg_graph.inference.predict import Prediction
 from rppg_graph.models import MODELS
-from rppg_graph.pulse.heart_rate import HeartRate, heart_rate, heart_rate_track
+from rppg_graph.pulse.heart_rate import VIDEO, HeartRate, heart_rate
 from rppg_graph.report.graph_view import view_network
 from rppg_graph.report.prediction import answer, report_of
 
@@ -24,7 +24,7 @@ def predicted(make_wave) -> Prediction:
     wave = make_wave("v", 70.0, 70.0).prediction
     gap = wave.copy()
     gap[300:400] = np.nan
-    return Prediction("pos", FPS, gap, heart_rate(wave, FPS), heart_rate_track(wave, FPS), 900, 900)
+    return Prediction("pos", FPS, gap, heart_rate(wave, FPS), VIDEO.track(wave, FPS), 900, 900)
 
 
 def test_the_answer_is_one_sentence_with_how_sure_it_is(predicted):
@@ -69,7 +69,7 @@ def test_one_video_with_its_face(predicted, tmp_path, browse):
 def test_one_video_without_a_heart_rate(predicted):
     bvp = predicted.bvp[:100]
     page = report_of("v.mp4", replace(predicted, bvp=bvp, rate=HeartRate(None, reason="too <short>"),
-                                      track=heart_rate_track(bvp, FPS)))  # fmt: skip
+                                      track=VIDEO.track(bvp, FPS)))  # fmt: skip
     assert "No heart rate: too &lt;short&gt;" in page
     assert "no window of ten seconds" in page
 
