@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from rppg_graph.errors import InputError
 from rppg_graph.inference.evaluate import mean_predictor, table, write_results
 from rppg_graph.pulse.evaluation import evaluate_waves
+from rppg_graph.pulse.heart_rate import CONTACT, VIDEO
 from rppg_graph.pulse.measure import Wave
-from rppg_graph.pulse.score import score
+from rppg_graph.pulse.score import load_waves, score
 
 
 def wave(name: str, fps: float) -> Wave:
@@ -26,6 +28,14 @@ def test_waves_at_several_rates_are_scored_at_their_own(tmp_path):
     again = score(tmp_path / "waves-pos.npz")
     assert again.to_dict() == measured.to_dict()
     assert [row.bpm for row in again.recordings] == pytest.approx([72, 72], abs=0.1)
+
+
+@pytest.mark.parametrize(("reader", "contact"), [(VIDEO, False), (CONTACT, True)])
+def test_waves_are_read_again_as_they_were(reader, contact, tmp_path):
+    waves = [replace(wave("a", 30.0), reader=reader)]
+    write_results(tmp_path, {"some": evaluate_waves(waves)}, {"some": waves}, {})
+    assert np.load(tmp_path / "waves-some.npz")["contact"].item() is contact
+    assert load_waves(tmp_path / "waves-some.npz")[0].reader == reader
 
 
 def test_a_result_that_cannot_be_written_leaves_the_older_one(tmp_path):
