@@ -21,9 +21,9 @@ class Wave:
 
     `prediction` (T,); `label` (T,), the reference pulse, or None; `label_bpm` (T,), a device's heart
     rate (NaN where it has none), used only without a label; `differenced`: prediction and label are frame differences;
-    `samples` (S, T), predictions by Monte-Carlo dropout, None without it; `reader`: of the
-    prediction's heart rates (a label's reader is `CONTACT`); `spectra`: where they are read, by the protocol `native`
-    and its `fft`, if not in the prediction's own spectrum.
+    `samples` (S, T), predictions by Monte-Carlo dropout, None without it; `reader`: of the prediction's
+    heart rates (a label's is `CONTACT`); `spectra`: where they are read, by the protocol `native` and its `fft`, if not
+    in the prediction's own spectrum.
 
     Raises:
         InputError: lengths differ, a shape is not (T,), or fps is not above zero.

@@ -27,8 +27,8 @@ class Protocol:
     """How waves are filtered, cut into windows and measured.
 
     `prepare(wave, fps)` filters one wave; `heart_rates` holds one measure for each method; `snr(wave, fps, bpm)` is in
-    dB. With `windows_of_filtered`, the whole recording is filtered and then cut, and a
-    remainder shorter than a window is left out; without it each window is filtered by itself, the remainder included.
+    dB. With `windows_of_filtered`, the whole recording is filtered and then cut, and a remainder shorter than a window
+    is left out; without it each window is filtered by itself, the remainder included.
     """
 
     name: str
