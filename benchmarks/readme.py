@@ -33,6 +33,11 @@ SPEED = (
      "the mean over neighbours, against gathering"),
 )  # fmt: skip
 
+PROCESSES = (
+    ("processes", "preprocess: two processes against one", "`preprocess`, its start included"),
+    ("processes", "train: two processes against one", "clips a second of a training"),
+)
+
 
 @measured("python benchmarks/setup_times.py")
 def setup(found: dict) -> str:
@@ -99,7 +104,8 @@ def faults() -> str:
 
 
 BLOCKS |= {bench: partial(bench_block, RESULTS, bench) for bench in BENCHES}
-BLOCKS |= {"speed": partial(targets_table, RESULTS, SPEED), "ablations": partial(studies, RESULTS)}
+BLOCKS |= {"speed": partial(targets_table, RESULTS, SPEED), "processes": partial(targets_table, RESULTS, PROCESSES)}
+BLOCKS |= {"ablations": partial(studies, RESULTS)}
 
 
 def filled(text: str) -> str:
