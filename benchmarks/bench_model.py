@@ -51,9 +51,8 @@ class Provider(NamedTuple):
 
     def model(self) -> nn.Module:
         networks = MODELS | {"plain": PlainSTGNet}
-        options = {"size": self.size} if self.network in FAMILY else {}
-        options |= {"recompute": True} if self.recompute else {}
-        return networks[self.network](**options)
+        options = {"recompute": True} if self.recompute else {}
+        return networks[self.network](size=self.size, **options)
 
 
 FAMILY = ("stream_net", "ts_can", "deep_phys")  # sized when they are built
@@ -76,7 +75,7 @@ LEFT_OUT = {
     "inference": (RECOMPUTED,),  # the same pass as without
     "train": ("stream_net", "stgnet_paper"),  # all processes together must fit in 24 GB
 }
-QUICK = ("plain", "stgnet_released", "stgnet_small")
+QUICK = {name: PROVIDERS[name]._replace(size=16) for name in ("plain", "stgnet_released")}
 
 
 def inference(
@@ -128,13 +127,12 @@ SETUP = """
 import sys
 sys.path.insert(0, {folder!r})
 from bench_model import *
-run = prepared({name!r}, {mode!r}, {batch}, "cpu", keep=False)
+run = prepared({provider!r}, {mode!r}, {batch}, "cpu", keep=False)
 """
 
 
-def prepared(name: str, mode: str, batch: int, device: str, keep: bool = True) -> Callable[[], object]:
+def prepared(provider: Provider, mode: str, batch: int, device: str, keep: bool = True) -> Callable[[], object]:
     """What is timed, in a process that was made ready for it; without ``keep`` no provider keeps freed memory."""
-    provider = PROVIDERS[name]
     if keep and provider.keeps_memory:
         keep_freed_memory()
     torch.manual_seed(0)
@@ -176,16 +174,16 @@ class Remote:
         self.process.join()
 
 
-def measure(names: list[str], mode: str, batch: int, options: argparse.Namespace) -> list[dict]:
+def measure(providers: dict[str, Provider], mode: str, batch: int, options: argparse.Namespace) -> list[dict]:
     """Rows of one mode and batch, all providers interleaved."""
-    remotes = {name: Remote(options, name, mode, batch) for name in names}
+    remotes = {name: Remote(options, provider, mode, batch) for name, provider in providers.items()}
     effort = harness.QUICK if options.quick else EFFORT
     times = harness.time_providers(remotes, effort, "cpu")  # a GPU's process waits for it by itself
     for remote in remotes.values():
         remote.close()
     rows = []
     for name, seconds in times.items():
-        provider = PROVIDERS[name]
+        provider = providers[name]
         macs = FRAMES * macs_per_frame(provider.model(), FRAMES, provider.size)
         figures = harness.summary(seconds, 2 * MODES[mode][1] * batch * macs, 0.0)
         clips = batch / figures["median_ms"] * 1e3
@@ -193,16 +191,16 @@ def measure(names: list[str], mode: str, batch: int, options: argparse.Namespace
         row |= figures | {"clips_per_s": clips, "frames_per_s": clips * FRAMES}
         row["of_ceiling"] = figures["gflop_per_s"] / options.ceilings["gflop_per_s"]
         if options.device == "cpu" and not options.quick:
-            setup = SETUP.format(folder=str(RESULTS.parent), name=name, mode=mode, batch=batch)
+            setup = SETUP.format(folder=str(RESULTS.parent), provider=provider, mode=mode, batch=batch)
             row["peak_mb"] = harness.peak_extra_mb(setup, "run()", "run()", options.threads)  # of the second call
         rows.append(row)
     show(rows, COLUMNS)
     return rows
 
 
-def stages(batch: int, mode: str) -> list[dict]:
+def stages(provider: Provider, batch: int, mode: str) -> list[dict]:
     """One row a kind of part of the staged network."""
-    provider, training = PROVIDERS[STAGED], mode == "train"
+    training = mode == "train"
     model = provider.model() if training else folded(provider.model())
     spent = stage_ms(model, torch.rand(batch, 3, FRAMES, provider.size, provider.size), training)
     about = {"precision": "float32", "size": provider.size, "batch": batch, "mode": mode}
@@ -232,13 +230,14 @@ def targets(rows: list[dict]) -> list[Target]:
 def main() -> None:
     options = harness.arguments(__doc__)
     options.ceilings = harness.ceilings(options.device, options.quick)
-    names = list(QUICK if options.quick else PROVIDERS)
+    providers = QUICK if options.quick else PROVIDERS
     shapes = [("inference", 1)] if options.quick else [("inference", 1), ("train", 4)]
     rows = []
     for mode, batch in shapes:
-        rows += measure([name for name in names if name not in LEFT_OUT[mode]], mode, batch, options)
-    for mode, batch in [shapes[0], shapes[-1]] if options.device == "cpu" else []:
-        rows += stages(batch, mode)
+        taken = {name: provider for name, provider in providers.items() if name not in LEFT_OUT[mode]}
+        rows += measure(taken, mode, batch, options)
+    for mode, batch in dict.fromkeys((shapes[0], shapes[-1])) if options.device == "cpu" else []:
+        rows += stages(providers[STAGED], batch, mode)
     harness.write("model", options, rows, targets(rows))
 
 

@@ -40,10 +40,8 @@ from rppg_graph.training.memory import keep_freed_memory
 COLUMNS = ["method", "stage", "size", "frames_per_second", "seconds", "share", "times_real_time",
            "first_number_seconds", "most_lag_seconds", "peak_mb"]  # fmt: skip
 CLIP_FRAMES = 160
-CROPS = {"stgnet_small": 32, "stgnet_released": 64}  # network: side of its crop in pixels
-METHODS = (DEFAULT, "pos", *CROPS)
 JUDGED = "stgnet_released"
-FIRST_SECONDS, FIRST_RUNS = 2, 3
+FIRST_SECONDS = 2
 CORES = 2
 
 
@@ -53,18 +51,21 @@ class Plan(NamedTuple):
     seconds: dict[tuple[int, int], int]
     rendered_seconds: int
     effort: harness.Effort
+    first_runs: int
+    crops: dict[str, int]  # network: side of its crop in pixels
 
 
-FULL = Plan({(640, 480): 30, (1920, 1080): 12}, 1, harness.Effort(rounds=2, seconds=4.0))
-QUICK = Plan({(320, 240): 12}, 1, harness.QUICK)
+FULL = Plan({(640, 480): 30, (1920, 1080): 12}, 1, harness.Effort(rounds=2, seconds=4.0), 3,
+            {"stgnet_small": 32, JUDGED: 64})  # fmt: skip
+QUICK = Plan({(320, 240): 12}, 1, harness.Effort(rounds=1, seconds=0.0, in_a_row=1), 1, {JUDGED: 16})
 
 
-def method_of(name: str) -> Method:
+def method_of(name: str, crop: int | None) -> Method:
     """A method by its name, a network with fresh weights and as ``NetworkMethod.from_checkpoint`` would run it."""
     if name not in MODELS:
         return BY_NAME[name]()
     torch.manual_seed(0)
-    return NetworkMethod(folded(MODELS[name]()), name, CLIP_FRAMES, FPS, CROPS[name])
+    return NetworkMethod(folded(MODELS[name]()), name, CLIP_FRAMES, FPS, crop)
 
 
 def whole_rows(video: Path, methods: dict[str, Method], effort: harness.Effort, frames: int) -> list[dict]:
@@ -89,11 +90,11 @@ def stage_rows(video: Path, name: str, method: Method, frames: int) -> list[dict
     ]
 
 
-def first_row(video: Path, name: str) -> dict:
+def first_row(video: Path, name: str, runs: int) -> dict:
     """The median of a few runs of the command line, everything included."""
     command = [sys.executable, str(ROOT / "run.py"), "predict", str(video), "--method", name]
     seconds = []
-    for _ in range(FIRST_RUNS):
+    for _ in range(runs):
         started = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         seconds.append(time.perf_counter() - started)
@@ -123,10 +124,10 @@ def stream_row(video: Path, name: str, method: Method) -> dict:
     }  # fmt: skip
 
 
-def memory_row(video: Path, name: str, threads: int) -> dict:
+def memory_row(video: Path, name: str, crop: int | None, threads: int) -> dict:
     """Peak memory of a prediction in a fresh process, above the imported modules and the weights."""
     setup = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-    setup += f"from bench_predict import Path, method_of, predict_video\nmethod = method_of({name!r})"
+    setup += f"from bench_predict import Path, method_of, predict_video\nmethod = method_of({name!r}, {crop})"
     peak = harness.peak_extra_mb(setup, "", f"predict_video(Path({str(video)!r}), method)", threads)
     return {"method": name, "stage": "memory", "peak_mb": peak}
 
@@ -140,7 +141,7 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
         rows.extend(new)
         show(new, COLUMNS)
 
-    methods = {name: method_of(name) for name in METHODS}
+    methods = {name: method_of(name, plan.crops.get(name)) for name in (DEFAULT, "pos", *plan.crops)}
     with on_cores(min(CORES, len(os.sched_getaffinity(0)))):
         for size, seconds in plan.seconds.items():
             source, video = render(folder, size, plan.rendered_seconds), folder / f"{name_of(size)}-long.mp4"
@@ -151,10 +152,12 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
             for name, method in wanted.items():
                 add(size, *stage_rows(video, name, method, frames))
                 if size == main_size:
-                    add(size, stream_row(video, name, method), memory_row(video, name, options.threads))
+                    add(size, stream_row(video, name, method))
+                    add(size, memory_row(video, name, plan.crops.get(name), options.threads))
             if size == main_size:
-                repeat(source.video, folder / "short.mp4", FIRST_SECONDS // (2 * plan.rendered_seconds))
-                add(size, *(first_row(folder / "short.mp4", name) for name in (DEFAULT, "pos")))
+                short = folder / "short.mp4"
+                repeat(source.video, short, FIRST_SECONDS // (2 * plan.rendered_seconds))
+                add(size, *(first_row(short, name, plan.first_runs) for name in (DEFAULT, "pos")))
     return rows
 
 
