@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import cv2
 import numpy as np
 import pytest
@@ -311,7 +313,7 @@ def test_real_faces(shared_data, name):
 @pytest.mark.parametrize("name", ["no_face_wrist.mp4", "dark_no_face_50fps.mp4"])
 def test_real_videos_without_a_face(shared_data, name):
     with pytest.raises(InputError, match="no face in any"):
-        for _ in FaceCropper().crops(read_video(shared_data / "clips" / name), name):
+        for _ in FaceCropper().crops(islice(read_video(shared_data / "clips" / name), 40), name):
             pass
 
 
@@ -320,7 +322,7 @@ def test_profile_faces_are_found_by_the_default_and_missed_by_haar(shared_data):
     rates = {}
     for detector in FACE_DETECTORS:
         cropper = FaceCropper(detector=detector, policy="skip")
-        for _ in cropper.crops(read_video(shared_data / "clips" / "headturn_half_faces.mp4")):
+        for _ in cropper.crops(islice(read_video(shared_data / "clips" / "headturn_half_faces.mp4"), 0, None, 3)):
             pass
         rates[detector] = cropper.detection_rate
     assert rates["ultra-light"] > 0.95

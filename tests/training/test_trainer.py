@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -192,18 +193,24 @@ def damage(path: Path, how: str) -> None:
         path.unlink()
 
 
-@pytest.mark.promise("a file of a run is damaged", "another takes over, with a message; the same weights")
-@pytest.mark.parametrize("how", ["truncated", "flipped", "deleted"])
-@pytest.mark.parametrize("name", [LAST, BEFORE, BEST, "metrics.jsonl"])
-def test_a_damaged_file_of_a_run_loses_nothing(tmp_path, name, how):
-    """The checkpoint before takes over from the last; metrics come back from the checkpoint; a best is found again."""
-    whole, folder = tmp_path / "whole", tmp_path / "run"
-    whole.mkdir(), folder.mkdir()
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> tuple[Path, Path]:
+    """A whole run of six steps, and one that was killed in the last of them."""
+    whole, killed = (tmp_path_factory.mktemp(name) for name in ("whole", "killed"))
     trainer(6).run(whole, CONFIG, 70.0)
     first = trainer(6)
     stop_in_step(first, 5, "kill")
     with pytest.raises(Killed):
-        first.run(folder, CONFIG, 70.0)
+        first.run(killed, CONFIG, 70.0)
+    return whole, killed
+
+
+@pytest.mark.promise("a file of a run is damaged", "another takes over, with a message; the same weights")
+@pytest.mark.parametrize("how", ["truncated", "flipped", "deleted"])
+@pytest.mark.parametrize("name", [LAST, BEFORE, BEST, "metrics.jsonl"])
+def test_a_damaged_file_of_a_run_loses_nothing(runs, tmp_path, name, how):
+    """The checkpoint before takes over from the last; metrics come back from the checkpoint; a best is found again."""
+    whole, folder = runs[0], shutil.copytree(runs[1], tmp_path / "run")
     damage(folder / name, how)
     if name == LAST:
         with pytest.warns(UserWarning, match=r"The run goes on from .*last-before"):
