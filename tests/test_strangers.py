@@ -24,7 +24,7 @@ from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
 from rppg_graph.files import parse_yaml
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 40))  # of each target; `make soak` asks for more
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 20))  # of each target; `make soak` asks for more
 PIECES = [b"", b"\0", b"\xff", b"nan", b"1e999", *(bytes([letter]) for letter in b"{[}'\"\n:-&*!<>,")]
 EDIT = st.tuples(st.floats(0, 1), st.integers(0, 8), st.one_of(st.sampled_from(PIECES), st.binary(max_size=8)))
 
