@@ -24,7 +24,7 @@ STUDY = {
     "base": {
         "data": {"root": "people", "crop": {"size": 16}, "split": "modulo5", "clip_frames": 32, "stride": 32},
         "model": {"name": "stgnet_small", "options": {"stages": [[2, 4, 2], [1, 3, 1]]}},
-        "train": {"steps": 24, "batch": 2, "validate_every": 2, "workers": 0, "augment": None},
+        "train": {"steps": 24, "batch": 2, "validate_every": 4, "workers": 0, "augment": None},
     },
     "synthetic": [{"preset": "easy", "subjects": 5, "seconds": 4, "size": [180, 240]}],
     "seeds": [1],
@@ -72,7 +72,7 @@ def test_a_failing_variant_is_reported_and_the_others_go_on(at):
     assert "`too long`, seed 1, failed: InputError" in (at / "out" / "table.md").read_text()
     for name in ("knn", "axial"):
         row = rows[name]
-        assert (row["seed"], row["steps"], len(row["learning"])) == (1, 24, 12)
+        assert (row["seed"], row["steps"], len(row["learning"])) == (1, 24, 6)
         assert set(row["robustness"]) == {"easy"}
         assert min(row["cost"][key] for key in ("graph_ms", "seconds_per_step", "inference_ms", "parameters")) > 0
         assert row["cost"]["training_peak_mib"] > 100
@@ -84,7 +84,7 @@ def test_a_failing_variant_is_reported_and_the_others_go_on(at):
 
 
 @pytest.mark.slow
-def test_all_variants_go_on_from_a_start(at, capsys):
+def test_all_variants_go_on_from_a_start(at, here, undrawn, capsys):
     few = STUDY["base"] | {"train": STUDY["base"]["train"] | {"steps": 2}}
     start = {"name": "alone", "overrides": ["model.options.graph=self", "train.steps=4"]}
     (at / "started.yaml").write_text(yaml.safe_dump(STUDY | {"base": few, "start": start}))
@@ -94,10 +94,11 @@ def test_all_variants_go_on_from_a_start(at, capsys):
     assert re.fullmatch(r"first, what all start from: alone, 4 steps, \d+ s", first)
     assert run.startswith("axial  seed 1  to run")
     assert total.startswith("1 runs: 1 to run; about ")
-    assert main(command) == 0
+    with here():
+        assert main(command) == 0
     (row,) = read_rows(at / "started" / "rows.jsonl")
     weights = Path(yaml.safe_load((at / "runs/ablations" / row["run"] / "config.yaml").read_text())["model"]["start"])
-    assert [point["step"] for point in read_metrics(weights.parent)] == [2, 4]
+    assert [point["step"] for point in read_metrics(weights.parent)] == [4]
     folders = weights, Path("runs/ablations") / row["run"] / "last.safetensors"
     before, after = (load(at / path).model.state_dict() for path in folders)
     steps = {name: (after[name] - value).abs().max() for name, value in before.items() if name.endswith("weight")}
@@ -120,7 +121,7 @@ def test_results_are_files_of_their_own(at):
 
 
 @pytest.mark.slow
-def test_what_is_done_or_failed_is_not_done_again(at, capsys):
+def test_what_is_done_or_failed_is_not_done_again(at, undrawn, capsys):
     every = [path for folder in ("out", "runs") for path in (at / folder).rglob("*")]
     files = [path for path in every if path.suffix in (".jsonl", ".safetensors", ".npy")]
     before = {path: path.stat().st_mtime_ns for path in files}
@@ -152,14 +153,14 @@ def test_a_dry_run_says_what_would_run_and_how_long_it_takes(at, capsys):
 def test_a_study_stopped_at_random_and_started_twice_at_once_has_the_same_rows(at, repository):
     command = [sys.executable, str(repository / "run.py"), "ablate", "good.yaml", "--out", "again", "--runs", "others"]
     chance = random.Random(os.getpid())
-    for begun in ("others/*/last.safetensors", "others/*/cost.json"):  # while the first run is trained, and measured
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 60
-        while process.poll() is None and not any(at.glob(begun)) and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 1.5))
-        process.kill()
-        process.wait()
+    begun = chance.choice(["others/*/last.safetensors", "others/*/cost.json"])  # while a run is trained, or measured
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while process.poll() is None and not any(at.glob(begun)) and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0, 1.5))
+    process.kill()
+    process.wait()
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in both:
         assert "Traceback" not in process.communicate(timeout=600)[1]

@@ -91,13 +91,13 @@ def test_a_folder_with_a_run_of_another_config_is_left_alone(tmp_path):
     assert [path.name for path in run.folder.iterdir()] == ["config.yaml"]
 
 
-@pytest.mark.slow
-def test_a_run_that_fails_is_told_and_stops_no_other(tmp_path):
+def test_a_run_that_fails_is_told_and_stops_no_other(tmp_path, here):
     runs = planned_runs(load_plan(plan_file(tmp_path)), tmp_path)[:2]
     for run in runs:
         run.folder.mkdir()
         (run.folder / "config.yaml").write_text("seed: 9\n")
-    first, second = outcomes(runs, cost_of, "0")
+    with here():
+        first, second = outcomes(runs, cost_of, "0")
     assert str(first).startswith("graph, seed 1: failed: InputError: ")
     assert second.run == runs[1]
     assert second.row is None
@@ -170,12 +170,13 @@ def test_table_shows_what_there_is(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_comparison_from_people_to_tables(tmp_path, monkeypatch, capsys):
+def test_a_comparison_from_people_to_tables(tmp_path, here, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     parts = [{"preset": "easy", "subjects": 3, "seconds": 11}, {"preset": "office", "subjects": 2, "seconds": 11}]
     plan = plan_file(tmp_path, synthetic=parts, seeds=[1], monte_carlo={"samples": 3}, untrained=["graph"])
     command = ["compare", str(plan), "--runs", "runs", "--out", "table"]
-    assert main(command) == 0
+    with here():
+        assert main(command) == 0
     found = json.loads((tmp_path / "table.json").read_text())
     assert set(found["entries"]) == {"graph", "convolutions, Pearson"}
     assert set(found["baselines"]) == {"graph, untrained", "POS", "mean of training"}
@@ -187,7 +188,8 @@ def test_a_comparison_from_people_to_tables(tmp_path, monkeypatch, capsys):
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 6
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
-    assert main(command) == 0  # nothing is done twice
+    with here():
+        assert main(command) == 0  # nothing is done twice
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")} == before
     capsys.readouterr()
 

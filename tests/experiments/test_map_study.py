@@ -31,11 +31,11 @@ STUDY = {
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory) -> Path:
+def done(tmp_path_factory, here) -> Path:
     """A folder in which the study was run; its results are in ``out``."""
     folder = tmp_path_factory.mktemp("maps")
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, here():
         patch.chdir(folder)
         assert main(["ablate", "study.yaml", "--out", "out"]) == 0
     return folder

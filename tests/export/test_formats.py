@@ -46,8 +46,11 @@ def assert_runs(file_format: str, model: torch.nn.Module, name: str, clips: torc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["stgnet_released", "stream_net", "ts_can"])
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize(
+    ("file_format", "name"),  # ts_can as exported: a full one, in test_command_line.py
+    [("onnx", "stgnet_released"), ("onnx", "stream_net"), ("onnx", "ts_can"),
+     ("exported", "stgnet_released"), ("exported", "stream_net")],
+)  # fmt: skip
 def test_a_file_says_what_the_network_says(file_format, name, tiny_network, clips):
     model = tiny_network(name)
     content = assert_runs(file_format, model, name, clips)
