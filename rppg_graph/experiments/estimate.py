@@ -18,7 +18,8 @@ from rppg_graph.files import claim
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import is_begun
 from rppg_graph.training.losses import LABELS, LOSSES
-from rppg_graph.training.trainer import PRECISIONS, adamw, read_metrics
+from rppg_graph.training.optimiser import PRECISIONS, adamw
+from rppg_graph.training.run_files import read_metrics
 
 TIMED_STEPS = 3
 

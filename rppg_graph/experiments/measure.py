@@ -31,7 +31,7 @@ from rppg_graph.pulse.measure import Wave
 from rppg_graph.pulse.phase import pulse_phase
 from rppg_graph.report.graph_statistics import Against, GraphStatistics, graph_statistics
 from rppg_graph.report.graph_view import costs
-from rppg_graph.training.trainer import read_metrics
+from rppg_graph.training.run_files import read_metrics
 
 OWN, REAL = "own", "real"  # sets beside those of the presets: the run's own test subjects, and those of --data
 MAIN = "office"  # the preset whose graphs are drawn where a run has no test subjects of its own

@@ -26,7 +26,7 @@ from rppg_graph.inference.methods import Method
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.models.checkpoint import Checkpoint, is_begun, load
 from rppg_graph.pulse.evaluation import Evaluation, evaluate_waves
-from rppg_graph.training.trainer import read_metrics
+from rppg_graph.training.run_files import read_metrics
 
 WINDOW_SECONDS = 10.0
 COST = "cost.json"  # of a run folder: there when it is trained

@@ -34,7 +34,8 @@ from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.synthetic.parameters import PRESETS
 from rppg_graph.training.distributed import ranks
 from rppg_graph.training.losses import LOSSES
-from rppg_graph.training.trainer import Trainer, check_steps, read_metrics
+from rppg_graph.training.run_files import read_metrics
+from rppg_graph.training.trainer import Trainer, check_steps
 
 CONFIG_FILE, VERSIONS_FILE = "config.yaml", "versions.json"  # of a run's folder
 CLAIM = "claim"  # in it, held by who is at work at it

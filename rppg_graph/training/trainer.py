@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,38 +19,14 @@ from tqdm import tqdm
 
 from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.errors import InputError
-from rppg_graph.files import write_text, write_whole
 from rppg_graph.models import checkpoint
 from rppg_graph.models.checkpoint import Checkpoint
 from rppg_graph.training.distributed import ALONE, Ranks, parallel, sums, together
 from rppg_graph.training.losses import LABELS, LOSSES
+from rppg_graph.training.optimiser import PRECISIONS, SCHEDULES, adamw, compiled, move_to, restore, state_of, to_train
+from rppg_graph.training.run_files import BAD_BATCH, METRICS, RECENT, keep_batch, read_metrics, row_of, write_metrics
 from rppg_graph.training.sampler import StepSampler
 from rppg_graph.training.stops import Stopped, StopSignal
-
-METRICS, BAD_BATCH = "metrics.jsonl", "bad-batch.safetensors"  # of a run's folder
-RECENT = ("steps", "loss", "gradient_norm", "seconds", "waited")
-
-SCHEDULES = {
-    "constant": lambda optimiser, rate, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0),
-    "one_cycle": lambda optimiser, rate, steps: torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps),
-}
-
-
-PRECISIONS: dict[str, Callable[[str], AbstractContextManager]] = {
-    "float32": lambda device_type: nullcontext(),
-    "bfloat16": lambda device_type: torch.autocast(device_type, torch.bfloat16),
-}
-
-
-def adamw(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.AdamW:
-    """The optimiser of every network; fused, since a step of two million parameters one by one costs time on a CPU."""
-    return torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
-
-
-def compiled(model: nn.Module, backend: str = "inductor") -> nn.Module:
-    """The network as one piece of machine code for each shape that comes; on CUDA its launches become one as well."""
-    launched_as_one = backend == "inductor" and next(model.parameters()).is_cuda
-    return torch.compile(model, fullgraph=True, backend=backend, mode="reduce-overhead" if launched_as_one else None)
 
 
 class Trainer:
@@ -68,29 +44,12 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        loss: str,
-        train_clips: ClipDataset,
-        validation_clips: ClipDataset,
-        *,
-        steps: int,
-        batch: int,
-        learning_rate: float,
-        parts: int = 1,
-        weight_decay: float = 0.0,
-        schedule: str = "constant",
-        clip_gradient: float | None = None,
-        skip_steps: int = 0,
-        freeze_batch_norm: bool = False,
-        validate_every: int = 200,
-        precision: str = "float32",
-        workers: int = 0,
-        compile: bool = False,
-        seed: int = 0,
-        device: str = "cpu",
-        ranks: Ranks = ALONE,
-    ) -> None:
+        self, model: nn.Module, loss: str, train_clips: ClipDataset, validation_clips: ClipDataset, *,
+        steps: int, batch: int, learning_rate: float, parts: int = 1, weight_decay: float = 0.0,
+        schedule: str = "constant", clip_gradient: float | None = None, skip_steps: int = 0,
+        freeze_batch_norm: bool = False, validate_every: int = 200, precision: str = "float32", workers: int = 0,
+        compile: bool = False, seed: int = 0, device: str = "cpu", ranks: Ranks = ALONE,
+    ) -> None:  # fmt: skip
         for name, clips in (("training", train_clips), ("validation", validation_clips)):
             if len(clips) == 0:
                 raise InputError(f"there is no {name} clip; {clips.left_out} were left out: no face or no label")
@@ -111,14 +70,12 @@ class Trainer:
         self.network, self.group, self.stop = self.fitted, None, StopSignal()
         self.step, self.best_loss, self.skipped = 0, float("inf"), 0
         self.rows: list[dict[str, float]] = []  # of metrics.jsonl
-        self.recent: dict[str, float] = dict.fromkeys(RECENT, 0)  # sums since the last row
+        self.recent = Counter(dict.fromkeys(RECENT, 0))  # sums since the last row
 
     def state(self) -> dict[str, Any]:
         """What :meth:`resume` needs."""
-        optimiser = self.optimiser.state_dict()
-        moments = [optimiser["state"].get(number, {}) for number in range(sum(1 for _ in self.model.parameters()))]
         named = ("step", "steps", "best_loss", "skipped", "rows", "recent")
-        return {name: getattr(self, name) for name in named} | {"moments": moments, "groups": optimiser["param_groups"]}
+        return {name: getattr(self, name) for name in named} | state_of(self.optimiser)
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a :meth:`state`; the network's weights are the caller's to load.
@@ -127,18 +84,12 @@ class Trainer:
             InputError: what ``check_steps`` refuses.
         """
         check_steps(state, self.steps)
-        if "optimiser" in state:  # as older checkpoints have it
-            self.optimiser.load_state_dict(state["optimiser"])
-        else:
-            moments = {number: moment for number, moment in enumerate(state["moments"]) if moment}
-            self.optimiser.load_state_dict({"state": moments, "param_groups": state["groups"]})
-            self.skipped, self.rows, self.recent = state["skipped"], list(state["rows"]), dict(state["recent"])
+        restore(self.optimiser, state)
         self.step, self.best_loss = state["step"], state["best_loss"]
-        if self.step:  # a schedule is a function of the step: of a run made longer, it is that of the longer run
-            before = self.optimiser.param_groups[0]["lr"]
-            self.schedule.load_state_dict({"last_epoch": self.step - 1, "_step_count": self.step + 1})
-            self.schedule.step()
-            after = self.schedule.get_last_lr()[0]
+        if "moments" in state:  # older checkpoints have none of these
+            self.skipped, self.rows, self.recent = state["skipped"], list(state["rows"]), Counter(state["recent"])
+        if self.step:
+            before, after = move_to(self.schedule, self.step)
             if after != before and self.ranks.rank == 0:
                 warnings.warn(
                     f"the schedule is laid out anew for {self.steps} steps: at step {self.step} the learning rate goes "
@@ -149,19 +100,17 @@ class Trainer:
         """Train to the last step; writes ``metrics.jsonl`` and the checkpoints of ``models.checkpoint``.
 
         Raises:
-            InputError: a loss or a gradient is not finite, a batch does not fit in memory, or the folder cannot be
-                written.
+            InputError: a loss or gradient that is not finite, a batch too large for the memory, an unwritable folder.
             KeyboardInterrupt, SystemExit: after Ctrl-C or SIGTERM, when what was reached is saved.
         """
         reached = partial(Checkpoint, self.model, config, self.train_clips.fps, mean_bpm)
-        first = self.ranks.rank == 0
         with together(self.ranks, self.device) as self.group, StopSignal() as self.stop:
             self.network = parallel(self.fitted, self.group, self.device)
             self._go_on_in(folder, reached)
             try:
                 self._steps(folder, reached)
             except Stopped:
-                if first:
+                if self.ranks.rank == 0:
                     checkpoint.save_last(folder, reached(self.state()))
                 raise self.stop.end(f"stopped at step {self.step}; go on with --resume {folder}") from None
             except torch.OutOfMemoryError as error:
@@ -177,7 +126,7 @@ class Trainer:
             self.rows = [row for row in read_metrics(folder) if row["step"] <= self.step]
         if not self.rows or self.ranks.rank > 0:
             return
-        self._write_rows(folder)
+        write_metrics(folder, self.rows)
         try:
             checkpoint.load(checkpoint.best_of(folder))
         except InputError as error:
@@ -190,46 +139,27 @@ class Trainer:
             total=self.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True,
             disable=self.ranks.rank > 0,
         )  # fmt: skip
-        batches = iter(self._batches())
+        pinned = torch.device(self.device).type == "cuda"  # copied beside the computation
+        batches = iter(DataLoader(
+            self.train_clips, batch_sampler=self._sampler(), num_workers=self.workers, pin_memory=pinned,
+            prefetch_factor=4 if self.workers else None,  # a batch that takes long stops nobody
+        ))  # fmt: skip
         with progress:
             while True:
                 due = self.step == self.steps or (self.step > 0 and self.step % self.validate_every == 0)
                 if due and (not self.rows or self.rows[-1]["step"] < self.step):
-                    self._record(folder, self._row(self.validate()), reached)
+                    self._record(folder, reached)
                 if self.step == self.steps:
                     return
                 started = time.perf_counter()
                 parts = [next(batches) for _ in range(self.parts)]
                 waited = time.perf_counter() - started
                 loss = self._fit(parts, folder)
-                self._count(seconds=time.perf_counter() - started, waited=waited)
+                self.recent.update(seconds=time.perf_counter() - started, waited=waited)
                 progress.update()
                 waiting = self.recent["waited"] / self.recent["seconds"]
                 progress.set_postfix(loss=f"{loss:.3f}", waiting=f"{waiting:.0%}")
                 self._agreed()
-
-    def _count(self, **values: float) -> None:
-        for name, value in values.items():
-            self.recent[name] += value
-
-    def _row(self, validation_loss: float) -> dict[str, float]:
-        """A line of the metrics: means since the last one."""
-        if not math.isfinite(validation_loss):
-            raise InputError(f"the validation loss at step {self.step} is not finite; lower train.learning_rate")
-        if not self.recent["steps"]:  # none was asked for, or all were skipped
-            return {"step": self.step, "validation_loss": validation_loss, "skipped": self.skipped}
-        sums, steps = self.recent, self.recent["steps"]
-        return {
-            "step": self.step,
-            "loss": sums["loss"] / steps,
-            "validation_loss": validation_loss,
-            "gradient_norm": sums["gradient_norm"] / steps,
-            "skipped": self.skipped,
-            "seconds_per_step": sums["seconds"] / steps,
-            "clips_per_second": self.batch * steps / sums["seconds"],
-            "waiting_for_data": sums["waited"] / sums["seconds"],
-            "learning_rate": self.schedule.get_last_lr()[0],
-        }
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -254,23 +184,11 @@ class Trainer:
         return found
 
     def _sampler(self) -> StepSampler:
-        first, last = self.step, self.steps
-        return StepSampler(len(self.train_clips), self.batch, first, last, self.seed, self.parts, self.ranks)
-
-    def _batches(self) -> DataLoader:
-        pinned = torch.device(self.device).type == "cuda"  # copied beside the computation
-        return DataLoader(
-            self.train_clips, batch_sampler=self._sampler(), num_workers=self.workers, pin_memory=pinned,
-            prefetch_factor=4 if self.workers else None,  # a batch that takes long stops nobody
-        )  # fmt: skip
+        return StepSampler(len(self.train_clips), self.batch, self.step, self.steps, self.seed, self.parts, self.ranks)
 
     def _fit(self, parts: Sequence[tuple[Tensor, Tensor]], folder: Path) -> float:
         """One step on a batch that comes in parts; the loss of all processes."""
-        self.model.train()
-        if self.freeze_batch_norm:
-            for module in self.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        to_train(self.model, self.freeze_batch_norm)
         torch.manual_seed(1_000_003 * self.seed + self.step + 2_000_003 * self.ranks.rank)  # the same paths, if resumed
         self.optimiser.zero_grad(set_to_none=True)
         total = 0.0
@@ -288,7 +206,7 @@ class Trainer:
         total = sums([total], self.group, self.device)[0] / self.ranks.world
         if math.isfinite(total) and math.isfinite(norm):
             self.optimiser.step()
-            self._count(steps=1, loss=total, gradient_norm=norm)
+            self.recent.update(steps=1, loss=total, gradient_norm=norm)
         else:
             self._refuse(total, norm, folder)
         self.schedule.step()
@@ -300,10 +218,8 @@ class Trainer:
         keys = self._sampler().keys(self.step)
         names = ", ".join(dict.fromkeys(self.train_clips.named(key) for key in keys))
         if self.ranks.rank == 0:
-            video, pulse = (torch.stack(part) for part in zip(*(self.train_clips[key] for key in keys), strict=True))
             about = {"step": self.step, "keys": keys, "clips": names, "loss": str(loss), "gradient_norm": str(norm)}
-            batch = {"video": video, "pulse": pulse}
-            write_whole(folder / BAD_BATCH, lambda part: checkpoint.write_tensors(part, batch, about))
+            keep_batch(folder, self.train_clips, keys, about)
         what = "loss" if not math.isfinite(loss) else "gradient"
         message = f"the {what} is not finite at step {self.step}, of {names}; the batch is in {folder / BAD_BATCH}"
         if self.skipped >= self.skip_steps:
@@ -311,35 +227,24 @@ class Trainer:
         warnings.warn(f"{message}. The step is skipped", stacklevel=2)
         self.skipped += 1
 
-    def _record(self, folder: Path, row: dict[str, float], reached: Callable[..., Checkpoint]) -> None:
-        better = row["validation_loss"] < self.best_loss
-        self.best_loss = min(self.best_loss, row["validation_loss"])
-        self.rows.append(row)
-        self.recent = dict.fromkeys(RECENT, 0)
+    def _record(self, folder: Path, reached: Callable[..., Checkpoint]) -> None:
+        """Validate, and write what came of it: a row of the metrics and the checkpoints."""
+        loss = self.validate()
+        if not math.isfinite(loss):
+            raise InputError(f"the validation loss at step {self.step} is not finite; lower train.learning_rate")
+        rate = self.schedule.get_last_lr()[0]
+        self.rows.append(row_of(self.step, loss, self.skipped, self.recent, self.batch, rate))
+        better, self.best_loss = loss < self.best_loss, min(self.best_loss, loss)
+        self.recent = Counter(dict.fromkeys(RECENT, 0))
         if self.ranks.rank > 0:
             return
-        self._write_rows(folder)
+        write_metrics(folder, self.rows)
         if better:
             checkpoint.save(folder / checkpoint.BEST, reached(self.state()))
         checkpoint.save_last(folder, reached(self.state()))  # after all else: who is stopped here does the step again
-
-    def _write_rows(self, folder: Path) -> None:
-        write_text(folder / METRICS, "".join(json.dumps(row) + "\n" for row in self.rows))
 
 
 def check_steps(state: dict[str, Any], steps: int) -> None:
     """Refuse to end a run at ``steps`` where the state of its trainer is further; InputError."""
     if steps < state["step"]:
         raise InputError(f"train.steps = {steps}: the run has made {state['step']} steps already; name these or more")
-
-
-def read_metrics(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's ``metrics.jsonl``; a line that is not whole is passed over, later ones of a step win."""
-    rows: dict[int, dict[str, float]] = {}
-    for line in (folder / METRICS).read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-            rows[int(row["step"])] = row
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            continue
-    return [rows[step] for step in sorted(rows)]
