@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rppg_graph.config import CropConfig, DataConfig
+from rppg_graph.config import Config, CropConfig, DataConfig
 from rppg_graph.data.cache import CachedRecording, CropSettings, load_cache, preprocess
 from rppg_graph.data.recordings import Recording, find_recordings
 from rppg_graph.data.recordings.folders import natural_order
@@ -97,6 +97,17 @@ def split_of_run(folder: Path, recordings: Sequence[Recording | CachedRecording]
     if new := sorted(there - set(named), key=natural_order):
         warnings.warn(f"subjects that {place} does not name are left out: {', '.join(new)}", stacklevel=2)
     return split
+
+
+def subjects_of(checkpoints: Sequence[Path], data: DataConfig, side: str, config: Config) -> tuple[str, ...]:
+    """Who is on a side of the first checkpoint's split; a further one that knows some of them is warned of."""
+    there = wanted_recordings(data)
+    first, *others = (split_of_run(path.parent, there, config.data) for path in checkpoints)
+    subjects = getattr(first, side)
+    for path, split in zip(checkpoints[1:], others, strict=True):
+        if known := [subject for subject in subjects if split.side(subject) in ("train", "validation")]:
+            warnings.warn(f"{path} learnt from subject {', '.join(known)}, on whom it is measured", stacklevel=2)
+    return subjects
 
 
 def other_dataset(root: Path, layout: str | None, crop: CropConfig) -> DataConfig:

@@ -12,10 +12,11 @@ from rppg_graph.experiments.engine import outcomes
 from rppg_graph.experiments.estimate import plan_text, states
 from rppg_graph.experiments.measure import measured, prepare
 from rppg_graph.experiments.own_process import in_own_process
+from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.results import Results, write_results
 from rppg_graph.experiments.rows import append_row, failures, finished, head, identity, of_runs, read_rows
 from rppg_graph.experiments.run import fit_claimed
-from rppg_graph.experiments.study import chosen_runs, fingerprint, load_study, start_run, study_runs
+from rppg_graph.experiments.study import Study, chosen_runs, fingerprint, load_study, start_run, study_runs
 from rppg_graph.files import claim, keep_apart
 from rppg_graph.synthetic.mix import write_mix
 
@@ -85,10 +86,15 @@ def ablate(
         at_work += row is None
         print(found, flush=True)
     with claim(out / ".results.claim"):
-        rows = read_rows(out / ROWS)
-        broken = failures(rows)
-        failed = [broken[key] for run in every if (key := identity(head(run, evaluation))) in broken]
-        done = of_runs(rows, every, evaluation)
-        graphs = of_runs(read_rows(out / GRAPH), every, evaluation)
-        write_results(out, Results(file.stem, study, done, graphs, failed))
-    return Ablated(out, len(every), sum(map(len, done.values())), len(failed), at_work)
+        results = _results(out, file.stem, study, every, evaluation)
+        write_results(out, results)
+    return Ablated(out, len(every), sum(map(len, results.rows.values())), len(results.failed), at_work)
+
+
+def _results(folder: Path, name: str, study: Study, runs: Sequence[Run], evaluation: str) -> Results:
+    """All that is done of a study, and what failed and was not mended, as the files of its rows have it."""
+    rows = read_rows(folder / ROWS)
+    broken = failures(rows)
+    failed = [broken[key] for run in runs if (key := identity(head(run, evaluation))) in broken]
+    graphs = of_runs(read_rows(folder / GRAPH), runs, evaluation)
+    return Results(name, study, of_runs(rows, runs, evaluation), graphs, failed)

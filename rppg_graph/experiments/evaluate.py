@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,7 @@ from rppg_graph.data.cache import CachedRecording
 from rppg_graph.data.clip_dataset import clip_tensor
 from rppg_graph.data.clips import cut_clips
 from rppg_graph.data.pool import do_all
-from rppg_graph.data.prepared import cached_recordings, split_of_run, wanted_recordings, wrong_references
+from rppg_graph.data.prepared import cached_recordings, subjects_of, wrong_references
 from rppg_graph.errors import InputError
 from rppg_graph.files import keep_apart
 from rppg_graph.inference import evaluate as results
@@ -94,13 +93,8 @@ def evaluate(
     contestants, config = _contestants(checkpoints, weights, methods, reading)
     if face_policy:
         contestants = [c._replace(crop=c.crop.model_copy(update={"policy": face_policy})) for c in contestants]
-    if data is None and config is None:
-        raise InputError("only a checkpoint knows recordings of its own: name some with --data ROOT")
     side = subjects or ("all" if data else "test")
-    if side != "all" and config is None:
-        raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
-    source = config.data if data is None else DataConfig(root=data, layout=layout)
-    people = None if side == "all" else subjects_of(checkpoints, source, side, config)
+    source, people = _measured_on(checkpoints, config, side, data and DataConfig(root=data, layout=layout))
     source = source.model_copy(update={"leave_out": (*source.leave_out, *leave_out)})
     if out:
         keep_apart(out, source.root)
@@ -115,12 +109,10 @@ def evaluate(
         evaluations["mean of training"] = results.mean_predictor(evaluations[contestants[0].name], mean_bpm)
     about = {"data": str(source.root), "subjects": side, "views": reading.crop_views, "beside": reading.ensemble_with}
     about |= {"protocol": protocol, "window_seconds": window_seconds, "left_out": left_out}
+    found = Measured(evaluations, waves, assessed, left_out, about)
     if out:
-        results.write_results(out, evaluations, waves, about | {"uncertainty": assessed})
-        views = {c.name: view for c in contestants if (view := _view(c.method, recordings[c.name])) is not None}
-        said = {name: about[name] for name in ("data", "subjects")}  # the rest is stamped on the results themselves
-        write_evaluation_report(out / "report.html", evaluations, waves, said, views)
-    return Measured(evaluations, waves, assessed, left_out, about)
+        _write(out, found, {c.name: (c.method, recordings[c.name]) for c in contestants})
+    return found
 
 
 def text(found: Measured) -> str:
@@ -178,15 +170,16 @@ def _trained(name: str, checkpoint: Checkpoint, reading: InferenceOptions) -> It
         yield Contestant(called, read.around(network), crop, checkpoint.mean_bpm, known)
 
 
-def subjects_of(checkpoints: Sequence[Path], data: DataConfig, side: str, config: Config) -> tuple[str, ...]:
-    """Who is on a side of the first checkpoint's split; a further one that knows some of them is warned of."""
-    there = wanted_recordings(data)
-    first, *others = (split_of_run(path.parent, there, config.data) for path in checkpoints)
-    subjects = getattr(first, side)
-    for path, split in zip(checkpoints[1:], others, strict=True):
-        if known := [subject for subject in subjects if split.side(subject) in ("train", "validation")]:
-            warnings.warn(f"{path} learnt from subject {', '.join(known)}, on whom it is measured", stacklevel=2)
-    return subjects
+def _measured_on(
+    checkpoints: Sequence[Path], config: Config | None, side: str, data: DataConfig | None
+) -> tuple[DataConfig, tuple[str, ...] | None]:
+    """The data, of the first checkpoint if none is named, and the subjects of a side of its split; None for all."""
+    if data is None and config is None:
+        raise InputError("only a checkpoint knows recordings of its own: name some with --data ROOT")
+    if side != "all" and config is None:
+        raise InputError(f"--subjects {side} needs a checkpoint, whose split says who they are")
+    data = data or config.data
+    return data, None if side == "all" else subjects_of(checkpoints, data, side, config)
 
 
 def _recordings(contestant: Contestant, data: DataConfig, subjects: Sequence[str] | None) -> list[CachedRecording]:
@@ -241,11 +234,16 @@ def _waves_of(methods: Sequence[Method], crops: Sequence[CachedRecording]) -> li
     return waves
 
 
-def _view(method: Method, recordings: list[CachedRecording]) -> NetworkView | None:
-    """A look inside a network on the first clip there is; none into a formula."""
-    if (network := network_of(method)) is None:
-        return None
-    frames = network.clip_frames
-    clips = ((clip, each.fps) for each in recordings for clip in cut_clips(face_frames(each), each.fps, frames, frames))
-    clip, fps = next(clips, (None, 0.0))
-    return None if clip is None else view_network(network.model, clip_tensor(clip.video)[None], fps)
+def _write(out: Path, found: Measured, readings: Mapping[str, tuple[Method, list[CachedRecording]]]) -> None:
+    """The files of an evaluation; the report looks inside each network on the first clip there is."""
+    results.write_results(out, found.evaluations, found.waves, found.about | {"uncertainty": found.assessed})
+    views: dict[str, NetworkView] = {}
+    for name, (method, recordings) in readings.items():
+        if (network := network_of(method)) is not None:
+            length = network.clip_frames
+            clips = ((clip, r.fps) for r in recordings for clip in cut_clips(face_frames(r), r.fps, length, length))
+            clip, fps = next(clips, (None, 0.0))
+            if clip is not None:
+                views[name] = view_network(network.model, clip_tensor(clip.video)[None], fps)
+    said = {name: found.about[name] for name in ("data", "subjects")}  # the rest is stamped on the results themselves
+    write_evaluation_report(out / "report.html", found.evaluations, found.waves, said, views)
