@@ -9,7 +9,7 @@ import numpy as np
 from rppg_graph.errors import InputError
 from rppg_graph.synthetic.backdrop import backdrop
 from rppg_graph.synthetic.cardiac import simulate_heart
-from rppg_graph.synthetic.head import hand_over_cheek, lit_in_part, printed
+from rppg_graph.synthetic.head import Head, hand_over_cheek, lit_in_part, printed
 from rppg_graph.synthetic.parameters import Parameters, draw_parameters
 from rppg_graph.synthetic.photo import photo_head
 from rppg_graph.synthetic.procedural import procedural_head
@@ -43,34 +43,19 @@ def generate(
     Raises:
         InputError: unknown preset or parameter, a value outside its limits, a portrait without a face.
     """
-    _check_format(seconds, fps, size)
     person = seed if person is None else person
-    for name, value in (("seed", seed), ("person", person)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(f"synthetic recording: {name} = {value!r}; it is a whole number from 0")
+    _check(seconds, fps, size, seed=seed, person=person)
     draw, heart_seed, scene_seed, timing, noise = np.random.SeedSequence(seed).spawn(5)
     person_draw, person_seed = np.random.SeedSequence([person, 1]).spawn(2)
     p = draw_parameters(preset, np.random.default_rng(draw), np.random.default_rng(person_draw), overrides)
     times = _frame_times(p, seconds, fps, np.random.default_rng(timing))
     heart = simulate_heart(seconds, rng=np.random.default_rng(heart_seed), **p.model_dump(include=HEART))
-    build = procedural_head if p.head == "procedural" else photo_head
-    head = build(p, np.random.default_rng(person_seed))
-    for wanted, change in ((p.printed, printed), (p.hand, hand_over_cheek)):
-        if wanted:
-            head = change(head, np.random.default_rng([person, 2]))
-    if p.spot:
-        head = lit_in_part(head, p.spot_on)
+    head = _head(p, person_seed, person)
     scene = build_scene(p, times, fps, size, heart, head.face_albedo(), scene_seed)
+    asked = {"preset": preset, "seed": seed, "person": person}
+    asked |= {"duration_seconds": seconds, "fps": fps, "size": list(size)}
     return SyntheticRecording(
-        parameters={
-            "preset": preset,
-            "seed": seed,
-            "person": person,
-            "duration_seconds": seconds,
-            "fps": fps,
-            "size": list(size),
-            **p.model_dump(),
-        },
+        parameters=asked | p.model_dump(),
         seconds=times,
         pulse=heart.pulse(times),
         bpm=heart.bpm(times),
@@ -85,7 +70,7 @@ def generate(
     )
 
 
-def _check_format(seconds: float, fps: float, size: tuple[int, int]) -> None:
+def _check(seconds: float, fps: float, size: tuple[int, int], **seeds: int) -> None:
     if not 0 < seconds <= 3600:
         raise InputError(f"synthetic recording: seconds = {seconds!r}; it is above 0 and at most 3600")
     if not 15 <= fps <= 120:
@@ -95,6 +80,19 @@ def _check_format(seconds: float, fps: float, size: tuple[int, int]) -> None:
         raise InputError(
             f"synthetic recording: size = {size!r}; height and width are even numbers of pixels from 32 to 4096"
         )
+    for name, value in seeds.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"synthetic recording: {name} = {value!r}; it is a whole number from 0")
+
+
+def _head(p: Parameters, drawn_from: np.random.SeedSequence, person: int) -> Head:
+    """The head of a person, and what is laid over it: printed on a card, behind a hand, under a lamp of its own."""
+    build = procedural_head if p.head == "procedural" else photo_head
+    head = build(p, np.random.default_rng(drawn_from))
+    for wanted, change in ((p.printed, printed), (p.hand, hand_over_cheek)):
+        if wanted:
+            head = change(head, np.random.default_rng([person, 2]))
+    return lit_in_part(head, p.spot_on) if p.spot else head
 
 
 def _frame_times(p: Parameters, seconds: float, fps: float, rng: np.random.Generator) -> np.ndarray:
