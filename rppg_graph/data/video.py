@@ -79,47 +79,78 @@ def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[
     """
     path = Path(path)
     with opened(path) as (container, stream):
-        declared_fps, declared = _fps(stream), _declared_seconds(container, stream)
+        clock, declared = _Clock(_fps(stream), container.format.name), _declared_seconds(container, stream)
         if (streams := len(moving_pictures(container))) > 1:
             said = f"the one in which most moves ({stream.width}×{stream.height}) is read"
             warnings.warn(f"{path}: {streams} video streams; {said}", stacklevel=2)
         undecodable: list[str] = []
-        first = size = None
-        seconds, end, frames, backwards, scaled = -1.0, 0.0, 0, 0, 0
-        shortest, longest = np.inf, 0.0  # step between frames
+        size, scaled = None, 0
         for frame in _decoded(container, stream, undecodable):
-            # AVI stores no presentation time. FFmpeg makes one up that jumps about where there are B-frames; frames
-            # come out in the order of presentation, so the decoding times, which rise, fit them.
-            ticks = frame.dts if container.format.name == "avi" else frame.pts
-            at = (first or 0.0) + end if ticks is None else float(ticks * frame.time_base)
-            first = at if first is None else first
-            if at - first <= seconds:
-                backwards += 1
+            number = clock.frames
+            if not clock.take(frame):
                 continue
-            if frames:
-                shortest, longest = min(shortest, at - first - seconds), max(longest, at - first - seconds)
-            seconds = at - first
-            if seconds > 3600 * MOST_HOURS:
+            if clock.seconds > 3600 * MOST_HOURS:
                 raise InputError(f"{path}: it lasts over {MOST_HOURS} hours by its clock; cut it into parts")
-            end = seconds + (float(frame.duration * frame.time_base) if frame.duration else 1.0 / declared_fps)
             picture = picture_of(frame)
             own = picture.shape[1::-1]
             size = size or own
             if own != size:
-                place = f"{path}, frame {frames} ({seconds:.2f} s)"
+                place = f"{path}, frame {number} ({clock.seconds:.2f} s)"
                 picture, scaled = Picture(_rescaled(picture.rgb, size, place)), scaled + 1
-            yield seconds if fps is None else frames / fps, picture, bool(frame.key_frame)
-            frames += 1
+            yield clock.seconds if fps is None else number / fps, picture, bool(frame.key_frame)
         if scaled:
             warnings.warn(f"{path}: the resolution changes; {scaled} frames were scaled to {size}", stacklevel=2)
-        if backwards:
-            warnings.warn(f"{path}: {backwards} frames whose timestamps do not rise were left out", stacklevel=2)
-        even = fps is None and frames > 1 and longest - shortest < EVEN_STEPS * longest
-        if even and np.abs(USUAL_FPS / (frames / end) - 1).min() > TOLERATED_FPS:
-            said = f"{frames / end:.4g} frames a second, as its header says, is an odd rate for a camera"
+        if clock.backwards:
+            warnings.warn(f"{path}: {clock.backwards} frames whose timestamps do not rise were left out", stacklevel=2)
+        if fps is None and clock.is_odd():
+            said = f"{clock.rate:.4g} frames a second, as its header says, is an odd rate for a camera"
             cure = "if it was filmed at another, say so with --fps (in Python: fps=)"
             warnings.warn(f"{path}: {said}, and a heart rate is wrong by as much as that is; {cure}", stacklevel=2)
-        _check_whole(path, frames, end, declared, declared_fps, undecodable)
+        _check_whole(path, clock.frames, clock.end, declared, clock.fps, undecodable)
+
+
+class _Clock:
+    """A file's own clock, frame by frame from the first one on: what time it is, and what is odd about it.
+
+    Args:
+        fps: what the header declares, for a frame that does not say how long it lasts.
+        container: a format of FFmpeg.
+    """
+
+    def __init__(self, fps: float, container: str) -> None:
+        self.fps, self.container = fps, container
+        self.seconds, self.end = -1.0, 0.0  # of the latest frame, and when that is over
+        self.frames = self.backwards = 0
+        self._first: float | None = None
+        self._shortest, self._longest = np.inf, 0.0  # step between frames
+
+    def take(self, frame: av.VideoFrame) -> bool:
+        """Go on to a frame; False for one whose timestamp does not follow that of the frame before."""
+        # AVI stores no presentation time. FFmpeg makes one up that jumps about where there are B-frames; frames come
+        # out in the order of presentation, so the decoding times, which rise, fit them.
+        ticks = frame.dts if self.container == "avi" else frame.pts
+        at = (self._first or 0.0) + self.end if ticks is None else float(ticks * frame.time_base)
+        self._first = at if self._first is None else self._first
+        step = at - self._first - self.seconds
+        if at - self._first <= self.seconds:
+            self.backwards += 1
+            return False
+        if self.frames:
+            self._shortest, self._longest = min(self._shortest, step), max(self._longest, step)
+        self.seconds = at - self._first
+        self.end = self.seconds + (float(frame.duration * frame.time_base) if frame.duration else 1.0 / self.fps)
+        self.frames += 1
+        return True
+
+    @property
+    def rate(self) -> float:
+        """Frames a second, so far."""
+        return self.frames / self.end
+
+    def is_odd(self) -> bool:
+        """Whether the frames are spread evenly, as by a header and by no camera, at a rate that no camera has."""
+        even = self.frames > 1 and self._longest - self._shortest < EVEN_STEPS * self._longest
+        return even and np.abs(USUAL_FPS / self.rate - 1).min() > TOLERATED_FPS
 
 
 def _check_whole(
