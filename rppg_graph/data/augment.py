@@ -10,6 +10,7 @@ illumination offset, pixel noise, speed change, resized crop.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -113,6 +114,7 @@ def change_speed(
     return faster, torch.lerp(label.gather(1, before), label.gather(1, after), share.to(label.dtype))
 
 
+@dataclass(frozen=True)
 class Augment:
     """The whole chain: speed, crop, flip, illumination, noise, and the result held within [0, 1].
 
@@ -128,26 +130,19 @@ class Augment:
         InputError: a range that falls, or goes beyond what there is.
     """
 
-    def __init__(
-        self,
-        frames: int,
-        speed: tuple[float, float] = (0.8, 1.25),
-        crop_area: tuple[float, float] = (0.5, 1.0),
-        flip_probability: float = 0.5,
-        illumination: float = 10.0,
-        noise: float = 2.0,
-    ):
-        for name, limits, most in (("speed", speed, math.inf), ("crop_area", crop_area, 1.0)):
+    frames: int
+    speed: tuple[float, float] = (0.8, 1.25)
+    crop_area: tuple[float, float] = (0.5, 1.0)
+    flip_probability: float = 0.5
+    illumination: float = 10.0
+    noise: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name, limits, most in (("speed", self.speed, math.inf), ("crop_area", self.crop_area, 1.0)):
             if not 0 < limits[0] <= limits[1] <= most:
                 nearest = [min(max(limit, 0.01), most) for limit in sorted(limits)]
                 within = "above 0" if most == math.inf else f"above 0 and at most {most:g}"
                 raise InputError(f"{name} = {list(limits)}: must rise and be {within}, such as {nearest}")
-        self.frames = frames
-        self.speed = speed
-        self.crop_area = crop_area
-        self.flip_probability = flip_probability
-        self.illumination = illumination
-        self.noise = noise
 
     @property
     def source_frames(self) -> int:

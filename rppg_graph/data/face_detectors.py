@@ -25,10 +25,7 @@ class UltraLightDetector:
     Finds faces in profile and in dim light too; ONNX Runtime takes 2.5 ms a frame on one core, OpenCV's own 6.
     """
 
-    @staticmethod
-    def seen_size(width: int, height: int) -> tuple[int, int]:
-        """Width and height to which a frame is shrunk before it is looked at."""
-        return MODEL_SIZE
+    seen_size = MODEL_SIZE  # width and height to which a frame is shrunk before it is looked at
 
     def __init__(self) -> None:
         import onnxruntime  # here, so that a machine that only trains can do without it
@@ -81,8 +78,7 @@ def boxes_in(picture: Picture, detect: Callable[[np.ndarray], np.ndarray]) -> np
     """Boxes (n, 4) of a picture's faces in its pixels; a detector that has a ``seen_size`` is shown no more of it."""
     if not hasattr(detect, "seen_size"):
         return detect(picture.rgb)
-    height, width = picture.shape[:2]
-    size = detect.seen_size(width, height)
+    (height, width), size = picture.shape[:2], detect.seen_size
     return detect(picture.shrunk(size)) * np.tile((width / size[0], height / size[1]), 2)
 
 

@@ -43,9 +43,7 @@ class Track:
         """Whether to detect in this frame: in every frame while there is no face, else every few."""
         return self._lost or waiting >= DETECT_EVERY_FRAMES or seconds - self._seconds >= DETECT_EVERY_SECONDS
 
-    def advance(
-        self, boxes: np.ndarray, seconds: list[float], picture: Picture
-    ) -> list[tuple[Square | None, bool]]:
+    def advance(self, boxes: np.ndarray, seconds: list[float], picture: Picture) -> list[tuple[Square | None, bool]]:
         """The square and whether it is a detected one, for each frame up to the picture, which `boxes` belong to."""
         now, before = seconds[-1], self._seconds
         self.company.add(boxes, picture)

@@ -27,9 +27,7 @@ TINT = {"flicker_red": (0.5, 1.5), "flicker_blue": (0.5, 1.5)}
 DISTURBANCES: dict[str, Disturbance] = {
     "nothing": Disturbance(None, None, {}),
     "lamp": Disturbance(
-        "flicker",
-        "flicker_hz",
-        {"flicker": (0.003, 0.03), "flicker_hz": HERTZ, "flicker_harmonic": [0.0, 0.0, 0.4]},
+        "flicker", "flicker_hz", {"flicker": (0.003, 0.03), "flicker_hz": HERTZ, "flicker_harmonic": [0.0, 0.0, 0.4]}
     ),
     "coloured lamp": Disturbance(
         "flicker",
@@ -45,9 +43,7 @@ DISTURBANCES: dict[str, Disturbance] = {
     ),
     "screen": Disturbance("screen", None, {"screen": (0.02, 0.3), "cuts_per_minute": (6.0, 40.0)}),
     "television": Disturbance(
-        "screen",
-        "cuts_per_minute",
-        {"screen": (0.02, 0.3), "cuts_per_minute": (45.0, 180.0), "regular_cuts": True},
+        "screen", "cuts_per_minute", {"screen": (0.02, 0.3), "cuts_per_minute": (45.0, 180.0), "regular_cuts": True}
     ),
     "jogging": Disturbance("rhythm", "rhythm_hz", {"rhythm": (0.02, 0.12), "rhythm_hz": (1.2, 3.0)}),
     "nodding": Disturbance("nod_degrees", "rhythm_hz", {"nod_degrees": (1.0, 6.0), "rhythm_hz": (0.7, 2.0)}),
@@ -84,7 +80,7 @@ SUBJECTS: dict[str, dict[str, Any]] = {  # all without a pulse but the first
 }
 # What has no pulse under a disturbance: who chews wears a mask, and a single frame moves no more.
 PULSELESS = ("photograph", "face on a screen", "mannequin", "mask")
-_PULSELESS_UNDER = {
+PULSELESS_UNDER = dict.fromkeys(DISTURBANCES, PULSELESS) | {
     "nothing": (*PULSELESS, "frames in no order", "one frame"),
     "rate control": ("photograph", "mannequin", "one frame"),
     "key frames": ("photograph", "photograph", "mannequin", "one frame"),
@@ -92,11 +88,6 @@ _PULSELESS_UNDER = {
     "breathing": ("mask", "photograph"),
     "lamp on the face": ("photograph", "mannequin", "mask"),
 }
-
-
-def pulseless_under(kind: str) -> tuple[str, ...]:
-    """What can stand in a person's place under a disturbance."""
-    return _PULSELESS_UNDER.get(kind, PULSELESS)
 
 
 def draw(choice: Any, rng: np.random.Generator, last: bool) -> Any:

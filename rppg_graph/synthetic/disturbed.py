@@ -26,10 +26,10 @@ from rppg_graph.synthetic.disturbances import (
     DISTURBANCES,
     LAST_ALONE,
     PERSON,
+    PULSELESS_UNDER,
     SUBJECTS,
     draw,
     draw_disturbance,
-    pulseless_under,
     rate_hz,
 )
 from rppg_graph.synthetic.generate import generate
@@ -125,7 +125,7 @@ def draw_case(seed: int, index: int) -> dict[str, Any]:
     kinds = [kind for kind in DISTURBANCES if last or kind not in LAST_ALONE]
     turn, at = divmod(index // 3 if last else 2 * (index // 3) + index % 3, len(kinds))
     kind, rng = kinds[at], np.random.default_rng([seed, index])
-    pulseless = pulseless_under(kind)
+    pulseless = PULSELESS_UNDER[kind]
     subject = PERSON if (at + turn) % 3 else pulseless[rng.integers(len(pulseless))]
     fps, drawn = draw_disturbance(kind, rng, last=last)
     steady = {name: draw(choice, rng, last) for name, choice in (_STEADY | SUBJECTS[subject]).items()}
@@ -159,12 +159,7 @@ def make_case(
 
 
 def write_disturbed(
-    out: str | Path,
-    *,
-    count: int = 300,
-    seed: int = 1,
-    workers: int | None = None,
-    **settings: Any,
+    out: str | Path, *, count: int = 300, seed: int = 1, workers: int | None = None, **settings: Any
 ) -> list[dict[str, Any]]:
     """Write the set's videos, their truth (TRUTH_FILE: name, bpm or none) and every parameter (CASES_FILE).
 

@@ -95,7 +95,7 @@ def find_recordings(root: Path | str, layout: str | None = None) -> list[Recordi
     """
     if layout is not None:
         choose("layout", RECORDINGS, layout)
-    found = recognise(root) if layout is None else {layout: _in_order(RECORDINGS[layout].find(Path(root)))}
+    found = recognise(root) if layout is None else {layout: _in_order(RECORDINGS[layout].collect(walk(root)))}
     if layout is None:
         _refuse_foreign(found.get(FOLDER, []))
     if len(found) > 1:

@@ -35,11 +35,12 @@ def collect(folders: list[Folder]) -> list[Recording]:
             for video in (folder.path / video for video in videos):
                 name, times = f"{person}_{session}_{video.stem}", folder.path / TIMES
                 files = [video], folder.path / LABELS, partial(read_reference, times=times), times
-                found.append(video_recording("ecg-fitness", name, person, *files, clock=_clock))
+                found.append(video_recording("ecg-fitness", name, person, *files, clock=read_times))
     return found
 
 
-def _clock(path: Path) -> np.ndarray:
+def read_times(path: Path) -> np.ndarray:
+    """(T,) times of the frames, from the milliseconds of a c920.csv."""
     times = _milliseconds(path)
     return frame_clock(path, (times - times[:1]) / 1000)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,15 +56,3 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
     """Sort key that puts "subject10" after "subject9": digits are compared as numbers."""
     parts = re.split(r"([0-9]+)", name)
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
-
-
-def first_existing(candidates: list[Path], missing: Callable[[], str]) -> Path:
-    """The first of the candidates that is a file.
-
-    Raises:
-        InputError: none is; `missing()` is the message.
-    """
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise InputError(missing())

@@ -33,11 +33,12 @@ def collect(folders: list[Folder]) -> list[Recording]:
     for path in (folder.path for folder in folders if {VIDEO, LABELS} & set(folder.files)):
         person, session = path.resolve().parts[-2:]
         files = [path / VIDEO], path / LABELS, read_reference, path / TIMES
-        found.append(video_recording("lgi-ppgi", session, person, *files, clock=_clock, by_frame=True))
+        found.append(video_recording("lgi-ppgi", session, person, *files, clock=read_times, by_frame=True))
     return found
 
 
-def _clock(path: Path) -> np.ndarray | None:
+def read_times(path: Path) -> np.ndarray | None:
+    """(T,) times of the frames by the camera's XML file; None where there is none."""
     if not path.is_file():
         return None
     return frame_clock(path, [time / 1000 for (time,) in _values(path, ("value1",))])

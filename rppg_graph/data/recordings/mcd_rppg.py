@@ -34,11 +34,12 @@ def collect(folders: list[Folder]) -> list[Recording]:
     for video in (path for folder in folders if folder.path.name == "video" for path in folder.matching(VIDEO)):
         name, (labels, times) = video.stem, (video.parents[1] / part / f"{video.stem}.txt" for part in PARTS)
         files = [video], labels, read_reference, times
-        found.append(video_recording("mcd-rppg", name, name.split("_")[0], *files, clock=_clock, by_frame=True))
+        found.append(video_recording("mcd-rppg", name, name.split("_")[0], *files, clock=read_times, by_frame=True))
     return found
 
 
-def _clock(path: Path) -> np.ndarray | None:
+def read_times(path: Path) -> np.ndarray | None:
+    """(T,) times of the frames by a file of meta/; None where there is none."""
     if not path.is_file():
         return None
     times = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rppg_graph.data.recordings.recording import Recording, Reference
-from rppg_graph.data.recordings.sources import candidate_seconds, on_clock, read_candidates, read_on_clock, the_video
+from rppg_graph.data.recordings.sources import on_clock, read_on_clock, the_video
 
 
 def video_recording(
@@ -32,11 +32,9 @@ def video_recording(
         times, clock: the file that has the frames' times, and what reads them; None for the video's own.
         by_frame: `read_reference` takes the frames' times (T,) too.
     """
-    video = videos[0].parent, tuple(path.name for path in videos)
-    frames, frame_seconds = partial(read_candidates, *video), partial(candidate_seconds, *video)
-    if clock is not None:
-        clocked = partial(the_video, *video), partial(clock, times)
-        frames, frame_seconds = partial(read_on_clock, *clocked), partial(on_clock, *clocked)
+    video = partial(the_video, videos[0].parent, tuple(path.name for path in videos))
+    clocked = video, clock and partial(clock, times)
+    frames, frame_seconds = partial(read_on_clock, *clocked), partial(on_clock, *clocked)
     files = tuple(sorted(path for path in {*videos, labels, times} - {None} if path.is_file()))
     reference = partial(read_reference, labels)
     if by_frame:

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rppg_graph.data.recordings.folders import Folder, first_existing
+from rppg_graph.data.recordings.folders import Folder
 from rppg_graph.data.recordings.labels import LEAVE_OUT, make_reference, read_text
 from rppg_graph.data.recordings.recording import Layout, Recording, Reference
 from rppg_graph.data.recordings.sources import image_seconds, read_timed
@@ -76,9 +76,9 @@ def _seconds(outer: Path, images: tuple[Path, ...]) -> np.ndarray:
 
 
 def _reference(labels: tuple[Path, ...], first_image: tuple[Path, ...]) -> Reference:
-    path = first_existing(
-        list(labels), lambda: f"{labels[0]} is missing (nor is it beside its folder). Unpack the recording again."
-    )
+    path = next((label for label in labels if label.is_file()), None)
+    if path is None:
+        raise InputError(f"{labels[0]} is missing (nor is it beside its folder). Unpack the recording again.")
     first_ns = int(first_image[0].stem.removeprefix("Image")) if first_image else None
     return read_reference(path, first_ns)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rppg_graph.data.picture import Picture
-from rppg_graph.data.recordings.folders import Folder, walk
+from rppg_graph.data.recordings.folders import Folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,3 @@ class Layout:
 
     form: str
     collect: Callable[[list[Folder]], list[Recording]]
-
-    def find(self, root: Path) -> list[Recording]:
-        """The recordings under `root` in this layout, by name; [] when it is not in this layout."""
-        return self.collect(walk(root))

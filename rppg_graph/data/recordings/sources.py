@@ -43,19 +43,9 @@ def the_video(folder: Path, candidates: Sequence[str]) -> Path:
     return present[0]
 
 
-def read_candidates(folder: Path, candidates: Sequence[str]) -> Frames:
-    """The frames of the one video among the candidates; see the_video."""
-    yield from read_file(the_video(folder, candidates))
-
-
 def read_file(path: Path) -> Frames:
     """The frames of a video at the times of its own clock, see data.video.read_pictures."""
     return ((seconds, picture) for seconds, picture, _ in read_pictures(path))
-
-
-def candidate_seconds(folder: Path, candidates: Sequence[str]) -> np.ndarray:
-    """(T,) frame times of the one video among the candidates, without decoding."""
-    return video_seconds(the_video(folder, candidates))
 
 
 def video_seconds(path: Path) -> np.ndarray:
@@ -83,7 +73,7 @@ def video_seconds(path: Path) -> np.ndarray:
 MOST_FRAMES_APART = 2  # a camera's log and its video differ by as many where one was stopped before the other
 
 
-def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -> np.ndarray:
+def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None] | None = None) -> np.ndarray:
     """(T,) times of a video's frames by a list with one for each: time i belongs to frame i.
 
     Frames beyond its end follow at its median step. Where the counts differ by more than two, the times are the
@@ -91,10 +81,10 @@ def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -
 
     Args:
         find: the video, or an InputError.
-        clock: what frame_clock gives, or None.
+        clock: what frame_clock gives, or None; None for the file's own times.
     """
     video = find()
-    own, listed = video_seconds(video), clock()
+    own, listed = video_seconds(video), clock and clock()
     if listed is None:
         return own
     if abs(len(listed) - len(own)) > MOST_FRAMES_APART:
@@ -108,8 +98,11 @@ def on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -
     return np.concatenate([listed, beyond])[: len(own)]
 
 
-def read_on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None]) -> Frames:
+def read_on_clock(find: Callable[[], Path], clock: Callable[[], np.ndarray | None] | None = None) -> Frames:
     """The frames of a video at the times that `on_clock` gives them."""
+    if clock is None:
+        yield from read_file(find())
+        return
     seconds, video = on_clock(find, clock), find()
     own = video_seconds(video)
     for when, frame in read_file(video):

@@ -38,13 +38,13 @@ def collect(folders: list[Folder]) -> list[Recording]:
             name, labels = folder.path.resolve().name, folder.path / LABELS
             subject = re.search(r"subject([0-9]+)", name)
             subject, videos = subject.group(1) if subject else name, [folder.path / video for video in VIDEOS]
-            found.append(
-                video_recording("ubfc-rppg", name, subject, videos, labels, read_reference, times=labels, clock=_clock)
-            )
+            files = videos, labels, read_reference, labels
+            found.append(video_recording("ubfc-rppg", name, subject, *files, clock=read_times))
     return found
 
 
-def _clock(labels: Path) -> np.ndarray | None:
+def read_times(labels: Path) -> np.ndarray | None:
+    """(T,) times of the frames, those of the reference; None where it cannot be read."""
     try:
         return read_reference(labels).seconds
     except InputError:  # said when the reference is read; the video can be looked at without it
@@ -70,12 +70,7 @@ def read_reference(path: Path) -> Reference:
         for row, name in enumerate(ROWS)
     )
     return make_reference(
-        path,
-        rising(seconds - seconds[0]),
-        pulse,
-        bpm,
-        place=lambda i: f"value {i + 1} of each row",
-        seven_bits=True,
+        path, rising(seconds - seconds[0]), pulse, bpm, place=lambda i: f"value {i + 1} of each row", seven_bits=True
     )
 
 

@@ -31,11 +31,12 @@ def collect(folders: list[Folder]) -> list[Recording]:
         if path.name != INFRARED:
             person, scene, source = path.resolve().parts[-3:]
             name, files = f"{person}_{scene}_{source}", ([path / VIDEO], path / WAVE, read_reference, path / TIMES)
-            found.append(video_recording("vipl-hr", name, person, *files, clock=_clock, by_frame=True))
+            found.append(video_recording("vipl-hr", name, person, *files, clock=read_times, by_frame=True))
     return found
 
 
-def _clock(path: Path) -> np.ndarray | None:
+def read_times(path: Path) -> np.ndarray | None:
+    """(T,) times of the frames, from the milliseconds of a time.txt; None where there is none."""
     if not path.is_file():
         return None
     times = [number(row[0], path, f"row {i + 1}") / 1000 for i, row in enumerate(read_csv(path))]
