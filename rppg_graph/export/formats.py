@@ -44,7 +44,8 @@ class Format(NamedTuple):
     runner: Callable[[bytes], Run]
 
 
-def _to_exported(network: nn.Module, description: Description) -> bytes:
+def to_exported(network: nn.Module, description: Description) -> bytes:
+    """A file of ``torch.export``, which torch alone runs."""
     file = io.BytesIO()
     with _quiet():
         program = exported(network, description.clip_frames, description.size)
@@ -52,7 +53,8 @@ def _to_exported(network: nn.Module, description: Description) -> bytes:
     return file.getvalue()
 
 
-def _to_onnx(network: nn.Module, description: Description) -> bytes:
+def to_onnx(network: nn.Module, description: Description) -> bytes:
+    """An ONNX file, without the places in the source and with a free batch axis; InputError without its packages."""
     _onnx_packages()
     with _quiet():
         program = exported(network, description.clip_frames, description.size)
@@ -70,7 +72,8 @@ def _to_onnx(network: nn.Module, description: Description) -> bytes:
     return model.SerializeToString()
 
 
-def _run_onnx(content: bytes) -> Run:
+def run_onnx(content: bytes) -> Run:
+    """What runs an ONNX file on the CPU, on as many threads as torch has."""
     onnxruntime = _onnx_packages()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -106,6 +109,6 @@ def _quiet() -> Iterator[None]:
 
 
 FORMATS: dict[str, Format] = {
-    "onnx": Format(".onnx", _to_onnx, _run_onnx),
-    "exported": Format(".pt2", _to_exported, lambda content: torch.export.load(io.BytesIO(content)).module()),
+    "onnx": Format(".onnx", to_onnx, run_onnx),
+    "exported": Format(".pt2", to_exported, lambda content: torch.export.load(io.BytesIO(content)).module()),
 }

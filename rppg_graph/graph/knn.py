@@ -188,8 +188,7 @@ _LIBRARY.define("nearest(Tensor x, int k, str metric, bool loop, str backend) ->
 _LIBRARY.impl("nearest", _nearest, "CPU")
 _LIBRARY.impl("nearest", _nearest, "CUDA")
 torch.library.register_fake(
-    "rppg_graph::nearest",
-    lambda x, k, metric, loop, backend: x.new_empty(x.shape[0], x.shape[1], k, dtype=torch.int64),
+    "rppg_graph::nearest", lambda x, k, metric, loop, backend: x.new_empty(x.shape[0], x.shape[1], k, dtype=torch.int64)
 )
 
 # operator → the same in plain tensor operations, for formats that know no operators of ours.

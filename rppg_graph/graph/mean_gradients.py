@@ -46,7 +46,7 @@ def bfloat16_terms(x: Tensor) -> Tensor:
     return terms.flatten(2)
 
 
-def _by_counting(grad: Tensor, neighbours: Tensor) -> Tensor:
+def by_counting(grad: Tensor, neighbours: Tensor) -> Tensor:
     """Sums over the transposed lists, made by a counting sort; the form for the CPU."""
     lists = to_global(neighbours).numpy()  # (B·N, K)
     pointers, targets = np.zeros(len(lists) + 1, np.int64), np.empty(lists.size, np.int64)
@@ -55,7 +55,7 @@ def _by_counting(grad: Tensor, neighbours: Tensor) -> Tensor:
     return row_sums(shares, torch.from_numpy(targets), torch.from_numpy(pointers)).view(grad.shape)
 
 
-def _by_adjacency(grad: Tensor, neighbours: Tensor) -> Tensor:
+def by_adjacency(grad: Tensor, neighbours: Tensor) -> Tensor:
     """``Aᵀ ∂m / K`` with the 0/1 adjacency A in bfloat16, exact in float32: see :func:`bfloat16_terms`.
 
     The tensor cores multiply in bfloat16 and add in float32. As many clips at a time as ``ADJACENCY_VALUES`` allow. A
@@ -78,7 +78,7 @@ def _by_adjacency(grad: Tensor, neighbours: Tensor) -> Tensor:
     return total if halves else total.div_(k)
 
 
-def _by_sorting(grad: Tensor, neighbours: Tensor) -> Tensor:
+def by_sorting(grad: Tensor, neighbours: Tensor) -> Tensor:
     """Sums over the transposed lists, made by a stable sort: for graphs whose adjacency is too large, and float64."""
     clips, nodes, k = neighbours.shape
     sources, order = to_global(neighbours).flatten().sort(stable=True)
@@ -88,9 +88,9 @@ def _by_sorting(grad: Tensor, neighbours: Tensor) -> Tensor:
 
 # (∂m (B, N, C), neighbours (B, N, K)) → ∂x (B, N, C) in at least float32; graph.choices says which is taken where.
 MEAN_GRADIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "counting": _by_counting,
-    "adjacency": _by_adjacency,
-    "sorting": _by_sorting,
+    "counting": by_counting,
+    "adjacency": by_adjacency,
+    "sorting": by_sorting,
 }
 
 

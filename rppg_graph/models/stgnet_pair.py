@@ -27,12 +27,7 @@ class STGNetPair(nn.Module):
     label = "wave"
 
     def __init__(
-        self,
-        *,
-        stages: Sequence[Stage] = PAPER_STAGES,
-        clip_frames: int = 160,
-        size: int = 32,
-        drop_path: float = 0.25,
+        self, *, stages: Sequence[Stage] = PAPER_STAGES, clip_frames: int = 160, size: int = 32, drop_path: float = 0.25
     ) -> None:
         super().__init__()
         self.clip_frames, self.size = clip_frames, size

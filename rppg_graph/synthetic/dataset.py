@@ -36,7 +36,7 @@ class SyntheticLayout:
     most_takes: int
 
 
-def _write_ubfc_rppg(root: Path, name: str, recording: SyntheticRecording) -> Path:
+def write_ubfc_rppg(root: Path, name: str, recording: SyntheticRecording) -> Path:
     """H.264 or MJPEG with each frame's own time; without a codec a lossless AVI, whose rate is constant."""
     codec = recording.parameters["codec"]
     options: dict[str, Any] = {"video": "vid.avi", "codec": "ffv1"}
@@ -48,7 +48,7 @@ def _write_ubfc_rppg(root: Path, name: str, recording: SyntheticRecording) -> Pa
     return ubfc_rppg.write(root, name, recording.camera_frames(), recording.seconds, reference, **options)
 
 
-def _write_pure(root: Path, name: str, recording: SyntheticRecording) -> Path:
+def write_pure(root: Path, name: str, recording: SyntheticRecording) -> Path:
     """PNG images of what the codec leaves, and a pulse at the oximeter's 60 Hz."""
     samples = np.arange(np.floor(recording.seconds[-1] * OXIMETER_HZ) + 1) / OXIMETER_HZ
     return pure.write(root, name, recording.frames(), recording.seconds, recording.reference(samples))
@@ -56,8 +56,8 @@ def _write_pure(root: Path, name: str, recording: SyntheticRecording) -> Path:
 
 # The keys are those of data.recordings.RECORDINGS, which reads them back.
 LAYOUTS: dict[str, SyntheticLayout] = {
-    "ubfc-rppg": SyntheticLayout(lambda subject, take: f"subject{subject}", _write_ubfc_rppg, 9999, 1),
-    "pure": SyntheticLayout(lambda subject, take: f"{subject:02d}-{take:02d}", _write_pure, 99, 99),
+    "ubfc-rppg": SyntheticLayout(lambda subject, take: f"subject{subject}", write_ubfc_rppg, 9999, 1),
+    "pure": SyntheticLayout(lambda subject, take: f"{subject:02d}-{take:02d}", write_pure, 99, 99),
 }
 
 

@@ -25,11 +25,7 @@ SIZE = (240, 320)  # of the frames that the bit rates of DISTURBANCES are for
 
 
 def lay_over(
-    frames: Iterable[tuple[float, np.ndarray]],
-    fps: float,
-    kind: str,
-    seed: int,
-    **overrides: Any,
+    frames: Iterable[tuple[float, np.ndarray]], fps: float, kind: str, seed: int, **overrides: Any
 ) -> tuple[dict[str, Any], Iterator[tuple[float, np.ndarray]]]:
     """A disturbance over frames as `data.video.read_video` gives them, one by one.
 

@@ -114,10 +114,7 @@ class SyntheticRecording:
         return open_seconds * np.gradient(centre, self.seconds, axis=0)
 
     def camera_frames(
-        self,
-        corner: tuple[int, int] = (0, 0),
-        size: tuple[int, int] | None = None,
-        order: Iterable[int] | None = None,
+        self, corner: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None, order: Iterable[int] | None = None
     ) -> Iterator[np.ndarray]:
         """The frames before the codec, one by one: RGB uint8 (H, W, 3).
 
