@@ -47,14 +47,9 @@ class ClipDataset(Dataset):
     """
 
     def __init__(
-        self,
-        recordings: Sequence[CachedRecording],
-        clip_frames: int,
-        stride: int,
-        augment: Augment | None = None,
-        seed: int = 0,
-        fps: float | None = None,
-    ) -> None:
+        self, recordings: Sequence[CachedRecording], clip_frames: int, stride: int, augment: Augment | None = None,
+        seed: int = 0, fps: float | None = None,
+    ) -> None:  # fmt: skip
         self.recordings, self.augment, self.seed = list(recordings), augment, seed
         rates = [recording.fps for recording in self.recordings]
         self.fps = float(np.median(rates)) if fps is None and rates else fps

@@ -42,16 +42,9 @@ MOST_TICKS = 65535  # of a second, in MPEG-4
 
 
 def write_video(
-    path: str | Path,
-    frames: Iterable[np.ndarray],
-    fps: float,
-    *,
-    codec: str = "h264",
-    crf: float | None = None,
-    kbit_per_second: float | None = None,
-    key_frame_every: int | None = None,
-    seconds: Iterable[float] | None = None,
-) -> Path:
+    path: str | Path, frames: Iterable[np.ndarray], fps: float, *, codec: str = "h264", crf: float | None = None,
+    kbit_per_second: float | None = None, key_frame_every: int | None = None, seconds: Iterable[float] | None = None,
+) -> Path:  # fmt: skip
     """Write RGB uint8 (H, W, 3) frames to a video file; the suffix of `path` names the container.
 
     The file appears under its name only when it is whole: it is written beside it and moved into place. The same

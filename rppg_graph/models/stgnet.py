@@ -110,23 +110,12 @@ class STGNet(nn.Module):
     label = "wave"
 
     def __init__(
-        self,
-        *,
-        stages: Sequence[Stage] = PAPER_STAGES,
-        k: int | Sequence[int] | None = None,
-        clip_frames: int = 160,
-        size: int = 64,
-        mask_axes: Literal["height-width", "time-height"] = "height-width",
-        conv: str = "average_relative",
-        graph: str = "knn",
-        graph_options: Mapping[str, object] | None = None,
-        reuse_graph: bool = False,
-        loop: bool = True,
-        drop_path: float = 0.25,
-        head_dropout: float = 0.0,
-        backend: str = "auto",
-        recompute: bool = False,
-    ) -> None:
+        self, *, stages: Sequence[Stage] = PAPER_STAGES, k: int | Sequence[int] | None = None, clip_frames: int = 160,
+        size: int = 64, mask_axes: Literal["height-width", "time-height"] = "height-width",
+        conv: str = "average_relative", graph: str = "knn", graph_options: Mapping[str, object] | None = None,
+        reuse_graph: bool = False, loop: bool = True, drop_path: float = 0.25, head_dropout: float = 0.0,
+        backend: str = "auto", recompute: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.clip_frames, self.size = clip_frames, size
         self.run_part = recomputed if recompute else nn.Module.__call__

@@ -56,16 +56,10 @@ class StreamNet(nn.Module):
     clip_frames = None  # any length
 
     def __init__(
-        self,
-        *,
-        size: int = 72,
-        shift: Literal["wrap", "zero", "none"] = "wrap",
-        multi_scale: bool = True,
-        dilations: Sequence[int] = (1, 2, 4, 8),
-        fifth_convolution: bool = False,
-        segment: int = 10,
+        self, *, size: int = 72, shift: Literal["wrap", "zero", "none"] = "wrap", multi_scale: bool = True,
+        dilations: Sequence[int] = (1, 2, 4, 8), fifth_convolution: bool = False, segment: int = 10,
         label: Literal["differenced", "wave"] = "differenced",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         if _pooled(_pooled(size)) < 1:
             raise InputError(f"size={size}: the network needs a crop of at least 10 pixels")

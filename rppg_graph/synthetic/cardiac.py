@@ -65,17 +65,9 @@ def beat_shape(age: float) -> np.ndarray:
 
 
 def simulate_heart(
-    duration: float,
-    *,
-    bpm: float,
-    drift_bpm: float,
-    recovery_bpm: float,
-    sinus_arrhythmia_bpm: float,
-    breaths_per_minute: float,
-    ectopic_per_minute: float,
-    age: float,
-    rng: np.random.Generator,
-) -> Heart:
+    duration: float, *, bpm: float, drift_bpm: float, recovery_bpm: float, sinus_arrhythmia_bpm: float,
+    breaths_per_minute: float, ectopic_per_minute: float, age: float, rng: np.random.Generator,
+) -> Heart:  # fmt: skip
     """A rhythm around a mean rate.
 
     bpm(t) = bpm + drift(t) + recovery·exp(−t/25 s) + arrhythmia·breath(t), held to 35–200; the phase of the beat is its

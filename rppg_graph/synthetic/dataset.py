@@ -62,20 +62,10 @@ LAYOUTS: dict[str, SyntheticLayout] = {
 
 
 def write_dataset(
-    out: str | Path,
-    *,
-    layout: str = "ubfc-rppg",
-    preset: str = "easy",
-    subjects: int,
-    seed: int,
-    seconds: float = 30.0,
-    fps: float = 30.0,
-    size: tuple[int, int] = (240, 320),
-    recordings_per_subject: int = 1,
-    portraits: str | Path | None = None,
-    workers: int | None = None,
-    **overrides: Any,
-) -> list[Recording]:
+    out: str | Path, *, layout: str = "ubfc-rppg", preset: str = "easy", subjects: int, seed: int,
+    seconds: float = 30.0, fps: float = 30.0, size: tuple[int, int] = (240, 320), recordings_per_subject: int = 1,
+    portraits: str | Path | None = None, workers: int | None = None, **overrides: Any,
+) -> list[Recording]:  # fmt: skip
     """Write recordings of several people to disk and return them as the layout's reader finds them.
 
     The folder appears under its name only when it is whole. Each recording's parameters are beside it in

@@ -20,15 +20,9 @@ HEART = {"bpm", "drift_bpm", "recovery_bpm", "sinus_arrhythmia_bpm", "breaths_pe
 
 
 def generate(
-    preset: str,
-    seed: int,
-    *,
-    person: int | None = None,
-    seconds: float = 30.0,
-    fps: float = 30.0,
-    size: tuple[int, int] = (240, 320),
-    **overrides: Any,
-) -> SyntheticRecording:
+    preset: str, seed: int, *, person: int | None = None, seconds: float = 30.0, fps: float = 30.0,
+    size: tuple[int, int] = (240, 320), **overrides: Any,
+) -> SyntheticRecording:  # fmt: skip
     """Draw one recording: a person, a heart, a scene and a camera.
 
     Args:

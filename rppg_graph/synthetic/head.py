@@ -119,18 +119,9 @@ def pulse_delay_map(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> n
 
 
 def assemble(
-    albedo: np.ndarray,
-    alpha: np.ndarray,
-    skin: np.ndarray,
-    *,
-    depth: np.ndarray,
-    relief: float,
-    lid: np.ndarray,
-    gloss: float,
-    lid_colour: np.ndarray,
-    strength_variation: float,
-    rng: np.random.Generator,
-) -> Head:
+    albedo: np.ndarray, alpha: np.ndarray, skin: np.ndarray, *, depth: np.ndarray, relief: float, lid: np.ndarray,
+    gloss: float, lid_colour: np.ndarray, strength_variation: float, rng: np.random.Generator,
+) -> Head:  # fmt: skip
     """Put the maps of a head together.
 
     Args:

@@ -64,17 +64,9 @@ def render_people(
 
 
 def people_of(
-    out: Path,
-    crop: int,
-    *,
-    preset: str,
-    subjects: int,
-    seed: int,
-    seconds: float,
-    size: tuple[int, int] = (240, 320),
-    coded: bool = False,
-    **overrides: Any,
-) -> list[Person]:
+    out: Path, crop: int, *, preset: str, subjects: int, seed: int, seconds: float, size: tuple[int, int] = (240, 320),
+    coded: bool = False, **overrides: Any,
+) -> list[Person]:  # fmt: skip
     """So many people of one kind, with folders that say which.
 
     Args:

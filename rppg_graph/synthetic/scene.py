@@ -40,14 +40,9 @@ class Scene:
 
 
 def build_scene(
-    parameters: Parameters,
-    seconds: np.ndarray,
-    fps: float,
-    size: tuple[int, int],
-    heart: Heart,
-    albedo: float,
+    parameters: Parameters, seconds: np.ndarray, fps: float, size: tuple[int, int], heart: Heart, albedo: float,
     seed: np.random.SeedSequence,
-) -> Scene:
+) -> Scene:  # fmt: skip
     """Draw the course of everything from the parameters.
 
     Args:

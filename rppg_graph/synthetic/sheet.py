@@ -42,13 +42,9 @@ def show_presets(
 
 
 def contact_sheet(
-    path: str | Path,
-    *presets: str,
-    people: int = SHEET_PEOPLE,
-    seed: int = 0,
-    width: int = 240,
+    path: str | Path, *presets: str, people: int = SHEET_PEOPLE, seed: int = 0, width: int = 240,
     heads: Sequence[str] = (),
-) -> Path:
+) -> Path:  # fmt: skip
     """Write a PNG with one row a preset (none named: each) and one person a column.
 
     Args:
@@ -76,15 +72,9 @@ def contact_sheet(
 
 
 def preset_video(
-    path: str | Path,
-    preset: str,
-    *,
-    people: int = VIDEO_PEOPLE,
-    seed: int = 0,
-    seconds: float = 6.0,
-    fps: float = 30.0,
-    heads: Sequence[str] = (),
-) -> Path:
+    path: str | Path, preset: str, *, people: int = VIDEO_PEOPLE, seed: int = 0, seconds: float = 6.0,
+    fps: float = 30.0, heads: Sequence[str] = (),
+) -> Path:  # fmt: skip
     """Write a video of several people of a preset side by side; arguments as for `contact_sheet`.
 
     Raises:

@@ -13,16 +13,10 @@ from rppg_graph.data.recordings.sources import on_clock, read_on_clock, the_vide
 
 
 def video_recording(
-    layout: str,
-    name: str,
-    subject: str,
-    videos: Sequence[Path],
-    labels: Path,
-    read_reference: Callable[..., Reference],
-    times: Path | None = None,
-    clock: Callable[[Path], np.ndarray | None] | None = None,
-    by_frame: bool = False,
-) -> Recording:
+    layout: str, name: str, subject: str, videos: Sequence[Path], labels: Path,
+    read_reference: Callable[..., Reference], times: Path | None = None,
+    clock: Callable[[Path], np.ndarray | None] | None = None, by_frame: bool = False,
+) -> Recording:  # fmt: skip
     """A recording that is one video with one file of labels.
 
     Args:

@@ -75,15 +75,9 @@ def read_reference(path: Path) -> Reference:
 
 
 def write(
-    root: Path,
-    name: str,
-    frames: Iterable[np.ndarray],
-    seconds: np.ndarray,
-    reference: Reference,
-    *,
-    video: str = "vid.avi",
-    **options,
-) -> Path:
+    root: Path, name: str, frames: Iterable[np.ndarray], seconds: np.ndarray, reference: Reference, *,
+    video: str = "vid.avi", **options,
+) -> Path:  # fmt: skip
     """Write a recording as UBFC-rPPG DATASET_2 has it and return its folder.
 
     The reference is interpolated at the frames' times (one sample a frame); a heart rate that is unknown is written
