@@ -53,11 +53,20 @@ def to_exported(network: nn.Module, description: Description) -> bytes:
     return file.getvalue()
 
 
+def precise_sigmoid(z: Tensor) -> Tensor:
+    """``sigmoid(z) = exp(min(z, 0)) / (1 + exp(−|z|))``, whose small values are right to all their digits.
+
+    ONNX Runtime's own sigmoid is zero where it is below 1e-7, and a mask of such values would be 0 / 0.
+    """
+    return z.clamp(max=0).exp() / (1 + (-z.abs()).exp())
+
+
 def to_onnx(network: nn.Module, description: Description) -> bytes:
     """An ONNX file, without the places in the source and with a free batch axis; InputError without its packages."""
     _onnx_packages()
     with _quiet():
         program = exported(network, description.clip_frames, description.size)
+        program = program.run_decompositions({torch.ops.aten.sigmoid.default: precise_sigmoid})
         program = torch.onnx.export(
             program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], external_data=False, verbose=False
         )
