@@ -34,7 +34,8 @@ from rppg_graph.data.recordings import find_recordings, ubfc_rppg
 from rppg_graph.data.video import probe
 from rppg_graph.experiments.people import Person
 from rppg_graph.inference.ensemble import NETWORK, Ensemble, default_ensemble
-from rppg_graph.inference.ensemble_stream import FRAMES, STRIDE, read_traces
+from rppg_graph.inference.ensemble_stream import read_traces
+from rppg_graph.inference.ensemble_windows import FRAMES, STRIDE
 from rppg_graph.inference.predict import wave_beside
 from rppg_graph.models.checkpoint import load
 from rppg_graph.models.weights import load_weights

@@ -24,7 +24,8 @@ from kept import DOCS, RESULTS, environment, show
 from rppg_graph.experiments.people import SEEDS, Person
 from rppg_graph.files import write_json
 from rppg_graph.inference.ensemble import Ensemble, default_ensemble
-from rppg_graph.inference.ensemble_stream import FPS, FRAMES, STRIDE, read_traces
+from rppg_graph.inference.ensemble_stream import read_traces
+from rppg_graph.inference.ensemble_windows import FPS, FRAMES, STRIDE
 from rppg_graph.pulse.filters import resample
 from rppg_graph.pulse.heart_rate import CONTACT, WINDOW_SECONDS
 from rppg_graph.pulse.judgement import shipped

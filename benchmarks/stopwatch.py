@@ -18,7 +18,7 @@ from rppg_graph.data.clips import ClipCutter
 from rppg_graph.data.face_detectors import TurnVote
 from rppg_graph.data.face_track import Track
 from rppg_graph.data.traces import TraceReader
-from rppg_graph.inference import ensemble, ensemble_stream, predict, wave_stream
+from rppg_graph.inference import ensemble, ensemble_windows, predict, wave_stream
 from rppg_graph.inference.methods import Method, NetworkMethod
 
 # Stage → what it is in the code: owner and name.
@@ -29,9 +29,9 @@ STAGES = {
     "clips": ((ClipCutter, "push"),),
     "network": ((ensemble.Ensemble, "_network_waves"), (NetworkMethod, "_waves")),
     "formulas": ((ensemble, "_formula_wave"), (wave_stream.ClassicalStream, "result")),
-    "cures": ((ensemble_stream, "without_background"), (ensemble_stream, "without_key_frames")),
-    "judgement": ((ensemble_stream._Reading, "_judged"),),
-    "heart rate": ((ensemble_stream._Reading, "add"), (predict, "summarise")),
+    "cures": ((ensemble_windows, "without_background"), (ensemble_windows, "without_key_frames")),
+    "judgement": ((ensemble_windows.Reading, "_judged"),),
+    "heart rate": ((ensemble_windows.Reading, "add"), (predict, "summarise")),
 }
 
 

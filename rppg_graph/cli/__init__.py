@@ -99,13 +99,9 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
     for name, help_line in COMMANDS.items():
         if name == command:
             module = import_module(f"rppg_graph.cli.{name.replace('-', '_')}")
-            subparser = subparsers.add_parser(
-                name,
-                help=help_line,
-                description=f"{help_line[0].upper()}{help_line[1:]}.",
-                epilog=f"examples:\n{module.EXAMPLES}",
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-            )
+            told = {"description": f"{help_line[0].upper()}{help_line[1:]}.", "epilog": f"examples:\n{module.EXAMPLES}"}
+            as_written = argparse.RawDescriptionHelpFormatter
+            subparser = subparsers.add_parser(name, help=help_line, formatter_class=as_written, **told)
             module.add_arguments(subparser)
             if name in POOLED:
                 subparser.add_argument("--workers", type=int, metavar="N", help="processes at work at the same time")

@@ -21,18 +21,11 @@ from rppg_graph.registry import choose
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--checkpoint", type=Path, metavar="FILE", help="a network trained by `run.py train`")
-    which.add_argument(
-        "--weights",
-        metavar="NAME",
-        help=f"a trained network of the package (without any of these three: --method {DEFAULT})",
-    )
+    shipped_network = f"a trained network of the package (without any of these three: --method {DEFAULT})"
+    which.add_argument("--weights", metavar="NAME", help=shipped_network)
     which.add_argument("--method", help=f"a formula, or formulas and a network together: {', '.join(BY_NAME)}")
-    parser.add_argument(
-        "--trust",
-        type=float,
-        metavar="P",
-        help=f"print a number if it is right with this probability, or a higher one (default: {shipped().trust:g})",
-    )
+    enough = f"print a number if it is right with this probability, or a higher one (default: {shipped().trust:g})"
+    parser.add_argument("--trust", type=float, metavar="P", help=enough)
     add_inference_options(parser)
 
 
@@ -44,17 +37,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def add_inference_options(parser: argparse.ArgumentParser) -> None:
     """How a network is read."""
-    parser.add_argument(
-        "--crop-views",
-        choices=list(VIEWS),
-        help="what a network sees of a face: whole, or corners: the mean wave of the whole crop and its four corners, "
-        "which has less noise and takes five times as long",
-    )
-    parser.add_argument(
-        "--ensemble-with",
-        metavar="METHOD",
-        help="average the network's wave with a classical method's; the cleaner wave has more weight",
-    )
+    seen = "what a network sees of a face: whole, or corners: the mean wave of the whole crop and its four corners, "
+    seen += "which has less noise and takes five times as long"
+    parser.add_argument("--crop-views", choices=list(VIEWS), help=seen)
+    mixed = "average the network's wave with a classical method's; the cleaner wave has more weight"
+    parser.add_argument("--ensemble-with", metavar="METHOD", help=mixed)
     for old, new in OLD_NAMES.items():
         parser.add_argument(old, dest=new, action=_OldName, help=argparse.SUPPRESS)
 

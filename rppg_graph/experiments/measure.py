@@ -22,7 +22,8 @@ from rppg_graph.experiments.plan import Run
 from rppg_graph.experiments.run import WINDOW_SECONDS, accuracy, cost_of, recordings_to_test, stamp
 from rppg_graph.experiments.study import EvaluationConfig
 from rppg_graph.inference.ensemble import Ensemble
-from rppg_graph.inference.ensemble_stream import FRAMES, read_traces
+from rppg_graph.inference.ensemble_stream import read_traces
+from rppg_graph.inference.ensemble_windows import FRAMES
 from rppg_graph.inference.methods import InferenceOptions
 from rppg_graph.inference.predict import recording_wave, wave_beside
 from rppg_graph.models.checkpoint import Checkpoint

@@ -13,7 +13,8 @@ from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.skin import SKIN_CROP
 from rppg_graph.data.traces import FaceTraces
 from rppg_graph.errors import InputError
-from rppg_graph.inference.ensemble_stream import FPS, FRAMES, EnsembleStream, read_traces
+from rppg_graph.inference.ensemble_stream import EnsembleStream, read_traces
+from rppg_graph.inference.ensemble_windows import FPS, FRAMES
 from rppg_graph.inference.wave_stream import LEAST_SECONDS, RawWave, whole_wave
 from rppg_graph.pulse.classical import CLASSICAL
 from rppg_graph.pulse.evidence import NETWORK_MEMBER

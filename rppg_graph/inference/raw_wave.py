@@ -13,7 +13,7 @@ from rppg_graph.pulse.heart_rate import VIDEO, SpectrumReader
 from rppg_graph.pulse.votes import PooledSpectra
 
 if TYPE_CHECKING:
-    from rppg_graph.inference.ensemble_stream import WindowReading
+    from rppg_graph.inference.ensemble_windows import WindowReading
     from rppg_graph.pulse.judgement import Judge
 
 LEAST_SECONDS = 5.0  # of face that a classical method needs for a heart rate
