@@ -80,7 +80,7 @@ class PlanarPicture(Picture):
 
     @cached_property
     def rgb(self) -> np.ndarray:
-        return self._turn(self._frame.to_ndarray(format="rgb24"))
+        return self._turn(rgb_of(self._frame))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -165,6 +165,11 @@ class Turn(NamedTuple):
         return (y, x, height, width) if self.transposed else (x, y, width, height)
 
 
+def rgb_of(frame: av.VideoFrame) -> np.ndarray:
+    """A stored frame as RGB uint8 (H, W, 3), by one thread: FFmpeg would start a pool of threads for every frame."""
+    return frame.reformat(format="rgb24", threads=1).to_ndarray()
+
+
 def picture_of(frame: av.VideoFrame) -> Picture:
     """A decoded frame, upright; its planes are kept where their format allows it."""
     from av.error import FFmpegError  # who trains on crops has no use for PyAV, and may lack it
@@ -175,7 +180,7 @@ def picture_of(frame: av.VideoFrame) -> Picture:
             return PlanarPicture(frame, turn)
         except (ValueError, FFmpegError):
             pass  # the general way says what is wrong with it, or knows better
-    return Picture(turn(frame.to_ndarray(format="rgb24")))
+    return Picture(turn(rgb_of(frame)))
 
 
 def as_picture(picture: Picture | np.ndarray) -> Picture:
@@ -216,7 +221,7 @@ def matrix_of(pixel_format: str, colorspace: int, color_range: int, odd_width: i
         plane = _plane(frame, number)
         row, column = (np.minimum(np.arange(n) * SWATCHES // (n & ~1), SWATCHES - 1) for n in plane.shape)
         plane[...] = values.reshape(SWATCHES, SWATCHES)[row[:, None], column]
-    rgb = frame.to_ndarray(format="rgb24")
+    rgb = rgb_of(frame)
     seen = rgb[SWATCH // 2 :: SWATCH, SWATCH // 2 :: SWATCH].reshape(-1, 3)
     inside = ((seen > 2) & (seen < 253)).all(axis=1)
     known = np.vstack([card, np.ones(SWATCHES**2)]).T

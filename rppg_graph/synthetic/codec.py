@@ -8,6 +8,7 @@ import av
 import numpy as np
 
 from rppg_graph.data import video
+from rppg_graph.data.picture import rgb_of
 from rppg_graph.data.video_writer import rate_of_codecs, set_up
 
 LOSSY = ("h264", "hevc", "vp9", "mpeg4", "mjpeg")  # of video.CODECS
@@ -83,4 +84,4 @@ def _open_encoder(
 
 def _decoded(decoder: av.VideoCodecContext, packet: av.Packet | None) -> Iterator[np.ndarray]:
     for picture in decoder.decode(packet):
-        yield picture.to_ndarray(format="rgb24")
+        yield rgb_of(picture)

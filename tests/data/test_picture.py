@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -130,3 +131,12 @@ def test_the_background_of_a_video_leaves_out_the_face(person):
     picture = picture_of(stored(person, "yuv420p"))
     ours, theirs = background(picture, BOX), background(picture.rgb, BOX)
     np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in Linux's /proc")
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "bgr24"])
+def test_frames_become_rgb_without_threads_of_their_own(person, pixel_format):
+    pictures = [picture_of(stored(person, pixel_format)) for _ in range(20)]
+    before = len(list(Path("/proc/self/task").iterdir()))
+    assert all(picture.rgb.shape == person.shape for picture in pictures)
+    assert len(list(Path("/proc/self/task").iterdir())) <= before
