@@ -78,7 +78,7 @@ def graph_sentences() -> str:
         results = results_of(study)
         reference, presets = results.study.base_variant, results.study.evaluation.presets
         others = [variant for variant in results.rows if variant != reference]
-        found = {v: [difference(results, v, presets, name) for name in ("errors", "snr")] for v in others}
+        found = {v: [difference(results, v, presets, name) for name in FIGURES] for v in others}
         said = _in_words(found) if found else "it is not measured yet"
         lines.append(f"- **{question}** Against `{reference}`, {said}.")
         for variant in others:
@@ -100,22 +100,24 @@ def _largest(metric: Metric) -> float:
 
 
 def _in_words(found: Mapping[str, list[Metric]]) -> str:
-    """What the intervals of the heart rate and of the wave allow to say of variants."""
-    unseen = {name: _largest(rate) for name, (rate, _) in found.items() if not _seen(rate) and rate.low is not None}
-    parts = [
-        f"`{variant}` is {'worse' if rate.value > 0 else 'better'} by {abs(rate.value):.2g} bpm"
-        for variant, (rate, _) in found.items()
-        if _seen(rate)
-    ]
+    """What the intervals of the three FIGURES allow to say of variants."""
+    rates, shares, waves = ({variant: metrics[i] for variant, metrics in found.items()} for i in range(3))
+    unseen = {name: _largest(rate) for name, rate in rates.items() if not _seen(rate) and rate.low is not None}
+    parts = _seen_in_words(rates, ("MAE is smaller with", "MAE is larger with"), "bpm", 1)
     if unseen:
         names = ", ".join(f"`{name}`" for name in unseen)
-        parts.append(f"no difference is seen, and none above {max(unseen.values()):.2g} bpm, with {names}")
-    parts += [
-        f"the wave of `{variant}` has {abs(snr.value):.2g} dB {'less' if snr.value < 0 else 'more'} pulse"
-        for variant, (_, snr) in found.items()
-        if _seen(snr)
-    ]
+        parts.append(f"no difference in MAE is seen, and none above {max(unseen.values()):.2g} bpm, with {names}")
+    parts += _seen_in_words(shares, ("fewer windows are within 5 bpm with", "more are with"), "points", 100)
+    parts += _seen_in_words(waves, ("the wave has less pulse with", "it has more with"), "dB", 1)
     return "; ".join(parts) or "two seeds at least are needed"
+
+
+def _seen_in_words(metrics: Mapping[str, Metric], words: tuple[str, str], unit: str, scale: float) -> list[str]:
+    """The variants whose difference is seen, those below zero and those above, each with its size."""
+    seen = {variant: metric.value for variant, metric in metrics.items() if _seen(metric)}
+    sides = ([v for v in seen if seen[v] < 0], [v for v in seen if seen[v] > 0])
+    sized = (", ".join(f"`{v}` ({scale * abs(seen[v]):.2g} {unit})" for v in side) for side in sides)
+    return [f"{said} {names}" for said, names in zip(words, sized, strict=True) if names]
 
 
 CAPTION = (
