@@ -49,7 +49,8 @@ class Picture:
 
     def blocks(self, columns: int, rows: int, step: int) -> np.ndarray:
         """Mean colours (rows, columns, 3) float32 of blocks of the frame, by one pixel in step × step."""
-        return _means(_few(self.rgb, self.shape, step), columns, rows)
+        few = _few(self.rgb, self.shape, step).astype(np.float32)
+        return cv2.resize(few, (columns, rows), interpolation=cv2.INTER_AREA)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.rgb, dtype, copy=copy)
@@ -75,8 +76,7 @@ class PlanarPicture(Picture):
         self._shape = turn.shape(self._planes[0].shape)
         odd = (length % 2 for length in self._planes[0].shape[::-1])
         self._to_rgb = matrix_of(frame.format.name, int(frame.colorspace), int(frame.color_range), *odd)
-        # Samples of colour along and across, for one of luma.
-        self._fewer = [(2**-x, 2**-y) for x, y in ((0, 0), *[_halvings(frame.format.name)] * 2)]
+        self._fewer = [(2**-x, 2**-y) for x, y in ((0, 0), *[_halvings(frame.format.name)] * 2)]  # samples, of luma's
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -118,8 +118,8 @@ class PlanarPicture(Picture):
 
     def blocks(self, columns: int, rows: int, step: int) -> np.ndarray:
         size = (rows, columns) if self._turn.transposed else (columns, rows)
-        few = cv2.merge([_few(plane, self._planes[0].shape, step) for plane in self._planes])
-        return self._turn(cv2.transform(_means(few, *size), self._to_rgb))
+        few = cv2.merge([_few(plane, self._planes[0].shape, step) for plane in self._planes]).astype(np.float32)
+        return self._turn(cv2.transform(cv2.resize(few, size, interpolation=cv2.INTER_AREA), self._to_rgb))
 
     def _uint8(self, parts: list[np.ndarray]) -> np.ndarray:
         """RGB uint8 of luma and colour of one size."""
@@ -233,10 +233,6 @@ def _few(pixels: np.ndarray, shape: tuple[int, ...], step: int) -> np.ndarray:
     return cv2.resize(pixels, (shape[1] // step, shape[0] // step), interpolation=cv2.INTER_NEAREST)
 
 
-def _means(pixels: np.ndarray, columns: int, rows: int) -> np.ndarray:
-    return cv2.resize(pixels.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
-
-
 def _halvings(pixel_format: str) -> tuple[int, int]:
     """How often the colour of a format is halved across and down: 4:4:4 never, 4:2:2 across, 4:2:0 both."""
     sampling = PLANAR.fullmatch(pixel_format)[1]
@@ -251,5 +247,4 @@ def _plane(frame: av.VideoFrame, number: int) -> np.ndarray:
     height, width = -(-frame.height >> down), -(-frame.width >> across)
     if plane.line_size <= 0 or plane.line_size % dtype.itemsize:
         raise ValueError(f"a plane of {plane.line_size} bytes a line")
-    pixels = np.frombuffer(plane, dtype)
-    return pixels.reshape(-1, plane.line_size // dtype.itemsize)[:height, :width]
+    return np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)[:height, :width]
