@@ -34,7 +34,7 @@ from rppg_graph.synthetic.mix import write_mix
 from rppg_graph.synthetic.parameters import PRESETS
 from rppg_graph.training.distributed import ranks
 from rppg_graph.training.losses import LOSSES
-from rppg_graph.training.run_files import read_metrics
+from rppg_graph.training.run_files import METRICS, read_metrics
 from rppg_graph.training.trainer import Trainer, check_steps
 
 CONFIG_FILE, VERSIONS_FILE = "config.yaml", "versions.json"  # of a run's folder
@@ -65,8 +65,9 @@ def train_anew(config: str | Path, out: str | Path | None = None, overrides: Seq
         try:
             train(settings, folder)
         except InputError:
-            if ranks().rank == 0 and not is_begun(folder):  # nothing was learnt: the next try may have this folder
-                for name in (CONFIG_FILE, VERSIONS_FILE, SPLIT_FILE):
+            begun = is_begun(folder) or best_of(folder).exists()
+            if ranks().rank == 0 and not begun:  # nothing was learnt: the next try may have this folder
+                for name in (CONFIG_FILE, VERSIONS_FILE, SPLIT_FILE, METRICS):
                     (folder / name).unlink(missing_ok=True)
             raise
     return folder

@@ -17,8 +17,9 @@ from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
 from rppg_graph.experiments.evaluate import evaluate
 from rppg_graph.experiments.run import recordings_to_test
-from rppg_graph.experiments.train_run import checked, resumed, train_anew
+from rppg_graph.experiments.train_run import checked, resumed, train_anew, train_further
 from rppg_graph.experiments.training_people import recorded_people, split_to_train
+from rppg_graph.models import checkpoint
 from rppg_graph.synthetic import generate
 
 PULSE = "seconds,pulse\n0,1\n1,2\n"
@@ -168,3 +169,25 @@ def test_a_refused_training_leaves_its_folder_to_the_next_try(config, tmp_path):
         with pytest.raises(InputError, match=r"^1: no reference pulse to learn from"):
             train_anew(config, tmp_path / "run", ["data.split=sorted-80-20"])
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {"claim"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("write", "goes_on"), [("save", False), ("save_last", True)])
+def test_who_cannot_save_begins_or_goes_on_when_there_is_room(config, tmp_path, monkeypatch, write, goes_on):
+    people_with_references(tmp_path / "people", (15, 15, 15))
+    write_splits(tmp_path / "own.yaml", [Split("own", train=("1",), validation=("2",), test=("3",))])
+    words = [f"data.split={tmp_path / 'own.yaml'}", f"data.cache={tmp_path / 'cache'}", "data.clip_frames=60"]
+
+    def full(*_) -> None:
+        raise InputError("no room")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(checkpoint, write, full)
+        with pytest.raises(InputError, match="no room"):
+            train_anew(config, tmp_path / "run", [*words, "train.steps=0"])
+    assert (tmp_path / "run" / "config.yaml").exists() == goes_on
+    if goes_on:
+        train_further(tmp_path / "run")
+    else:
+        train_anew(config, tmp_path / "run", [*words, "train.steps=0"])
+    assert (tmp_path / "run" / checkpoint.LAST).exists()
