@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import make_interp_spline
@@ -11,6 +13,7 @@ from rppg_graph.pulse.filters import PULSE_BAND_HZ
 from rppg_graph.pulse.heart_rate import HeartRate, heart_rate
 
 _FINE_HZ = 1000.0
+_BLOCK_SAMPLES = 1 << 18  # of those, at once
 _LEAST_DISTANCE = 0.6  # of the usual interval; a dicrotic wave follows the systolic one after less
 _LEAST_RISE = 0.2  # of the usual steepest rise
 _IRREGULAR = 0.25  # intervals that differ by more from the median of their neighbours come from missed or false beats
@@ -43,18 +46,36 @@ def find_beats(wave: ArrayLike, fps: float) -> np.ndarray:
 def _beats(wave: ArrayLike, fps: float, usual: HeartRate) -> np.ndarray:
     if usual.bpm is None:
         return np.zeros(0)
-    signal = np.asarray(wave, dtype=np.float64)
-    clock = np.arange(0, (len(signal) - 1) / fps, 1 / max(_FINE_HZ, fps))
+    signal, step = np.asarray(wave, dtype=np.float64), 1 / max(_FINE_HZ, fps)  # s
     # quintic: the ripple of a cubic one's derivative moves the flat top of a rise by several milliseconds at 30 fps
-    rise = make_interp_spline(np.arange(len(signal)) / fps, signal, k=5)(clock, 1)
-    distance = max(1.0, _LEAST_DISTANCE * 60 / usual.bpm * max(_FINE_HZ, fps))
-    peaks, _ = find_peaks(rise, distance=distance, height=0)
+    spline = make_interp_spline(np.arange(len(signal)) / fps, signal, k=5)
+    count, peaks, heights = math.ceil((len(signal) - 1) / fps / step), [], []
+    for start in range(0, count, _BLOCK_SAMPLES):  # a thousand samples a second of some hours are heavy
+        part = np.arange(max(0, start - 1), min(count, start + _BLOCK_SAMPLES + 1))
+        rise = spline(part * step, 1)
+        found, _ = find_peaks(rise, height=0)
+        peaks.append(part[found]), heights.append(rise[found])
+    peaks, heights = np.concatenate(peaks), np.concatenate(heights)
+    apart = _apart(peaks, heights, max(1.0, _LEAST_DISTANCE * 60 / usual.bpm / step))
+    peaks, heights = peaks[apart], heights[apart]
     if not len(peaks):
         return np.zeros(0)
-    steep = rise[peaks] >= _LEAST_RISE * np.percentile(rise[peaks], 75)
+    steep = heights >= _LEAST_RISE * np.percentile(heights, 75)
     # within a frame of the ends a spline only guesses whether the rise goes on
-    inner = (clock[peaks] >= 1 / fps) & (clock[peaks] <= clock[-1] - 1 / fps)
-    return clock[peaks[steep & inner]]
+    seconds = peaks * step
+    inner = (seconds >= 1 / fps) & (seconds <= (count - 1) * step - 1 / fps)
+    return seconds[steep & inner]
+
+
+def _apart(peaks: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:
+    """Which peaks stay where, from the highest down, each removes those that are nearer than a distance: (n,) bool."""
+    kept = np.ones(len(peaks), dtype=bool)
+    for chosen in np.argsort(heights)[::-1]:
+        if kept[chosen]:
+            first = np.searchsorted(peaks, peaks[chosen] - distance, "right")
+            kept[first : np.searchsorted(peaks, peaks[chosen] + distance, "left")] = False
+            kept[chosen] = True
+    return kept
 
 
 def regular_intervals(beats_seconds: np.ndarray) -> np.ndarray:
