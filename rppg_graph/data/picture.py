@@ -25,11 +25,7 @@ SWATCH, SWATCHES = 16, 16  # pixels along a side of one, and how many along a si
 
 
 class Picture:
-    """A frame whose pixels are RGB already: the general form, and the reference of :class:`PlanarPicture`.
-
-    Args:
-        rgb: (H, W, 3) uint8.
-    """
+    """A frame that is RGB uint8 (H, W, 3) already: the general form, and the reference of :class:`PlanarPicture`."""
 
     def __init__(self, rgb: np.ndarray) -> None:
         self.rgb = rgb
@@ -170,11 +166,14 @@ def rgb_of(frame: av.VideoFrame) -> np.ndarray:
     return frame.reformat(format="rgb24", threads=1).to_ndarray()
 
 
-def picture_of(frame: av.VideoFrame) -> Picture:
-    """A decoded frame, upright; its planes are kept where their format allows it."""
+def picture_of(frame: av.VideoFrame, turn: Turn | None = None) -> Picture:
+    """A decoded frame, upright; its planes are kept where their format allows it.
+
+    ``turn``: how it is shown; None asks the frame, which then lives on until the garbage collector finds it.
+    """
     from av.error import FFmpegError  # who trains on crops has no use for PyAV, and may lack it
 
-    turn = Turn.of(frame)
+    turn = turn or Turn.of(frame)
     if PLANAR.fullmatch(frame.format.name):
         try:
             return PlanarPicture(frame, turn)

@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from rppg_graph.data.picture import Picture, picture_of
+from rppg_graph.data.picture import Picture, Turn, picture_of
 from rppg_graph.data.video_file import moving_pictures, opened
 from rppg_graph.data.video_writer import CODECS, write_video
 from rppg_graph.errors import InputError
@@ -84,14 +84,17 @@ def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[
             said = f"the one in which most moves ({stream.width}×{stream.height}) is read"
             warnings.warn(f"{path}: {streams} video streams; {said}", stacklevel=2)
         undecodable: list[str] = []
-        size, scaled = None, 0
+        size, scaled, turn, turned = None, 0, None, None
         for frame in _decoded(container, stream, undecodable):
             number = clock.frames
             if not clock.take(frame):
                 continue
             if clock.seconds > 3600 * MOST_HOURS:
                 raise InputError(f"{path}: it lasts over {MOST_HOURS} hours by its clock; cut it into parts")
-            picture = picture_of(frame)
+            stored = frame.width, frame.height
+            if stored != turned:  # of the first frame, and where the video changes: see picture_of
+                turn, turned = Turn.of(frame), stored
+            picture = picture_of(frame, turn)
             own = picture.shape[1::-1]
             size = size or own
             if own != size:

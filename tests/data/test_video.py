@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 import wave
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rppg_graph.data.video import CODECS, probe, read_video, write_video
+from rppg_graph.data.video import CODECS, probe, read_pictures, read_video, write_video
 from rppg_graph.errors import InputError
 
 FPS = 29.97
@@ -322,3 +323,19 @@ def test_real_portrait_video_stands_upright(shared_data):
     path = shared_data / "clips" / "headturn_half_faces.mp4"
     assert (probe(path).width, probe(path).height) == (576, 1024)
     assert next(read_video(path))[1].shape == (1024, 576, 3)
+
+
+def test_frames_that_were_read_are_given_back_at_once(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [np.full((64, 96, 3), 10 * n, np.uint8) for n in range(20)], 30.0)
+
+    def frames() -> int:
+        return sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+
+    gc.collect()
+    before = frames()
+    gc.disable()  # what only the garbage collector would find stays
+    try:
+        assert sum(1 for _ in read_pictures(path)) == 20
+        assert frames() - before <= 2
+    finally:
+        gc.enable()
