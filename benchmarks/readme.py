@@ -70,6 +70,14 @@ def time_of_a_video() -> str:
 
 
 @block
+def processes() -> str:
+    """What a second process brings to preprocessing and to training."""
+    if not documents(RESULTS, "processes"):
+        return missing("python benchmarks/bench_processes.py")
+    return targets_table(RESULTS, PROCESSES)
+
+
+@block
 def networks() -> str:
     """Every network of MODELS: its parameters as it is built without options."""
     from rppg_graph.models import MODELS
@@ -104,8 +112,7 @@ def faults() -> str:
 
 
 BLOCKS |= {bench: partial(bench_block, RESULTS, bench) for bench in BENCHES}
-BLOCKS |= {"speed": partial(targets_table, RESULTS, SPEED), "processes": partial(targets_table, RESULTS, PROCESSES)}
-BLOCKS |= {"ablations": partial(studies, RESULTS)}
+BLOCKS |= {"speed": partial(targets_table, RESULTS, SPEED), "ablations": partial(studies, RESULTS)}
 
 
 def filled(text: str) -> str:
