@@ -149,15 +149,20 @@ def _boxes(rng: np.random.Generator, fps: float, seen: np.ndarray) -> np.ndarray
     return (side * (1 + seen + tremble))[:, [0, 1, 2, 2]]
 
 
+def _at_rest(rng: np.random.Generator, tone: dict, on_skin: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colours of the face's patches (P, 3) and of the wall's blocks (B, 3) in a light that does not change."""
+    base = np.where(on_skin[:, None], tone["skin"], rng.uniform(15, 200, (1, 3)))
+    base = base * (1 + 0.12 * rng.standard_normal((len(on_skin), 1)))
+    return base, rng.uniform(20, 220, (blocks, 1)) * (1 + 0.15 * rng.standard_normal((blocks, 3)))
+
+
 def _face(rng: np.random.Generator, tone: dict, alive: bool, kind: str) -> tuple[FaceTraces, np.ndarray | None]:
     fps = float(rng.choice([15, 24, 25, 29.97, 30, 30, 30, 50, 60]))
     seconds = np.arange(int(rng.uniform(15.2, 21) * fps)) / fps
     frames, patches, blocks = len(seconds), GRID * GRID, int(rng.integers(6, 40))
     y, x = (np.array(np.divmod(np.arange(patches), GRID)) + 0.5) / GRID - 0.5
     on_skin = (x / 0.38) ** 2 + ((y - 0.05) / 0.42) ** 2 < 1
-    base = np.where(on_skin[:, None], tone["skin"], rng.uniform(15, 200, (1, 3)))
-    base = base * (1 + 0.12 * rng.standard_normal((patches, 1)))
-    wall = rng.uniform(20, 220, (blocks, 1)) * (1 + 0.15 * rng.standard_normal((blocks, 3)))
+    base, wall = _at_rest(rng, tone, on_skin, blocks)
     face_light, wall_light = np.ones((frames, patches, 3)), np.ones((frames, blocks, 3))
 
     drift = rng.uniform(0, 0.02) * _smooth(rng, frames, fps, 0.02, rng.uniform(0.2, 2), 2)

@@ -63,10 +63,10 @@ def read_video(path: str | Path, fps: float | None = None) -> Iterator[tuple[flo
 def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[float, Picture, bool]]:
     """Yield `(seconds since the first frame, picture, key frame or not)` of each, one in memory at a time.
 
-    The seconds are the file's own timestamps, so a variable rate is kept. Rotation and mirroring by metadata are
-    applied; every pixel format (grey, 10 and 16 bit, with alpha) can become RGB uint8. When the resolution changes
-    within the video, frames are scaled to the size of the first. A frame whose timestamp does not follow that of the
-    frame before is left out with a warning. Warned of are a rate that no camera has, and a choice among several
+    The seconds are the file's own timestamps, so a variable rate is kept. Rotation and mirroring by the first frame's
+    metadata are applied; every pixel format (grey, 10 and 16 bit, with alpha) can become RGB uint8. When the resolution
+    changes within the video, frames are scaled to the size of the first. A frame whose timestamp does not follow that
+    of the frame before is left out with a warning. Warned of are a rate that no camera has, and a choice among several
     streams.
 
     Args:
@@ -84,16 +84,15 @@ def read_pictures(path: str | Path, fps: float | None = None) -> Iterator[tuple[
             said = f"the one in which most moves ({stream.width}×{stream.height}) is read"
             warnings.warn(f"{path}: {streams} video streams; {said}", stacklevel=2)
         undecodable: list[str] = []
-        size, scaled, turn, turned = None, 0, None, None
+        size, scaled, stored_size, turn = None, 0, None, None
         for frame in _decoded(container, stream, undecodable):
             number = clock.frames
             if not clock.take(frame):
                 continue
             if clock.seconds > 3600 * MOST_HOURS:
                 raise InputError(f"{path}: it lasts over {MOST_HOURS} hours by its clock; cut it into parts")
-            stored = frame.width, frame.height
-            if stored != turned:  # of the first frame, and where the video changes: see picture_of
-                turn, turned = Turn.of(frame), stored
+            if (frame.width, frame.height) != stored_size:  # the first, or the video changes; see picture_of
+                stored_size, turn = (frame.width, frame.height), Turn.of(frame)
             picture = picture_of(frame, turn)
             own = picture.shape[1::-1]
             size = size or own
