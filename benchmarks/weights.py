@@ -118,13 +118,19 @@ def curve(recipe: Path) -> Path:
     return RESULTS / f"training_{recipe.stem}.jsonl"
 
 
-def evaluate(real: Path) -> None:
-    """`run.py eval` on every set, and its windows in one table."""
+def sets_to_test(real: Path) -> dict[str, Path]:
+    """The folders of the real recordings and of the people of every preset, who are generated if they are not there."""
     roots = {REAL: real}
     for number, preset in enumerate(PRESETS):
         roots[preset] = WORK / "test" / preset
         part = SyntheticConfig(preset=preset, subjects=SUBJECTS, seconds=SECONDS, seed=SEED + number)
         write_mix(roots[preset], [part])
+    return roots
+
+
+def evaluate(real: Path) -> None:
+    """`run.py eval` on every set, and its windows in one table."""
+    roots = sets_to_test(real)
     # a process of one thread for each set
     found = Parallel(os.cpu_count())(delayed(windows_of)(name, root) for name, root in roots.items())
     rows = [{column: row.get(column, "") for column in COLUMNS} for rows in found for row in rows]

@@ -13,12 +13,12 @@ import numpy as np
 
 from rppg_graph.graph.compiled import compiled
 
-BLOCK = 16  # values a block; fewer where a row would have less than 2·k blocks
+BLOCK = 16  # values a block; fewer where a row would have less than 5·k blocks
 
 
 def block_layout(columns: int, k: int) -> tuple[int, int]:
     """Number of blocks of a row, and values a block; their product is the least row length that ``select`` takes."""
-    per_block = max(1, min(BLOCK, columns // (2 * k)))
+    per_block = max(1, min(BLOCK, columns // (5 * k)))
     return -(-columns // per_block), per_block
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -15,13 +17,30 @@ MASK_AXES: dict[str, tuple[int, int]] = {
 LARGEST_AT_LEAST = -30.0  # of a plane's logits; below, sigmoid(z) = exp(z) to 1e-13, and a shift changes no mask
 
 
+def over_planes(reduction: Callable[..., Tensor], x: Tensor, axes: tuple[int, int], **options: object) -> Tensor:
+    """``reduction(x, dim=axes, keepdim=True)``, on the CPU one axis after the other, with channels last as they lie.
+
+    A reduction over both axes at once takes one value at a time there, and up to forty times as long.
+
+    Args:
+        reduction: ``torch.amax`` or ``torch.sum``, with ``options``.
+        x: (B, C, …).
+    """
+    if not x.is_cpu:
+        return reduction(x, dim=axes, keepdim=True, **options)
+    x = x.movedim(1, -1)
+    for axis in axes:
+        x = reduction(x, dim=axis - 1, keepdim=True, **options)
+    return x.movedim(-1, 1)
+
+
 def gate_of(logits: Tensor, axes: tuple[int, int]) -> Tensor:
     """``sigmoid(logits)`` but for a factor a plane where the whole plane is nearly closed, so that no plane is zero.
 
     A mask, and its gradient, do not depend on that factor; without it, float32 rounds the gates of a plane below
     logits of -104 to zero, and the mask is 0 / 0.
     """
-    shift = LARGEST_AT_LEAST - logits.detach().amax(dim=axes, keepdim=True)
+    shift = LARGEST_AT_LEAST - over_planes(torch.amax, logits.detach(), axes)
     return (logits + shift.clamp_min(0)).sigmoid_()
 
 
@@ -56,7 +75,8 @@ class _Masked(torch.autograd.Function):
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, logits: Tensor, axes: tuple[int, int]) -> Tensor:
         gate = gate_of(logits, axes)
         wide = torch.promote_types(gate.dtype, torch.float32)
-        scale = (0.5 / gate.mean(dim=axes, keepdim=True, dtype=wide)).to(gate.dtype)
+        plane = gate.shape[axes[0]] * gate.shape[axes[1]]
+        scale = (0.5 * plane / over_planes(torch.sum, gate, axes, dtype=wide)).to(gate.dtype)
         ctx.save_for_backward(x, gate, scale)
         ctx.axes = axes
         return (x * scale).mul_(gate)
@@ -68,7 +88,7 @@ class _Masked(torch.autograd.Function):
         plane = gate.shape[ctx.axes[0]] * gate.shape[ctx.axes[1]]
         grad = grad * scale
         of_gate = grad * x
-        shared = (of_gate * gate).sum(dim=ctx.axes, keepdim=True) * (scale * (2 / plane))  # Σ(g·x·∂y) / Σg
+        shared = over_planes(torch.sum, of_gate * gate, ctx.axes) * (scale * (2 / plane))  # Σ(g·x·∂y) / Σg
         of_gate -= shared
         return grad.mul_(gate), torch.ops.aten.sigmoid_backward(of_gate, gate), None
 
