@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from kept import environment, show, write_document
 from torch import Tensor, nn
-from tqdm import tqdm
 from weights import REAL, sets_to_test
 
 from rppg_graph.config import CropConfig
@@ -60,20 +59,18 @@ def sharing(shared: bool, network: nn.Module) -> nn.Module:
 
 
 SHORTCUTS: dict[str, Callable[[nn.Module], nn.Module]] = {
-    "none": partial(sharing, False),
     "bfloat16": lambda network: InBFloat16(sharing(False, network)),
     "one graph a stage": partial(sharing, True),
-    "bfloat16, one graph a stage": lambda network: InBFloat16(sharing(True, network)),
+    "one graph a stage, bfloat16": lambda network: InBFloat16(sharing(True, network)),
 }
 
 
-def read(method: NetworkMethod, shortcut: str, recordings: list[CachedRecording]) -> Evaluation:
-    """The windows of a network with a shortcut."""
-    short = replace(method, model=SHORTCUTS[shortcut](method.model))
+def read(method: NetworkMethod, recordings: list[CachedRecording]) -> Evaluation:
+    """The windows of all recordings that are long enough."""
     waves = []
-    for recording in tqdm(recordings, shortcut, unit="recording", leave=False):
+    for recording in recordings:
         try:
-            waves.append(recording_wave(recording, short))
+            waves.append(recording_wave(recording, method))
         except InputError:  # no stretch with a face as long as a clip
             continue
     return evaluate_waves(waves, "native", WINDOW_SECONDS)
@@ -101,13 +98,12 @@ def main() -> None:
         recordings[REAL if name == REAL else "generated"] += cached_recordings(other_dataset(root, None, crop))
     rows = []
     for name, found in recordings.items():
+        print(f"{name}: {len(found)} recordings, {1 + len(SHORTCUTS)} times ...", flush=True)
         own = [replace(each, name=f"{number}", subject=f"{number}") for number, each in enumerate(found)]
-        exact = read(method, "none", own)
-        rows += [
-            {"set": name, "shortcut": shortcut} | cost(exact, read(method, shortcut, own))
-            for shortcut in SHORTCUTS
-            if shortcut != "none"
-        ]
+        exact = read(replace(method, model=sharing(False, method.model)), own)
+        for shortcut, taken in SHORTCUTS.items():
+            short = read(replace(method, model=taken(method.model)), own)
+            rows.append({"set": name, "shortcut": shortcut} | cost(exact, short))
     show(rows, COLUMNS)
     write_document("approximations.json", {"environment": environment(), "network": NETWORK, "rows": rows})
 

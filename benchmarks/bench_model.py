@@ -5,19 +5,21 @@
 ``plain`` is the released formulation (``plain.py``): permuted tensors, N×N distances, gathered edges. Modes:
 ``inference`` is one pass in evaluation mode as ``predict`` runs it, batch norm folded; ``train`` one optimiser step
 (forward, negative Pearson loss, backward, AdamW: the trainer's, and torch's own for ``plain``). Random weights and
-clips: time depends on neither. Each provider is a process of its own, as it would be in use: ours keeps freed memory
-(``rppg_graph/training/memory.py``), ``plain`` does as Python does, and once more with the memory kept, to show how much
-of the distance that is.
+clips: time depends on neither. Each provider is a process of its own, as it would be in use: ours is set as the command
+line sets it (``rppg_graph/training/memory.py``), ``plain`` is as Python is, and once more with the memory kept, to show
+how much of the distance that is.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import NamedTuple
+from unittest.mock import patch
 
 import harness
 import torch
@@ -30,7 +32,7 @@ from rppg_graph.experiments.cost import macs_per_frame
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
 from rppg_graph.training.losses import neg_pearson
-from rppg_graph.training.memory import keep_freed_memory
+from rppg_graph.training.memory import ENVIRONMENT, keep_freed_memory
 from rppg_graph.training.trainer import PRECISIONS, adamw
 
 FRAMES = 160
@@ -47,7 +49,7 @@ class Provider(NamedTuple):
     network: str
     size: int
     precision: str = "float32"
-    keeps_memory: bool = True
+    ours: bool = True  # its process, where memory is kept and threads wait for a short time
     options: tuple[str, ...] = ()  # of the network, that are switched on
 
     def model(self) -> nn.Module:
@@ -57,7 +59,7 @@ class Provider(NamedTuple):
 
 FAMILY = ("stream_net", "ts_can", "deep_phys")  # sized when they are built
 PROVIDERS = {
-    "plain": Provider("plain", 64, keeps_memory=False),
+    "plain": Provider("plain", 64, ours=False),
     "plain, memory kept": Provider("plain", 64),
     "stgnet_released": Provider("stgnet_released", 64),
     "stgnet_released, bfloat16": Provider("stgnet_released", 64, "bfloat16"),
@@ -136,7 +138,7 @@ run = prepared({provider!r}, {mode!r}, {batch}, "cpu", keep=False)
 
 def prepared(provider: Provider, mode: str, batch: int, device: str, keep: bool = True) -> Callable[[], object]:
     """What is timed, in a process that was made ready for it; without ``keep`` no provider keeps freed memory."""
-    if keep and provider.keeps_memory:
+    if keep and provider.ours:
         keep_freed_memory()
     torch.manual_seed(0)
     precise = partial(PRECISIONS[provider.precision], device)
@@ -165,7 +167,8 @@ class Remote:
         spawn = multiprocessing.get_context("spawn")
         self.pipe, theirs = spawn.Pipe()
         self.process = spawn.Process(target=serve, args=(theirs, options.threads, *what, options.device), daemon=True)
-        self.process.start()
+        with patch.dict(os.environ, ENVIRONMENT if what[0].ours else {}):  # read when torch is loaded
+            self.process.start()
         theirs.close()
 
     def __call__(self) -> None:

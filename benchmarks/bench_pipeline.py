@@ -32,7 +32,6 @@ from rppg_graph.data.clip_dataset import ClipDataset
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.recordings import Recording
 from rppg_graph.models import MODELS
-from rppg_graph.training.memory import keep_freed_memory
 from rppg_graph.training.trainer import Trainer, read_metrics
 
 COLUMNS = ["stage", "size", "cores", "frames_per_second", "times_real_time", "share", "peak_mb", "waiting_for_data"]
@@ -132,7 +131,6 @@ def training_rows(recordings: list[CachedRecording], folder: Path, plan: Plan, d
         device=device,
     )  # fmt: skip
     folder.mkdir()
-    keep_freed_memory()  # as the command line does
     trainer.run(folder, {}, 72.0)
     keys, about = ("step", "seconds_per_step", "waiting_for_data"), {"stage": "training", "size": name_of((SIZE, SIZE))}
     return [about | {key: row[key] for key in keys} for row in read_metrics(folder)]
@@ -181,6 +179,7 @@ def measure(folder: Path, plan: Plan, options: argparse.Namespace) -> list[dict]
 
 
 def main() -> None:
+    harness.as_the_command_line()
     options = harness.arguments(__doc__)
     cv2.setNumThreads(1)
     plan = QUICK if options.quick else FULL

@@ -28,14 +28,12 @@ import torch
 from kept import ROOT, Target, show, where
 from pipeline_parts import FPS, name_of, on_cores, render, repeat
 from stopwatch import seconds_by_stage
-from threadpoolctl import threadpool_limits
 
 from rppg_graph.data.video import read_pictures, read_video
 from rppg_graph.inference.methods import BY_NAME, DEFAULT, Method, NetworkMethod
 from rppg_graph.inference.predict import Stream, predict_video
 from rppg_graph.models import MODELS
 from rppg_graph.nn.folding import folded
-from rppg_graph.training.memory import keep_freed_memory
 
 COLUMNS = ["method", "stage", "size", "frames_per_second", "seconds", "share", "times_real_time",
            "first_number_seconds", "most_lag_seconds", "peak_mb"]  # fmt: skip
@@ -180,10 +178,9 @@ def targets_of(rows: list[dict]) -> list[Target]:
 
 
 def main() -> None:
+    harness.as_the_command_line()
     options = harness.arguments(__doc__)
     plan = QUICK if options.quick else FULL
-    keep_freed_memory()  # as the command line does, and so is numpy's BLAS
-    threadpool_limits(1, user_api="blas")
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), plan, options)
     harness.write("predict", options, rows, targets_of(rows))

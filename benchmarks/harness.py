@@ -8,6 +8,7 @@ threads of the one before it sleep, runs once untimed, and then a few times time
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ import torch
 from kept import RESULTS, ROOT, Target, environment, show, slug, write_document
 
 from rppg_graph.files import csv_text, write_text
+from rppg_graph.training.memory import ENVIRONMENT, keep_freed_memory
 
 REST_SECONDS = 0.02  # after it no thread pool spins any more
 TIMED_IN_A_ROW = 3
@@ -51,6 +53,13 @@ def arguments(
     torch.set_num_threads(options.threads)
     options.effort = QUICK if options.quick else FULL
     return options
+
+
+def as_the_command_line() -> None:
+    """Go on in a process that is set as the command line's, begun anew if it must be: libraries read it when loaded."""
+    if not ENVIRONMENT.keys() <= os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENVIRONMENT)
+    keep_freed_memory()
 
 
 def time_providers(

@@ -17,7 +17,7 @@ from pathlib import Path
 import accuracy_blocks  # noqa: F401 - each adds its blocks
 import graph_answers  # noqa: F401
 import trust_blocks  # noqa: F401
-from kept import BLOCKS, DOCS, RESULTS, ROOT, block, crossed, measured, missing, stamp_of, table
+from kept import BLOCKS, DOCS, RESULTS, ROOT, block, crossed, measured, missing, share_of, stamp_of, table
 from report import BENCHES, bench_block, documents, draw_all, studies, targets_table
 
 # README's speed table: bench, name of the target, what it says.
@@ -67,6 +67,26 @@ def time_of_a_video() -> str:
         together = sum(value for (_, column), value in spent.items() if column == about)
         cells["**together**", about] = f"**{together:.2f}**"
     return crossed("ms a frame", cells)
+
+
+@measured("python benchmarks/approximations.py ../shared/data/ubfc_rppg_mp4")
+def shortcuts(found: dict) -> str:
+    """What each shortcut gains on one clip, and what it costs on real and on generated people."""
+    gained = {
+        target["name"]: f"{target['value']:.3g}{target['unit']}"
+        for _, document in documents(RESULTS, "model")
+        for target in document["targets"]
+        if document["environment"]["device"] == found["environment"]["device"]
+    }
+    rows = []
+    for row in found["rows"]:
+        difference = f"{row['difference_bpm']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+        times = gained.get(f"STGNet inference, batch 1, {row['shortcut']}", "–")
+        same, furthest = share_of(row["same_rate"]), f"{row['furthest_bpm']:.1f}"
+        rows.append([row["shortcut"], times, row["set"], row["windows"], difference, same, furthest])
+    heads = ["shortcut", "against plain", "on", "windows", "MAE more (bpm)", "same heart rate", "furthest (bpm)"]
+    none = gained.get("STGNet inference, batch 1", "–")
+    return f"{table(heads, rows)}\n\nWithout a shortcut: {none}. {stamp_of(found['environment'])}."
 
 
 @block

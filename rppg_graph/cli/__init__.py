@@ -15,7 +15,7 @@ from importlib import import_module
 
 from rppg_graph import __version__
 from rppg_graph.errors import InputError
-from rppg_graph.training.memory import keep_freed_memory
+from rppg_graph.training.memory import own_process
 
 # Modules are imported when their command is asked for: `--help` answers at once, without loading torch.
 COMMANDS: dict[str, str] = {
@@ -45,9 +45,7 @@ POOLED = ("preprocess", "synth", "eval", "compare", "ablate")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; exit code 0 for success, 1 for a finding, 2 for a mistake in what was given."""
     if argv is None:  # this process is ours; a caller of the library keeps its own as it is
-        keep_freed_memory()
-        # Before numpy is loaded: its BLAS has threads for products that are small here, and they wait on our cores.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        own_process()
         warnings.formatwarning = lambda message, *_: f"note: {message}\n"
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None and not {"-v", "--verbose"} & set(arguments):

@@ -21,6 +21,7 @@ class Variant(Section):
 
     name: str = Field(description="of the line, and of its runs")
     overrides: tuple[str, ...] = Field((), description="of the base, as on the command line: key.path=value")
+    more_seeds: tuple[int, ...] = Field((), description="beside those of the plan, where its results spread widely")
 
 
 class Experiments(Section):
@@ -30,6 +31,17 @@ class Experiments(Section):
     variants: tuple[Variant, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)
     synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
+
+    @property
+    def pairs(self) -> list[tuple[Variant, int]]:
+        """Every variant with each of its seeds, one seed after the other."""
+        further = (seed for variant in self.variants for seed in variant.more_seeds)
+        return [
+            (variant, seed)
+            for seed in dict.fromkeys((*self.seeds, *further))
+            for variant in self.variants
+            if seed in (*self.seeds, *variant.more_seeds)
+        ]
 
     def config(self, variant: Variant, seed: int) -> Config:
         """The experiment of a variant with a seed, checked."""
@@ -77,6 +89,5 @@ def planned_runs(plan: Experiments, folder: Path) -> list[Run]:
     """Every variant with every seed, one seed after the other, all checked before the first is trained."""
     return [
         Run(variant.name, seed, plan.config(variant, seed), folder / f"{variant.name}-seed{seed}")
-        for seed in plan.seeds
-        for variant in plan.variants
+        for variant, seed in plan.pairs
     ]

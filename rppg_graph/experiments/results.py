@@ -101,8 +101,8 @@ def markdown_page(results: Results) -> str:
     stamps = [row["stamp"] for row in every]
     about = "; ".join(
         (
-            f"{len(every)} of {len(study.variants) * len(study.seeds)} runs",
-            f"seeds {', '.join(map(str, study.seeds))}",
+            f"{len(every)} of {len(study.pairs)} runs",
+            f"seeds {', '.join(map(str, dict.fromkeys(seed for _, seed in study.pairs)))}",
             f"{', '.join(sorted({str(row['steps']) for row in every}))} steps",
             f"commit {', '.join(sorted({stamp['commit'] for stamp in stamps}))}",
             f"torch {', '.join(sorted({stamp['torch'] for stamp in stamps}))}",

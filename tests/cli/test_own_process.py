@@ -37,3 +37,17 @@ def test_the_command_line_keeps_blas_to_one_thread_and_the_library_does_not(repo
     assert blas_threads("import rppg_graph", repository) > 1
     assert blas_threads(COMMAND, repository) == 1
     assert blas_threads(COMMAND, repository, OPENBLAS_NUM_THREADS="2") == 2  # who asked for two has two
+
+
+def test_the_command_line_lets_torch_threads_wait_for_a_short_time_and_the_library_does_not(repository):
+    says = "import contextlib, os, sys\n{0}\nprint('torch' in sys.modules, os.environ.get('GOMP_SPINCOUNT'))"
+    kept = dict(os.environ, PYTHONPATH=str(repository))
+    kept.pop("GOMP_SPINCOUNT", None)
+    for first, asked, said in (
+        ("import rppg_graph", {}, "False None"),
+        (COMMAND, {}, "False 10000"),  # in time: torch is not loaded yet
+        (COMMAND, {"GOMP_SPINCOUNT": "7"}, "False 7"),
+    ):
+        command = [sys.executable, "-c", says.format(first)]
+        done = subprocess.run(command, env=kept | asked, capture_output=True, text=True)
+        assert done.stdout.strip() == said, done.stderr

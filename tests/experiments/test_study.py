@@ -65,6 +65,16 @@ def test_a_study_has_the_keys_of_the_file_that_it_extends(study_file, tmp_path):
     assert study.base == {"data": {"root": "people", "clip_frames": 64}, "model": {"name": "stgnet_small"}}
 
 
+def test_a_variant_may_have_seeds_beside_those_of_the_plan(study_file, tmp_path):
+    variants = [VARIANTS[0] | {"more_seeds": [5, 3]}, VARIANTS[1]]
+    runs = study_runs(load_study(study_file(variants=variants)), tmp_path)
+    assert [(run.seed, run.variant) for run in runs] == [
+        (1, "a"), (1, "b"), (2, "a"), (2, "b"), (3, "a"), (3, "b"), (5, "a")
+    ]  # fmt: skip
+    plain = study_runs(load_study(study_file()), tmp_path)
+    assert [run.folder for run in runs[:6]] == [run.folder for run in plain]  # shared with it
+
+
 def test_files_that_extend_each_other(tmp_path):
     (tmp_path / "a.yaml").write_text("extends: b.yaml")
     (tmp_path / "b.yaml").write_text("extends: a.yaml")
