@@ -70,7 +70,7 @@ def time_of_a_video() -> str:
 
 
 @measured("python benchmarks/approximations.py ../shared/data/ubfc_rppg_mp4")
-def shortcuts(found: dict) -> str:
+def approximations(found: dict) -> str:
     """What each shortcut gains on one clip, and what it costs on real and on generated people."""
     gained = {
         target["name"]: f"{target['value']:.3g}{target['unit']}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +56,9 @@ class CachedRecording:
     notes: tuple[str, ...]
     faults: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def frames(self) -> np.ndarray:
-        """(T, S, S, 3) uint8 RGB, memory-mapped, read only."""
+        """(T, S, S, 3) uint8 RGB, memory-mapped anew each time: a map that is kept keeps what was read of it."""
         return np.load(self.folder / FRAMES_FILE, mmap_mode="r")
 
     @property
@@ -70,10 +69,6 @@ class CachedRecording:
         """
         steps = np.diff(self.seconds)
         return float(1.0 / steps[steps <= 2 * np.median(steps)].mean())
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the frames: a pickled memory map is a copy of the whole array."""
-        return {key: value for key, value in self.__dict__.items() if key != "frames"}
 
 
 def recording_to_json(recording: CachedRecording, settings: CropSettings, source: dict[str, str]) -> str:
