@@ -90,6 +90,19 @@ def approximations(found: dict) -> str:
 
 
 @block
+def reproduced() -> str:
+    """The first training of each network that was repeated: its last repeated point, on file and again."""
+    rows = []
+    for path, found in documents(RESULTS, "reproduced"):
+        points = found["on file and again"]
+        cells = [" / ".join(f"{value:.4f}" for value in points[-1][loss]) for loss in ("loss", "validation_loss")]
+        network = path.stem.removeprefix("reproduced_")
+        rows.append([f"`{network}`", f"`{found['config']}`", len(points), points[-1]["step"], *cells])
+    heads = ["network", "config", "points", "the last one, at step", "loss, on file / again", "of validation"]
+    return table(heads, rows)
+
+
+@block
 def processes() -> str:
     """What a second process brings to preprocessing and to training."""
     if not documents(RESULTS, "processes"):
