@@ -1,7 +1,5 @@
 """Fixtures that every part of the suite shares."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math

@@ -1,7 +1,5 @@
 """Claims and processes of their own: alone while they hold, gone with who holds them."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

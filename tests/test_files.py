@@ -1,7 +1,5 @@
 """Outputs that would destroy what is read; files that are whole or not there; claims."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What docs/inside.md promises: a member of every family is added from outside of the package, and used."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What README.md and docs/ say is so: links lead somewhere, commands and Python lines run, numbers are the files'."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The benchmarks run, their files are whole, and the page is made of them."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys

@@ -1,7 +1,5 @@
 """``run.py live``: a generated face replayed, its lines, its JSON, and words for every mistake."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

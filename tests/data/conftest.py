@@ -1,7 +1,5 @@
 """Real files with a face in them, made from the portrait that scikit-image ships (public domain)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

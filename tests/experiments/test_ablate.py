@@ -1,7 +1,5 @@
 """Small studies from generated people to tables and plots: run, stopped at random, started twice at once, failing."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

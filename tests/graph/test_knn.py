@@ -1,7 +1,5 @@
 """Every KNN backend against the definition, on the same graphs."""
 
-from __future__ import annotations
-
 import importlib.util
 
 import pytest

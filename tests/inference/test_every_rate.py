@@ -1,7 +1,5 @@
 """Every heart rate that is promised, by every method, the way that predict, eval and a stream read it."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A network's wave and a classical method's in one."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

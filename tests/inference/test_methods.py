@@ -1,7 +1,5 @@
 """Monte-Carlo dropout from face frames to a heart rate: a small network whose samples are known."""
 
-from __future__ import annotations
-
 import csv
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """From a video file to a heart rate, with classical methods and networks."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The pulse while it is filmed: in time, bounded, honest about what it lacks, and the wave that ``predict`` has."""
 
-from __future__ import annotations
-
 import gc
 import itertools
 import time

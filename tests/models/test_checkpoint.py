@@ -1,7 +1,5 @@
 """Checkpoints: round trip, released files, and files that are none."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Lateral attention against its formula in numpy."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

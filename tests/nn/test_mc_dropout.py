@@ -1,7 +1,5 @@
 """Monte-Carlo dropout on a network small enough to know the answer, and what it leaves behind."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

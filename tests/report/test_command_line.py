@@ -1,7 +1,5 @@
 """The reports as the command line writes them, from a generated face."""
 
-from __future__ import annotations
-
 import pytest
 
 from rppg_graph import cli

@@ -1,7 +1,5 @@
 """A recording without noise, codec and motion, on which the pulse can be measured exactly."""
 
-from __future__ import annotations
-
 import pytest
 
 from rppg_graph import synthetic
