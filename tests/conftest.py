@@ -1,13 +1,12 @@
 """Fixtures that every part of the suite shares."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math
 import os
 import signal
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +46,28 @@ def disturbed_row(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("disturbed")
     return functools.cache(lambda name: write_row(name, folder))
+
+
+@pytest.fixture(scope="session")
+def face_video(tmp_path_factory) -> tuple[Path, float]:
+    """A generated face of 13 s at 30 frames a second, little compressed, and its heart rate."""
+    from rppg_graph.data.video_writer import write_video
+    from rppg_graph.synthetic import generate
+
+    path, recording = tmp_path_factory.mktemp("video") / "face.mp4", generate("easy", seed=5, seconds=13, fps=30)
+    write_video(path, recording.camera_frames(), 30, crf=8)
+    return path, float(recording.bpm.mean())
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """Function from a folder to the bytes of every file in it but an empty claim, by relative path."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".claim")
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read
 
 
 GOLDEN = Path(__file__).resolve().parent / "golden"

@@ -1,7 +1,5 @@
 """Small videos in which what is periodic is no pulse: each gives the right heart rate or none, never a wrong one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

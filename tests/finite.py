@@ -1,7 +1,5 @@
 """Who is the first to give NaN or infinity in a training step, and memory that holds NaN before it."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from functools import partial
 

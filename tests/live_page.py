@@ -1,7 +1,5 @@
 """A headless Chromium that is told what to do over a pipe (DevTools protocol), with a file as its camera."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

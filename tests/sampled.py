@@ -1,7 +1,5 @@
 """A network of one weight that Monte-Carlo dropout can sample."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Where the pulse of a synthetic recording is: drawn by its own renderer, with the strength in place of the colours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

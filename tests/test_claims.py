@@ -1,7 +1,5 @@
 """Claims and processes of their own: alone while they hold, gone with who holds them."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -44,6 +42,7 @@ def test_a_claim_is_for_one_and_is_given_back_by_the_dead(tmp_path):
     holder.communicate()
     with claim(path, wait=False) as mine:
         assert mine
+    assert path.exists()
 
 
 def test_a_process_of_its_own_returns_and_raises():

@@ -1,7 +1,5 @@
 """The command line as a user types it: results, files, exit codes, and words for every mistake."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Configs: what is refused, and in which words."""
 
-from __future__ import annotations
-
 import pytest
 import yaml
 

@@ -1,7 +1,5 @@
 """What runs on a CUDA device gives what the CPU gives; skipped where torch sees none."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,17 +1,13 @@
-"""Outputs that would destroy what is read; files that are whole or not there; claims."""
-
-from __future__ import annotations
+"""Outputs that would destroy what is read; files that are whole or not there."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from rppg_graph import cli
 from rppg_graph.errors import InputError
-from rppg_graph.files import claim, keep_apart, writable, write_text, write_whole
+from rppg_graph.files import keep_apart, writable, write_text, write_whole
 
 
 def test_an_output_is_no_input_nor_in_one(tmp_path):
@@ -79,18 +75,3 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
     assert path.read_text() == "second"
     with pytest.raises(InputError, match=r"none/result\.json could not be written: No such file"):
         write_text(tmp_path / "none" / "result.json", "third")
-
-
-def test_a_claim_is_held_by_one_process_until_it_ends(tmp_path):
-    path = tmp_path / "new" / "claim"
-    code = """import sys, pathlib, rppg_graph.files as files
-with files.claim(pathlib.Path(sys.argv[1])): print(1, flush=True), input()"""
-    other = subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    other.stdout.readline()
-    with claim(path, wait=False) as held:
-        assert not held
-    other.kill()
-    other.communicate()
-    with claim(path, wait=False) as held:
-        assert held
-    assert path.exists()

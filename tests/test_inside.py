@@ -1,7 +1,5 @@
 """What docs/inside.md promises: a member of every family is added from outside of the package, and used."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from beating import Green, noisy_faces
 
 import rppg_graph as rg
 from rppg_graph.config import load_config
@@ -32,33 +31,13 @@ ROOT = Path(__file__).resolve().parents[1]
 FPS, BPM, FRAMES, SIZE = 30.0, 72.0, 320, 16
 
 
-class Green(torch.nn.Module):
-    """A network of one parameter: the mean green of every frame, upside down as blood shows it."""
-
-    label = "wave"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.ones(()))
-
-    def forward(self, video: torch.Tensor) -> torch.Tensor:
-        return -self.scale * video[:, 1].mean((-2, -1))
-
-
 def minus_green(rgb: np.ndarray, fps: float) -> np.ndarray:
     return -np.asarray(rgb)[:, 1] / np.mean(rgb, axis=0)[1]
 
 
 @pytest.fixture(scope="module")
 def faces() -> list[FaceFrame]:
-    """Crops of even skin with a pulse in them, and noise enough for a codec of 8 bits."""
-    rng, made = np.random.default_rng(0), []
-    for number in range(FRAMES):
-        pulse = np.sin(2 * np.pi * BPM / 60 * number / FPS)
-        colour = np.array([150, 110, 90]) * (1 - np.array([0.005, 0.015, 0.008]) * pulse)
-        crop = np.clip(colour + rng.normal(0, 3, (SIZE, SIZE, 3)), 1, 255).round().astype(np.uint8)
-        made.append(FaceFrame(number / FPS, crop, None, True))
-    return made
+    return noisy_faces(FRAMES / FPS, BPM, size=SIZE)
 
 
 def bpm_of(method, faces) -> float:
@@ -130,7 +109,7 @@ def test_a_mask_is_a_member_s(monkeypatch, faces):
 def test_a_format_is_written_and_checked(monkeypatch, faces):
     def run(content: bytes):
         scale = json.loads(content)
-        return lambda video: -scale * video[:, 1].mean((-2, -1))
+        return lambda video: scale * video[:, 1].mean((-2, -1))
 
     monkeypatch.setitem(FORMATS, "toy", Format(".toy", lambda network, about: json.dumps(network.scale.item()), run))
     network, made = Green().eval(), FORMATS["toy"]

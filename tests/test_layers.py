@@ -1,7 +1,5 @@
 """Who may import whom: the architecture of the tree, held by a test."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The pool: processes of this machine and of a cluster, and what is left when one of them is killed."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """What a notebook gets from ``import rppg_graph``: at once, by name, documented, and enough to read a video."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

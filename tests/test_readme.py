@@ -1,7 +1,5 @@
 """What README.md and docs/ say is so: links lead somewhere, commands and Python lines run, numbers are the files'."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
@@ -15,7 +13,7 @@ import pytest
 from rppg_graph import cli
 from rppg_graph.config import load_config
 from rppg_graph.models.weights import SHIPPED
-from rppg_graph.synthetic import generate, write_dataset
+from rppg_graph.synthetic import write_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -160,25 +158,16 @@ def test_what_the_judgement_is_worth_becomes_tables(readme_script, monkeypatch, 
     assert "| all | 8 | 50.0% | 100.0% | 0.0% | – |" in readme_script.BLOCKS["judgement"]()
 
 
-@pytest.fixture(scope="module")
-def face_video(tmp_path_factory) -> Path:
-    from rppg_graph.data.video_writer import write_video
-
-    path = tmp_path_factory.mktemp("python") / "face.mp4"
-    write_video(path, generate("easy", seed=5, seconds=11, fps=20).camera_frames(), 20, crf=8)
-    return path
-
-
 @every_page
 def test_python_lines_run(page, face_video, monkeypatch, capsys):
-    monkeypatch.chdir(face_video.parent)
+    monkeypatch.chdir(face_video[0].parent)
     for block in code(page, "python"):
         exec(compile(block, str(page), "exec"), {})
         assert capsys.readouterr().out or page.name == "live.md"
 
 
 def test_what_the_readme_shows_is_what_predict_prints(face_video, capsys):
-    assert cli.main(["predict", str(face_video)]) == 0
+    assert cli.main(["predict", str(face_video[0])]) == 0
     names = [line[2:18].strip() for line in capsys.readouterr().out.splitlines()[1:]]
     (shown,) = code(README, "text")
     assert [line[2:18].strip() for line in shown.splitlines()[1:]] == names

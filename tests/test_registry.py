@@ -1,7 +1,5 @@
 """Names are looked up in one way."""
 
-from __future__ import annotations
-
 import pytest
 
 from rppg_graph.errors import InputError

@@ -1,7 +1,5 @@
 """Files from strangers: whatever their bytes, they are read or refused in seconds, and their names stay text."""
 
-from __future__ import annotations
-
 import os
 import resource
 import subprocess

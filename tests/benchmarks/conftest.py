@@ -1,7 +1,5 @@
 """How tests come at the scripts in benchmarks/, which are no package."""
 
-from __future__ import annotations
-
 import csv
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """The benchmark of the pipeline runs, and its videos are what its figures are said to be of."""
 
-from __future__ import annotations
-
 import os
 from types import ModuleType
 

@@ -1,7 +1,5 @@
 """The benchmark of predictions runs, and its stages are those of what is timed."""
 
-from __future__ import annotations
-
 import os
 from types import ModuleType, SimpleNamespace
 

@@ -1,7 +1,5 @@
 """The benchmark of processes runs, and each of them does the same work."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """The benchmark of disturbed videos counts what it says."""
 
-from __future__ import annotations
-
 import json
 import sys
 

@@ -1,7 +1,5 @@
 """What measures a GPU runs without one, and without the packages that a machine lent for minutes may lack."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The script that measures the tree: what it counts on trees of a few lines, and on ours."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

@@ -1,7 +1,5 @@
 """The fit of the judgement runs on simulated faces, and its report counts what it should."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The script that compares loss curves: equal networks at the start, and a distance that is zero for equal curves."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

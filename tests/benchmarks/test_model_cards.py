@@ -1,7 +1,5 @@
 """The model cards say what the result files and the networks say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

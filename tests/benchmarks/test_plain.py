@@ -3,8 +3,6 @@
 That our network's are the released ones is tested in models/test_stgnet_parity.py.
 """
 
-from __future__ import annotations
-
 import pytest
 import torch
 

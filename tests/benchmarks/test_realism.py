@@ -1,7 +1,5 @@
 """What the spectra, their summary and figures, and the cross-check make of data that we know."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Figures of colour traces whose answers are known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """What neighbours share and what a block does to the pulse: by hand; and what the answers of the studies say of it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

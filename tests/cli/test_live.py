@@ -1,7 +1,5 @@
 """``run.py live``: a generated face replayed, its lines, its JSON, and words for every mistake."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -18,25 +16,15 @@ import numpy as np
 import pytest
 
 from rppg_graph import cli
-from rppg_graph.data.video_writer import write_video
 from rppg_graph.inference.predict import Update
 from rppg_graph.models import MODELS
 from rppg_graph.models.checkpoint import Checkpoint, save
 from rppg_graph.report.screen import Screen, line
-from rppg_graph.synthetic import generate
 
 KEYS = {"seconds", "bpm", "reason", "at_band_edge", "quality", "interval_bpm", "probability",
         "face_share", "lag_seconds", "speed",
         "skipped_steps", "beat_to_beat"}  # fmt: skip
 RUN = Path(__file__).parents[2] / "run.py"
-
-
-@pytest.fixture(scope="module")
-def face(tmp_path_factory) -> tuple[Path, float]:
-    """A generated face of 13 s, and its heart rate."""
-    path, recording = tmp_path_factory.mktemp("live") / "face.mp4", generate("easy", seed=5, seconds=13, fps=30)
-    write_video(path, recording.camera_frames(), 30, crf=8)
-    return path, float(recording.bpm.mean())
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +39,8 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_video_is_followed_line_by_line(face, tmp_path, capsys):
-    path, bpm = face
+def test_a_video_is_followed_line_by_line(face_video, tmp_path, capsys):
+    path, bpm = face_video
     lines = tmp_path / "pulse.jsonl"
     assert cli.main(["live", "--video", str(path), "--fast", "--method", "pos", "--json", str(lines)]) == 0
     head, *shown, last = capsys.readouterr().out.splitlines()
@@ -70,9 +58,9 @@ def test_a_video_is_followed_line_by_line(face, tmp_path, capsys):
     assert re.fullmatch(rf"1[23] s: heart rate \d+ bpm, \d+ to \d+, in {len(found)} of {len(shown)} updates", last)
 
 
-def test_json_lines_have_standard_output_to_themselves(face, capsys):
+def test_json_lines_have_standard_output_to_themselves(face_video, capsys):
     options = ["--fast", "--method", "pos", "--seconds", "3", "--json", "-"]
-    assert cli.main(["live", "--video", str(face[0]), *options]) == 0
+    assert cli.main(["live", "--video", str(face_video[0]), *options]) == 0
     shown = capsys.readouterr()
     updates = [json.loads(text) for text in shown.out.splitlines()]
     assert [round(update["seconds"]) for update in updates] == [0, 1, 2]
@@ -80,8 +68,9 @@ def test_json_lines_have_standard_output_to_themselves(face, capsys):
 
 
 @pytest.mark.slow
-def test_a_network_follows_too(face, checkpoint, capsys):
-    assert cli.main(["live", "--video", str(face[0]), "--fast", "--checkpoint", str(checkpoint), "--json", "-"]) == 0
+def test_a_network_follows_too(face_video, checkpoint, capsys):
+    options = ["--fast", "--checkpoint", str(checkpoint), "--json", "-"]
+    assert cli.main(["live", "--video", str(face_video[0]), *options]) == 0
     shown = capsys.readouterr()
     assert shown.err.startswith(f"face.mp4: network stgnet_small from {checkpoint}")
     updates = [json.loads(text) for text in shown.out.splitlines()]
@@ -92,8 +81,8 @@ def test_a_network_follows_too(face, checkpoint, capsys):
 
 
 @pytest.mark.slow
-def test_without_a_method_the_ensemble_follows_and_is_judged(face, capsys):
-    path, bpm = face
+def test_without_a_method_the_ensemble_follows_and_is_judged(face_video, capsys):
+    path, bpm = face_video
     assert cli.main(["live", "--video", str(path), "--fast", "--json", "-"]) == 0
     shown = capsys.readouterr()
     assert shown.err.startswith("face.mp4: ensemble of formulas and a graph network, judged by all evidence")
@@ -133,9 +122,9 @@ def start(*arguments: str, **streams) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_a_summary(face):
+def test_ctrl_c_ends_with_a_summary(face_video):
     """At its own rate, so that it is still running when the interrupt comes."""
-    run = start("--video", str(face[0]), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = start("--video", str(face_video[0]), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     first = [run.stdout.readline() for _ in range(3)]
     run.send_signal(signal.SIGINT)
     rest, errors = run.communicate(timeout=60)
@@ -146,19 +135,19 @@ def test_ctrl_c_ends_with_a_summary(face):
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_enough_ends_it(face):
-    run = start("--video", str(face[0]), "--fast", "--json", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_a_reader_that_has_enough_ends_it(face_video):
+    run = start("--video", str(face_video[0]), "--fast", "--json", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     run.stdout.readline()
     run.stdout.close()
     assert run.wait(60) == 0
     assert "Error" not in run.stderr.read()
 
 
-def test_a_terminal_has_one_line_written_over(face, monkeypatch):
+def test_a_terminal_has_one_line_written_over(face_video, monkeypatch):
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr(sys, "stdout", terminal)
-        assert cli.main(["live", "--video", str(face[0]), "--fast", "--method", "pos", "--seconds", "3"]) == 0
+        assert cli.main(["live", "--video", str(face_video[0]), "--fast", "--method", "pos", "--seconds", "3"]) == 0
         monkeypatch.undo()
     shown = ""
     with suppress(OSError):  # of Linux, where all is read and nobody writes any more
@@ -183,9 +172,9 @@ def test_a_terminal_has_one_line_written_over(face, monkeypatch):
         (["--fast"], ["--fast", "--video FILE"]),
     ],
 )
-def test_mistakes_are_named(arguments, words, face, tmp_path, capsys):
+def test_mistakes_are_named(arguments, words, face_video, tmp_path, capsys):
     (tmp_path / "notes.mp4").write_text("not a video")
-    places = {"VIDEO": face[0], "TEXT": tmp_path / "notes.mp4", "JSON": tmp_path / "x.jsonl"}
+    places = {"VIDEO": face_video[0], "TEXT": tmp_path / "notes.mp4", "JSON": tmp_path / "x.jsonl"}
     assert cli.main(["live", *(str(places.get(word, word)) for word in arguments)]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""

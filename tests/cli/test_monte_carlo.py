@@ -1,7 +1,5 @@
 """The options of Monte-Carlo dropout: what is refused, and how."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What the command line sets for its own process, and the library for nobody."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """``run.py predict`` on a folder, on pictures and on raw frames; a video that fails does not stop the rest."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """``run.py predict`` and ``live`` on videos as people have them, whose truth is known."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Real files with a face in them, made from the portrait that scikit-image ships (public domain)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,14 +55,3 @@ def videos(tmp_path, moving_portrait) -> list[Path]:
         write_video(folder / f"{name}.avi", moving_portrait(40, seed), 25.0, codec="mjpeg")
         for seed, name in enumerate(names)
     ]
-
-
-@pytest.fixture(scope="session")
-def contents() -> Callable[[Path], dict[str, bytes]]:
-    """Function from a folder to the bytes of every file in it but an empty claim, by relative path."""
-
-    def read(folder: Path) -> dict[str, bytes]:
-        files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".claim")
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-    return read

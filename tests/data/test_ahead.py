@@ -1,7 +1,5 @@
 """Items that a thread makes ahead."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

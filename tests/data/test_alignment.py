@@ -1,7 +1,5 @@
 """Heart rates of labels and their lag behind a face, against signals made with a known answer."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

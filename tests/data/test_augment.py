@@ -1,7 +1,5 @@
 """Augmentation: each step against what its definition says, the label following, seeds giving the same bytes."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """The cache of face crops: whole, restartable, never silently incomplete."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle

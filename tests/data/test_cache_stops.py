@@ -1,7 +1,5 @@
 """A cache that is stopped, by a kill or by a full disk, and started again."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Pictures of a capture that runs by itself, and of a video at its own rate."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import threading

@@ -1,7 +1,5 @@
 """check_data on folders whose faults are known."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

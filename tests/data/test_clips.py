@@ -1,7 +1,5 @@
 """Clips: the time grid, the gaps, the labels."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Face boxes and crops, on photographs and real video."""
 
-from __future__ import annotations
-
 from itertools import islice
 
 import cv2

@@ -1,7 +1,5 @@
 """A frame cut in the codec's planes, against the same frame turned to RGB first."""
 
-from __future__ import annotations
-
 import itertools
 from fractions import Fraction
 from pathlib import Path

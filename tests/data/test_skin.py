@@ -1,7 +1,5 @@
 """Skin pixels of a face crop."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Splits: by subject, nobody on two sides, nobody lost."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

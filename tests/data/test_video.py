@@ -1,7 +1,5 @@
 """Real video files, read back, good and bad."""
 
-from __future__ import annotations
-
 import gc
 import os
 import warnings

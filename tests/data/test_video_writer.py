@@ -1,7 +1,5 @@
 """A video is written whole or not at all."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

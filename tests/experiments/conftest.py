@@ -1,7 +1,5 @@
 """Studies and comparisons whose runs are trained in the test's own process, or not drawn."""
 
-from __future__ import annotations
-
 from contextlib import contextmanager
 
 import pytest

@@ -1,7 +1,5 @@
 """Comparison of networks: plans, costs, tables, and one small comparison from synthetic people to the files."""
 
-from __future__ import annotations
-
 import csv
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """Whom an evaluation is on, where several networks were trained apart."""
 
-from __future__ import annotations
-
 import warnings
 
 import pytest

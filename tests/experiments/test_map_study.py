@@ -1,7 +1,5 @@
 """A small study of the map network: simulated people to learn from, generated ones to be measured on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

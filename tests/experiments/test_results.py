@@ -1,7 +1,5 @@
 """Files of a study of which nothing is done yet."""
 
-from __future__ import annotations
-
 from rppg_graph.experiments.results import GRAPH_COLUMNS, Results, graph_rows
 from rppg_graph.experiments.study import Study
 from rppg_graph.files import csv_text

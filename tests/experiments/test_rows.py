@@ -1,7 +1,5 @@
 """Files of rows: whole lines, no run twice, what a stop leaves."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

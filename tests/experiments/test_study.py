@@ -1,7 +1,5 @@
 """Studies: what is refused, which runs are whose, and that every committed study is one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """One training: what is refused before any work, and by whose split it goes on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Small networks whose every weight and statistic matters."""
 
-from __future__ import annotations
-
 import inspect
 from typing import get_type_hints
 

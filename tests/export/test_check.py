@@ -1,7 +1,5 @@
 """The check lets a faithful file pass and no other."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

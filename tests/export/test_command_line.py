@@ -1,7 +1,5 @@
 """``run.py export``: a file that others can run without this project, or a message and no file."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

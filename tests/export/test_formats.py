@@ -1,7 +1,5 @@
 """Files of every format: any number of clips, the description inside, and nothing else."""
 
-from __future__ import annotations
-
 import io
 import json
 import sys

@@ -1,7 +1,5 @@
 """The exported form computes what the network computes: in float64, to rounding, for every option that it takes."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

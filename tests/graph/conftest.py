@@ -1,7 +1,5 @@
 """What the tests of neighbours share: which backends run here, and what makes a set of neighbours right."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 

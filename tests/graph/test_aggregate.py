@@ -1,7 +1,5 @@
 """Mean and maximum over neighbours against gathering them: value, gradient, precision, determinism."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """What is taken where, and what stands in for what is missing: never without a word, never a wrong neighbour."""
 
-from __future__ import annotations
-
 import json
 import sys
 

@@ -1,7 +1,5 @@
 """Compiled loops run where nothing can be cached, in threads, after a fork and with any number of threads."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

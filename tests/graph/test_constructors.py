@@ -1,7 +1,5 @@
 """Every way to build a graph: whole clips, no edge across them, as many neighbours as said, none twice."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Neighbour lists as PyG edges."""
 
-from __future__ import annotations
-
 import torch
 
 from rppg_graph.graph.edges import neighbours_to_edge_index

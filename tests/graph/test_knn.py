@@ -1,7 +1,5 @@
 """Every KNN backend against the definition, on the same graphs."""
 
-from __future__ import annotations
-
 import importlib.util
 
 import pytest
@@ -155,24 +153,22 @@ def test_k_out_of_range(backend, k, loop):
         knn(torch.randn(11, 2), k, batch=torch.tensor([0] * 6 + [1] * 5), loop=loop, backend=backend)
 
 
-def test_an_unsorted_batch_is_an_error(backend):
-    with pytest.raises(InputError, match="node 2 is of graph 0 after one of graph 1"):
-        knn(torch.randn(4, 2), 1, batch=torch.tensor([0, 1, 0, 1]), backend=backend)
-
-
-def test_a_batch_of_the_wrong_length_is_an_error(backend):
-    with pytest.raises(ValueError, match=r"4 nodes on cpu, got shape \(3,\)"):
-        knn(torch.randn(4, 2), 1, batch=torch.tensor([0, 0, 0]), backend=backend)
-
-
-def test_a_batch_on_another_device_is_an_error(backend):
-    with pytest.raises(ValueError, match="on meta"):
-        knn(torch.randn(4, 2), 1, batch=torch.zeros(4, dtype=torch.int64, device="meta"), backend=backend)
-
-
 def test_blocked_on_another_device_is_an_error():
     with pytest.raises(InputError, match="'blocked' runs on the CPU"):
         BACKENDS["blocked"](torch.empty(1, 4, 2, device="meta"), 2, True)
+
+
+@pytest.mark.parametrize(
+    ("batch", "error", "message"),
+    [
+        (torch.tensor([0, 1, 0, 1]), InputError, "node 2 is of graph 0 after one of graph 1"),
+        (torch.tensor([0, 0, 0]), ValueError, r"4 nodes on cpu, got shape \(3,\)"),
+        (torch.zeros(4, dtype=torch.int64, device="meta"), ValueError, "on meta"),
+    ],
+)
+def test_what_is_no_batch_is_an_error(backend, batch, error, message):
+    with pytest.raises(error, match=message):
+        knn(torch.randn(4, 2), 1, batch=batch, backend=backend)
 
 
 def test_integer_features_are_an_error(backend):

@@ -4,8 +4,6 @@ On the meta device a tensor has no values, so whoever reads one, to decide or to
 that is no view stands for a kernel. The operators of this package are opened up, in the forms that CUDA takes.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,7 +1,5 @@
 """PyG's own objects: feature maps as batches that can be taken apart, and neighbours as a transform."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """The compiled selection against numpy's sort, on rows that are hard for a bisection."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

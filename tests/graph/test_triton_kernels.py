@@ -4,8 +4,6 @@ The interpreter must be asked for before Triton is imported, so without a GPU th
 process of its own. A build for Hopper shows what the interpreter cannot: registers that spill to memory.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

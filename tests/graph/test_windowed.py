@@ -1,7 +1,5 @@
 """Windowed KNN against all distances with everything outside the window excluded."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

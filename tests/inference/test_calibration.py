@@ -1,7 +1,5 @@
 """A network's calibration by validation recordings."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

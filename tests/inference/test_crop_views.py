@@ -1,7 +1,5 @@
 """A network's wave as the mean over several windows of its crop."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from beating import noisy_faces as faces
 
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.traces import face_traces
@@ -12,16 +13,6 @@ from rppg_graph.pulse.judgement import shipped
 
 FPS, SIZE = 30.0, 16
 QUICK = Ensemble((("green", "steady"), ("pos", "skin"), ("pbv", "whole")))  # ICA takes ten times as long as the others
-
-
-def faces(seconds: float, bpm: float = 72.0, fps: float = FPS, start: float = 0.0, seed: int = 0) -> list[FaceFrame]:
-    rng = np.random.default_rng(seed)
-    made = []
-    for t in start + np.arange(round(seconds * fps)) / fps:
-        colour = np.array([150, 110, 90]) * (1 - np.array([0.005, 0.015, 0.008]) * np.sin(2 * np.pi * bpm / 60 * t))
-        crop = np.clip(colour + rng.normal(0, 3, (SIZE, SIZE, 3)), 1, 255).round().astype(np.uint8)
-        made.append(FaceFrame(float(t), crop, None, True))
-    return made
 
 
 class Wrong(torch.nn.Module):

@@ -1,7 +1,5 @@
 """The files of a result: what they hold, and that they are whole."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,12 +1,10 @@
 """Every heart rate that is promised, by every method, the way that predict, eval and a stream read it."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
+from beating import Green
 
 from rppg_graph.data.face import FaceFrame
 from rppg_graph.data.face_detectors import FACE_DETECTORS
@@ -20,19 +18,6 @@ ENLARGED = 8
 PROMISED_BPM = (*range(36, 60, 4), 41, *range(60, 217, 12))
 SKIN = np.array([150.0, 110.0, 90.0])
 ABSORBED = 0.05 * np.array([0.33, 0.78, 0.53])  # by the blood of a beat, in red, green and blue
-
-
-class Green(torch.nn.Module):
-    """A network that reads the pulse off the mean green of each frame."""
-
-    label = "wave"
-
-    def __init__(self):
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.tensor(-1.0))
-
-    def forward(self, video):
-        return self.scale * video[:, 1].mean(dim=(2, 3))
 
 
 NETWORK = NetworkMethod(Green().eval(), "green network", 160, FPS, SIZE)

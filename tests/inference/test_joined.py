@@ -1,15 +1,13 @@
 """A network's wave and a classical method's in one."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from beating import faces_of
 from sampled import Sampled
 
-from rppg_graph.data.face import FaceFrame
 from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, MonteCarlo, NetworkMethod, network_of
 from rppg_graph.inference.predict import recording_wave
 from rppg_graph.pulse.combine import mixed, weight_at, weights
@@ -26,16 +24,10 @@ def falling_red(video: torch.Tensor) -> torch.Tensor:
     return -video[:, 0].mean((2, 3))
 
 
-def faces(frames: int, red: float, green: float, hole: slice = slice(0), fps: float = FPS) -> list[FaceFrame]:
+def faces(frames: int, red: float, green: float, hole: slice = slice(0), fps: float = FPS):
     """A pulse in two colours, each under noise of its own over the whole crop; no face in the hole."""
-    rng, seconds = np.random.default_rng(3), np.arange(frames) / fps
-    colours = np.full((frames, 3), 120.0) - 12 * np.sin(2 * np.pi * BPM / 60 * seconds)[:, None]
-    colours += rng.standard_normal((frames, 3)) * (red, green, 0)
-    crops = np.broadcast_to(colours.round().clip(1, 255).astype(np.uint8)[:, None, None], (frames, 8, 8, 3))
-    found = [FaceFrame(float(t), crop, (0, 0, 8, 8), True) for t, crop in zip(seconds, crops, strict=True)]
-    for i in range(*hole.indices(frames)):
-        found[i] = FaceFrame(found[i].seconds, None, None, False)
-    return found
+    colours = 120 - 12 * np.sin(2 * np.pi * BPM / 60 * np.arange(frames) / fps)[:, None]
+    return faces_of(colours + np.random.default_rng(3).standard_normal((frames, 3)) * (red, green, 0), fps, hole)
 
 
 def network(mc: MonteCarlo | None = None) -> NetworkMethod:

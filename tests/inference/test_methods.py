@@ -1,7 +1,5 @@
 """Monte-Carlo dropout from face frames to a heart rate: a small network whose samples are known."""
 
-from __future__ import annotations
-
 import csv
 import json
 from dataclasses import replace
@@ -9,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from beating import faces_of
 from torch import nn
 
 from rppg_graph.data.clip_dataset import clip_tensor
@@ -49,14 +48,8 @@ class TwoPulses(nn.Module):
 
 def faces(frames: int, hole: slice = slice(0)) -> list[FaceFrame]:
     seconds = np.arange(frames) / FPS
-    colours = np.full((frames, 3), 120.0)
-    for channel, bpm in ((1, SLOW), (0, FAST)):
-        colours[:, channel] += 50 * np.sin(2 * np.pi * bpm / 60 * seconds)
-    crops = np.broadcast_to(colours.round().astype(np.uint8)[:, None, None], (frames, 8, 8, 3))
-    made = [FaceFrame(float(t), crop, (0, 0, 8, 8), True) for t, crop in zip(seconds, crops, strict=True)]
-    for i in range(*hole.indices(frames)):
-        made[i] = FaceFrame(made[i].seconds, None, None, False)
-    return made
+    red, green = (120 + 50 * np.sin(2 * np.pi * bpm / 60 * seconds) for bpm in (FAST, SLOW))
+    return faces_of(np.stack((red, green, np.full(frames, 120.0)), axis=1), FPS, hole)
 
 
 def method(samples: int = 16, rate: float | str = "half", seed: int = 0, **model) -> NetworkMethod:

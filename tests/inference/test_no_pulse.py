@@ -1,7 +1,5 @@
 """What has no pulse gets no number: pictures that stand still, by every method, and noise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

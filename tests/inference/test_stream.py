@@ -1,49 +1,29 @@
 """The pulse while it is filmed: in time, bounded, honest about what it lacks, and the wave that ``predict`` has."""
 
-from __future__ import annotations
-
 import gc
 import itertools
-import time
 import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
+from beating import Green, faces_of
 
-from rppg_graph.data.face import FaceCropper, FaceFrame
+from rppg_graph.data.face import FaceCropper
 from rppg_graph.data.face_detectors import FACE_DETECTORS
 from rppg_graph.data.video import read_pictures, read_video
-from rppg_graph.data.video_writer import write_video
 from rppg_graph.errors import InputError
 from rppg_graph.inference.ensemble import Ensemble
 from rppg_graph.inference.methods import ClassicalMethod, JoinedMethod, NetworkMethod
 from rppg_graph.inference.predict import Stream, predict_video
 from rppg_graph.pulse.heart_rate import heart_rate
 from rppg_graph.pulse.uncertainty import Calibration
-from rppg_graph.synthetic import generate
 
 FPS, WINDOW, LATENCY = 30.0, 10.0, 2.0
 
 
-class Green(torch.nn.Module):
-    """A network that reads the pulse off the mean green of each frame, and takes its time for it."""
-
-    label = "wave"
-
-    def __init__(self, seconds: float = 0.0):
-        super().__init__()
-        self.seconds, self.scale = seconds, torch.nn.Parameter(torch.tensor(-1.0))
-
-    def forward(self, video):
-        time.sleep(self.seconds)
-        green = video[:, 1].mean(dim=(2, 3))
-        return self.scale * (green - green.mean(dim=1, keepdim=True))
-
-
 def network(seconds: float = 0.0, clip_frames: int = 160) -> NetworkMethod:
-    return NetworkMethod(Green(seconds), "green network", clip_frames, FPS, 8)
+    return NetworkMethod(Green(seconds=seconds), "green network", clip_frames, FPS, 8)
 
 
 METHODS = [
@@ -111,22 +91,15 @@ def test_the_wave_is_that_of_the_pictures(method):
     assert np.corrcoef(found.wave, expected)[0, 1] > 0.95
 
 
-@pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stream") / "face.mp4"
-    write_video(path, generate("easy", seed=5, seconds=14, fps=FPS).camera_frames(), FPS, crf=8)
-    return path
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "step_seconds", "not_final"),
     # POS adds up windows of 1.6 s; the network's half clips overlap as those of predict, and the last one may move.
     [(ClassicalMethod("pos"), 1.0, 49), (NetworkMethod(Green(), "green", 60, FPS, 32), 1.0, 60)],
 )
-def test_what_is_final_is_what_predict_has(video, method, step_seconds, not_final):
+def test_what_is_final_is_what_predict_has(face_video, method, step_seconds, not_final):
     """A stream that forgets as it goes gives, sample for sample, the wave of the whole video."""
-    faces = list(FaceCropper(32).crops(read_video(video)))
+    faces = list(FaceCropper(32).crops(read_video(face_video[0])))
     whole = method.wave(faces, FPS)
     stream, checked = method.stream(FPS, step_seconds), 0
     for face in faces:
@@ -143,8 +116,8 @@ def test_what_is_final_is_what_predict_has(video, method, step_seconds, not_fina
 
 
 @pytest.mark.slow
-def test_a_real_face_as_predict_sees_it(video):
-    method = ClassicalMethod("pos")
+def test_a_real_face_as_predict_sees_it(face_video):
+    video, method = face_video[0], ClassicalMethod("pos")
     frames = ((seconds, picture) for seconds, picture, _ in read_pictures(video))
     found = updates(Stream(method, FPS, real_time=False), frames)
     prediction = predict_video(video, method)
@@ -324,8 +297,8 @@ def test_a_network_runs_once_a_step_and_the_newest_frames_are_in_it():
             return super().forward(video)
 
     stream = NetworkMethod(Seen(), "seen", 60, FPS, 8).stream(FPS, 1.0)
-    for i in range(200):
-        stream.push(FaceFrame(i / FPS, np.full((8, 8, 3), i, np.uint8), (0, 0, 8, 8), True))
+    for face in faces_of(np.arange(200.0)[:, None] * np.ones(3)):
+        stream.push(face)
     assert ends == pytest.approx([59, 89, 119, 149, 179], abs=1e-3)
     assert all(b - a == pytest.approx(30, abs=1e-3) for a, b in itertools.pairwise(ends))
 

@@ -1,7 +1,5 @@
 """Checkpoints: round trip, released files, and files that are none."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -74,37 +72,29 @@ CONTENTS = ["none", "text", "empty", "cut off", "pickled object", "a list", "oth
 
 
 @pytest.mark.promise("a file is no checkpoint, or holds objects", "refused with its name")
-@pytest.mark.parametrize("content", CONTENTS)
-def test_files_that_are_no_checkpoint(content, checkpoint, tmp_path):
+@pytest.mark.parametrize(
+    ("read", "content"), [*((load, each) for each in CONTENTS), *((load_released, each) for each in CONTENTS[:-2])]
+)
+def test_files_that_are_no_checkpoint(read, content, checkpoint, tmp_path):
     path = write(tmp_path / "bad.safetensors", content, checkpoint)
     with pytest.raises(InputError, match=r"bad\.safetensors"):
-        load(path)
+        read(path)
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_released_stgnet(prefix, released_state, tmp_path):
-    state = released_state("stgnet_released")
-    torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "released.pth")
+@pytest.mark.parametrize(
+    ("name", "build", "bias", "released"),
+    [("stgnet_released", stgnet_released, "head.out.bias", "BPM.upsample.10.bias"),
+     ("stream_net", stream_net, "out.bias", "final_dense_2.bias")],
+)  # fmt: skip
+def test_released_files(name, build, bias, released, prefix, released_state, tmp_path):
+    state = released_state(name)
+    torch.save({prefix + key: value for key, value in state.items()}, tmp_path / "released.pth")
     model = load_released(tmp_path / "released.pth")
     assert not model.training
-    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in stgnet_released().parameters())
-    assert torch.equal(model.head.out.bias, state["BPM.upsample.10.bias"])
-
-
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_released_stream_net(prefix, released_state, tmp_path):
-    state = released_state("stream_net")
-    torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "released.pth")
-    model = load_released(tmp_path / "released.pth")
-    assert model.size == 72
-    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in stream_net().parameters())
-
-
-@pytest.mark.parametrize("content", CONTENTS[:-2])
-def test_files_that_are_no_released_weights(content, checkpoint, tmp_path):
-    path = write(tmp_path / "bad.safetensors", content, checkpoint)
-    with pytest.raises(InputError, match=r"bad\.safetensors"):
-        load_released(path)
+    shapes, expected = ({key: value.shape for key, value in m.state_dict().items()} for m in (model, build()))
+    assert shapes == expected
+    assert torch.equal(model.state_dict()[bias], state[released])
 
 
 def test_released_names_of_another_network(tmp_path):

@@ -1,7 +1,5 @@
 """What every network promises, whatever it is made of: run over every entry of MODELS."""
 
-from __future__ import annotations
-
 import inspect
 from typing import get_type_hints
 

@@ -1,7 +1,5 @@
 """STGNet's arguments: other sizes, stages, neighbours, convolutions."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

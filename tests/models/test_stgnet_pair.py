@@ -1,7 +1,5 @@
 """The pair of STGNets: the mean of its members' waves, started from a checkpoint of each."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """STGNet against what the released network computes (tests/golden), in float64."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """STREAM-Net and its family: what the released lines compute (tests/golden), sizes, switches, Monte-Carlo dropout."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

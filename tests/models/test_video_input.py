@@ -1,7 +1,5 @@
 """What a network is fed: every mistake is named with its value and what is allowed."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Networks in safetensors files: what goes in comes out, and those of the package find a pulse."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

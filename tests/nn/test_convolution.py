@@ -1,7 +1,5 @@
 """A single clip takes another way through the convolution, to the same values."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

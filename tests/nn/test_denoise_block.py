@@ -1,7 +1,5 @@
 """The denoise block: every graph constructor and convolution, edges given or built, clips kept apart."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """DropPath drops whole clips, keeps the expectation and rests in evaluation."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """The fast dropout against the law of dropout."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Folding the batch norms away changes no value."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

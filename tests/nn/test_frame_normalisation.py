@@ -1,7 +1,5 @@
 """Normalisation of clips against numpy, and where a careless form divides by zero."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Every graph convolution takes what a denoise block gives it."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Lateral attention against its formula in numpy."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 
@@ -14,8 +12,3 @@ def test_formula():
     gate = 1 / (1 + np.exp(-(np.einsum("nchw,c->nhw", x.numpy(), weight) + layer.conv.bias.item())))
     expected = gate * 5 * 6 * 0.5 / gate.sum((1, 2), keepdims=True)
     np.testing.assert_allclose(layer(x).detach().numpy()[:, 0], expected, rtol=1e-12)
-
-
-def test_each_frame_has_a_mean_of_one_half():
-    mask = LateralAttention(8)(10 * torch.randn(7, 8, 9, 9))
-    torch.testing.assert_close(mask.mean((2, 3)), torch.full((7, 1), 0.5))

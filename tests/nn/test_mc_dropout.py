@@ -1,7 +1,5 @@
 """Monte-Carlo dropout on a network small enough to know the answer, and what it leaves behind."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn
@@ -122,9 +120,7 @@ def test_modes_are_restored_after_an_error(model, video):
     assert (model.drop.p, model.drop_late.p) == (0.25, 0.5)
 
 
-@pytest.mark.parametrize(
-    ("rate", "expected"), [(0.1, (0.1, 0.1)), ("half", (0.125, 0.25)), ("third", (0.06, 0.16))]
-)
+@pytest.mark.parametrize(("rate", "expected"), [(0.1, (0.1, 0.1)), ("half", (0.125, 0.25)), ("third", (0.06, 0.16))])
 def test_rates(model, rate, expected):
     with mc_dropout.dropout_alone(model, rate):
         assert (model.drop.p, model.drop_late.p) == expected

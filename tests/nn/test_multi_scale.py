@@ -1,7 +1,5 @@
 """Multi-scale feature enhancement and grouped squeeze-excite: sizes, fields of view, formula."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

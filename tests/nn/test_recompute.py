@@ -1,7 +1,5 @@
 """Recomputing changes the memory of a step, and nothing else."""
 
-from __future__ import annotations
-
 import torch
 
 from rppg_graph.models.stgnet import stgnet_small

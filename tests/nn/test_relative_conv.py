@@ -1,7 +1,5 @@
 """Average- and max-relative graph convolutions: the formula, every kind of edge index, gradients."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch_geometric import EdgeIndex

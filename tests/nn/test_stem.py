@@ -1,7 +1,5 @@
 """The stem's fast first convolution and fused mask are their definitions, in value and gradient."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

@@ -1,7 +1,5 @@
 """The fast hyperbolic tangent against torch's."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """The temporal shift: both forms against a table by hand, each other, and the laws of a shift."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

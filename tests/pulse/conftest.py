@@ -1,7 +1,5 @@
 """Waves that the tests of the pulse part share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

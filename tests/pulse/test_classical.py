@@ -1,7 +1,5 @@
 """Every classical method finds a pulse that obeys its own model, and says what it cannot use."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Two waves of one pulse in one, by how clean each is."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

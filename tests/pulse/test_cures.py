@@ -1,7 +1,5 @@
 """What is known to be no pulse leaves the traces, and nothing else does."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Each evidence on traces whose truth is known: a lamp, a head that swings, key frames, and a pulse."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

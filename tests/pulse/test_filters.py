@@ -1,7 +1,5 @@
 """Detrending against dense algebra, zero phase, and resampling."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

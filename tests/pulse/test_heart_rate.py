@@ -1,7 +1,5 @@
 """Heart rates of waves whose rate is known, of real contact pulses, and of waves that carry none."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

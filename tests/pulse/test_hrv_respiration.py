@@ -1,7 +1,5 @@
 """Heart rate variability and respiration of waves whose beats and breaths are known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The judgement: monotone in each evidence, the same after JSON, honest on people that its fit never saw."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Metrics against plain formulas, and what too few recordings cannot give."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

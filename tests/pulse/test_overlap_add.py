@@ -1,7 +1,5 @@
 """Clips cut from a wave come back as that wave."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

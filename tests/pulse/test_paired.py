@@ -1,7 +1,5 @@
 """Differences over seeds and recordings, and their intervals."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

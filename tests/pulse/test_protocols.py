@@ -1,7 +1,5 @@
 """The field's figures, by an independent formula and on real outputs; evaluation of good and bad recordings."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

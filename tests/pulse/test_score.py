@@ -1,7 +1,5 @@
 """Files of waves from anywhere: good ones are scored, bad ones are named."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The worth of an uncertainty, against brute force and against draws whose truth is known."""
 
-from __future__ import annotations
-
 import itertools
 import json
 

@@ -1,7 +1,5 @@
 """Evaluations with known waves, and a browser that says what is wrong with a page."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """The Pareto front, and that plots are drawn of what there is, in both themes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """What graphs do, against counting every pair by hand, and against chance where a graph is drawn by chance."""
 
-from __future__ import annotations
-
 import math
 from itertools import product
 

@@ -1,7 +1,5 @@
 """What is said of one video: its answer in a sentence, its report."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

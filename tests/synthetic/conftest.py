@@ -1,35 +1,15 @@
 """A recording without noise, codec and motion, on which the pulse can be measured exactly."""
 
-from __future__ import annotations
-
 import pytest
 
 from rppg_graph import synthetic
 
-STILL = {
-    "noise_levels": 0.0,
-    "codec": "none",
-    "sway": 0.0,
-    "turn_degrees": 0.0,
-    "looks_per_minute": 0.0,
-    "rhythm": 0.0,
-    "ballistic": 0.0,
-    "breathing": 0.0,
-    "blinks_per_minute": 0.0,
-    "talking": 0.0,
-    "light_drift": 0.0,
-    "flicker": 0.0,
-    "screen": 0.0,
-    "shadows_per_minute": 0.0,
-    "camera_steps_per_minute": 0.0,
-    "background_motion": 0.0,
-    "frame_jitter": 0.0,
-    "dropped": 0.0,
-    "box_jitter": 0.0,
-    "blur_pixels": 0.0,
-    "gloss": 0.0,
-    "exposure": 110.0,
-}
+STILL = dict.fromkeys(
+    ("noise_levels", "sway", "turn_degrees", "looks_per_minute", "rhythm", "ballistic", "breathing",
+     "blinks_per_minute", "talking", "light_drift", "flicker", "screen", "shadows_per_minute",
+     "camera_steps_per_minute", "background_motion", "frame_jitter", "dropped", "box_jitter", "blur_pixels", "gloss"),
+    0.0,
+) | {"codec": "none", "exposure": 110.0}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import json
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,10 +10,6 @@ from rppg_graph.errors import InputError
 from rppg_graph.synthetic.dataset import PARAMETERS_FILE
 
 SMALL = {"seconds": 2.0, "fps": 15.0, "size": (96, 128)}
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.mark.parametrize("layout", synthetic.LAYOUTS)
@@ -47,7 +41,7 @@ def test_a_set_without_a_codec_is_lossless(tmp_path):
 
 
 @pytest.mark.slow
-def test_same_seed_same_bytes_with_any_number_of_workers(tmp_path):
+def test_same_seed_same_bytes_with_any_number_of_workers(tmp_path, contents):
     for workers in (1, 2):
         synthetic.write_dataset(
             tmp_path / str(workers), layout="pure", preset="hard", subjects=2, recordings_per_subject=2, seed=3,
@@ -67,13 +61,6 @@ def test_the_same_person_sits_in_all_recordings_of_a_subject(tmp_path):
     assert first["person"] == second["person"]
     assert first["seed"] != second["seed"]
     assert first["bpm"] != second["bpm"]
-
-
-def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"thesis\.txt"):
-        synthetic.write_dataset(tmp_path, subjects=1, seed=0, **SMALL)
-    assert contents(tmp_path) == {"thesis.txt": b"mine"}
 
 
 @pytest.mark.parametrize(
@@ -133,8 +120,9 @@ def test_show_writes_a_sheet_and_a_video_of_every_preset_into_a_new_folder(tmp_p
         synthetic.show_presets(out)
 
 
-def test_show_refuses_a_folder_that_holds_something_before_it_renders(tmp_path):
+@pytest.mark.parametrize("write", [partial(synthetic.write_dataset, subjects=1, seed=0), synthetic.show_presets])
+def test_a_folder_that_holds_something_is_refused_before_it_is_written_to(write, tmp_path, contents):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match=r"thesis\.txt"):
-        synthetic.show_presets(tmp_path)
+        write(tmp_path)
     assert contents(tmp_path) == {"thesis.txt": b"mine"}

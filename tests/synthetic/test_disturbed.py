@@ -1,7 +1,5 @@
 """The disturbed set: the truth is what the frames carry, and the last test shares nothing with the rest."""
 
-from __future__ import annotations
-
 import csv
 import json
 from itertools import islice

@@ -1,7 +1,5 @@
 """Losses against scipy and numpy, and where the common forms give NaN."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Trainings as they are started: stopped by signals, killed, and as several processes under torchrun."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal

@@ -1,7 +1,5 @@
 """The trainer: that a run which is stopped at any moment ends as an undisturbed one, and what ends a run."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 from functools import partial

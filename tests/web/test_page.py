@@ -1,7 +1,5 @@
 """The live page in a real browser, whose camera plays a generated face of 72 bpm."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The live page's server: whom it answers, what it refuses and with which sentence, and what it reads."""
 
-from __future__ import annotations
-
 import json
 import struct
 from http.client import HTTPConnection

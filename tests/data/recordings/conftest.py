@@ -1,7 +1,5 @@
 """Writers of every layout in its published form, so that what is read back has a known truth."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Broken recordings, each a real file: the message names file, place and cure, and nothing else comes out."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import re

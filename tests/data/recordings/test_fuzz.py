@@ -1,7 +1,5 @@
 """Whatever text or JSON a label file holds: a sound Reference or an InputError, never another exception."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

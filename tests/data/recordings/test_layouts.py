@@ -1,7 +1,5 @@
 """Every layout, written in its published form and read back equal."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import re
