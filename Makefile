@@ -24,7 +24,7 @@ check: dev lint
 soak: dev
 	@set -o pipefail; { date -u; $(BIN)/python -m pytest -m soak --timeout 7200 -v --tb=short --durations=0 tests/soak; \
 	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/test_strangers.py -k any_bytes; \
-	for target in $$($(BIN)/python tests/soak/fuzz.py); do \
+	for target in $$($(BIN)/python tests/soak/fuzz.py 2>/dev/null); do \
 	    $(BIN)/python tests/soak/fuzz.py "$$target" $(FUZZ) 2>&1 | grep -avE "^#|^INFO: Instrumenting"; done; \
 	} 2>&1 | tee tests/soak/last.log
 
