@@ -172,7 +172,7 @@ def page(plan: Plan, entries: Rows, baselines: Rows, about: Mapping[str, Any]) -
     return "\n\n".join(
         (
             "# Networks under one budget",
-            f"Seeds {', '.join(map(str, plan.seeds))}; commit {about['commit']}; {versions}; {machine['system']}, "
+            f"Seeds {', '.join(map(str, plan.every_seed))}; commit {about['commit']}; {versions}; {machine['system']}, "
             f"{machine['cores']} cores, {about['threads']} threads, GPUs: {machine['GPUs']}.",
             "## Accuracy",
             markdown({**entries, **baselines}, ACCURACY),

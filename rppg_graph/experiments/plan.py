@@ -33,12 +33,16 @@ class Experiments(Section):
     synthetic: tuple[SyntheticConfig, ...] = SYNTHETIC
 
     @property
+    def every_seed(self) -> tuple[int, ...]:
+        """The seeds of the plan, then those that some variants have beside them."""
+        return tuple(dict.fromkeys((*self.seeds, *(seed for each in self.variants for seed in each.more_seeds))))
+
+    @property
     def pairs(self) -> list[tuple[Variant, int]]:
         """Every variant with each of its seeds, one seed after the other."""
-        further = (seed for variant in self.variants for seed in variant.more_seeds)
         return [
             (variant, seed)
-            for seed in dict.fromkeys((*self.seeds, *further))
+            for seed in self.every_seed
             for variant in self.variants
             if seed in (*self.seeds, *variant.more_seeds)
         ]

@@ -102,7 +102,7 @@ def markdown_page(results: Results) -> str:
     about = "; ".join(
         (
             f"{len(every)} of {len(study.pairs)} runs",
-            f"seeds {', '.join(map(str, dict.fromkeys(seed for _, seed in study.pairs)))}",
+            f"seeds {', '.join(map(str, study.every_seed))}",
             f"{', '.join(sorted({str(row['steps']) for row in every}))} steps",
             f"commit {', '.join(sorted({stamp['commit'] for stamp in stamps}))}",
             f"torch {', '.join(sorted({stamp['torch'] for stamp in stamps}))}",

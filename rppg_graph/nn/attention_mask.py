@@ -20,7 +20,7 @@ LARGEST_AT_LEAST = -30.0  # of a plane's logits; below, sigmoid(z) = exp(z) to 1
 def over_planes(reduction: Callable[..., Tensor], x: Tensor, axes: tuple[int, int], **options: object) -> Tensor:
     """``reduction(x, dim=axes, keepdim=True)``, on the CPU one axis after the other, with channels last as they lie.
 
-    A reduction over both axes at once takes one value at a time there, and up to forty times as long.
+    A reduction over both axes at once takes one value at a time there, where one axis is taken in whole vectors.
 
     Args:
         reduction: ``torch.amax`` or ``torch.sum``, with ``options``.

@@ -65,7 +65,9 @@ def test_a_study_has_the_keys_of_the_file_that_it_extends(study_file, tmp_path):
 
 def test_a_variant_may_have_seeds_beside_those_of_the_plan(study_file, tmp_path):
     variants = [VARIANTS[0] | {"more_seeds": [5, 3]}, VARIANTS[1]]
-    runs = study_runs(load_study(study_file(variants=variants)), tmp_path)
+    study = load_study(study_file(variants=variants))
+    runs = study_runs(study, tmp_path)
+    assert study.every_seed == (1, 2, 3, 5)
     assert [(run.seed, run.variant) for run in runs] == [
         (1, "a"), (1, "b"), (2, "a"), (2, "b"), (3, "a"), (3, "b"), (5, "a")
     ]  # fmt: skip
